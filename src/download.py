@@ -1,0 +1,46 @@
+"""Stage download: put the source of a data set in place, check it and index it."""
+
+import argparse
+from pathlib import Path
+
+from partialseg.command import run
+from partialseg.params import load_section
+
+
+def download(dataset: str, params_file: Path, out: Path) -> None:
+    """Fetch, render or index the source of a data set into the folder `out`.
+
+    Raises:
+        ValueError: the data set is unknown, its parameters are wrong or its files are not usable.
+    """
+    section = f"datasets.{dataset}.download"
+    # A data set's module is imported only when it is asked for: editing one must not make DVC
+    # fetch another again (dvc.yaml names the module by the data set).
+    match dataset:
+        case "sample":
+            from partialseg.datasets import sample
+
+            sample.download(load_section(params_file, section, sample.Download), out)
+        case "landcover_ai":
+            from partialseg.datasets import landcover_ai
+
+            landcover_ai.download(load_section(params_file, section, landcover_ai.Download), out)
+        case "folder":
+            from partialseg.datasets import folder
+
+            folder.download(load_section(params_file, section, folder.Download), out)
+        case _:
+            raise ValueError(f"unknown data set {dataset!r}; known: sample, landcover_ai, folder")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    download(args.dataset, args.params, args.out)
+
+
+if __name__ == "__main__":
+    run(main)

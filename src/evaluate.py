@@ -1,0 +1,131 @@
+"""Stage evaluate: score the best checkpoint of a run on the whole validation and test truth."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass
+from torch import nn
+
+from partialseg.atomic import new_file
+from partialseg.checkpoint import BEST, LAST, Checkpoint, load_checkpoint
+from partialseg.command import run
+from partialseg.compute import Compute, Precision, choose_compute
+from partialseg.data import TruthPatches, truth_loader
+from partialseg.models.build import count_parameters
+from partialseg.panel import choose_panel
+from partialseg.params import STRICT, load_section
+from partialseg.patches import Patch, PatchStore
+from partialseg.results import RunFiles, run_summary, split_scores
+from partialseg.scoring import Scores, predict_logits, score
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Evaluate:
+    """How runs are scored; panel_patches test patches are predicted for the figure."""
+
+    batch_size: PositiveInt
+    precision: Precision
+    workers: NonNegativeInt
+    panel_patches: PositiveInt
+
+
+def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -> dict[str, Any]:
+    """Score a run and write its scores, its confusion matrices and its panel predictions.
+
+    Raises:
+        ValueError: patches or checkpoints are missing, damaged or of different classes.
+    """
+    store = PatchStore(patches)
+    best = load_checkpoint(run_folder / BEST)
+    last = load_checkpoint(run_folder / LAST)
+    if tuple(best.class_names) != store.summary.class_names:
+        raise ValueError(
+            f"{run_folder / BEST}: trained on classes {best.class_names}, but the patches hold "
+            f"{list(store.summary.class_names)}"
+        )
+    compute = choose_compute(params.precision)
+    network = compute.place(best.build())
+    scores = {
+        split: score_split(network, store, split, best, params, compute)
+        for split in ("val", "test")
+    }
+    panel = predict_panel(network, store, params, compute)
+    result = run_summary(last, best.epoch, count_parameters(network)) | {
+        split: split_scores(of_split, best.class_names) for split, of_split in scores.items()
+    }
+    matrices = {split: item.confusion.counts.tolist() for split, item in scores.items()}
+    _write(out, result, matrices, panel)
+    return result
+
+
+def score_split(
+    network: nn.Module,
+    store: PatchStore,
+    split: str,
+    checkpoint: Checkpoint,
+    params: Evaluate,
+    compute: Compute,
+) -> Scores:
+    """Score a network on one split, with the class weights of its training in the loss."""
+    batches = truth_loader(
+        TruthPatches(store, store.of_split(split)), params.batch_size, params.workers
+    )
+    weights = checkpoint.class_weights
+    on_device = None if weights is None else torch.tensor(weights, device=compute.device)
+    return score(network, batches, len(checkpoint.class_names), on_device, compute)
+
+
+@torch.inference_mode()
+def predict_panel(
+    network: nn.Module, store: PatchStore, params: Evaluate, compute: Compute
+) -> NDArray[np.uint8]:
+    """Return the class ids (K, H, W) that a network predicts for the patches of the panel."""
+    chosen: list[Patch] = choose_panel(store.of_split("test"), params.panel_patches)
+    batches = truth_loader(TruthPatches(store, chosen), params.batch_size, 0)
+    ids = [predict_logits(network, images, compute).argmax(dim=1) for images, _ in batches]
+    return torch.cat(ids).to(torch.uint8).cpu().numpy()
+
+
+def _write(
+    out: RunFiles,
+    scores: dict[str, Any],
+    matrices: dict[str, list[list[int]]],
+    panel: NDArray[np.uint8],
+) -> None:
+    with new_file(out.panel) as file:
+        np.save(file, panel)
+    with new_file(out.confusion) as file:
+        file.write_text(json.dumps(matrices) + "\n", encoding="utf-8")
+    with new_file(out.scores) as file:
+        file.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--patches", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--scores", type=Path, required=True)
+    parser.add_argument("--confusion", type=Path, required=True)
+    parser.add_argument("--panel", type=Path, required=True)
+    args = parser.parse_args()
+    params = load_section(args.params, f"datasets.{args.dataset}.evaluate", Evaluate)
+    out = RunFiles(scores=args.scores, confusion=args.confusion, panel=args.panel)
+    result = evaluate(args.patches, args.run, out, params)
+    for split in ("val", "test"):
+        scores = result[split]
+        print(
+            f"{split}: mIoU {scores['miou']:.4f} (all {scores['majority_class']}: "
+            f"{scores['majority_miou']:.4f}), accuracy {scores['accuracy']:.4f}"
+        )
+
+
+if __name__ == "__main__":
+    run(main)

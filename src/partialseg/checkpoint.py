@@ -1,0 +1,87 @@
+"""A training run's checkpoint: weights, what is needed to use them, and how they came about."""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from partialseg.atomic import new_file
+from partialseg.models.build import build_network
+
+BEST = "best.pt"
+LAST = "last.pt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord:
+    """What one epoch brought: losses, scores on the whole validation split, seconds, images/s."""
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    val_miou: float
+    val_accuracy: float
+    val_batch_miou: float
+    seconds: float
+    images_per_second: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """Weights after the last epoch of `history`, the network they fit and its training.
+
+    class_weights are those of the loss, None for equal ones; compute names device and precision.
+    """
+
+    architecture: str
+    base_channels: int
+    deep_supervision: bool
+    class_names: list[str]
+    palette: list[tuple[int, int, int]]
+    label_fraction: float
+    seed: int
+    class_weights: list[float] | None
+    compute: str
+    history: list[EpochRecord]
+    weights: Mapping[str, Tensor]
+
+    @property
+    def epoch(self) -> int:
+        return self.history[-1].epoch
+
+    def build(self) -> nn.Module:
+        """Return the network with these weights, in evaluation mode, on the CPU."""
+        network = build_network(
+            self.architecture, 3, len(self.class_names), self.base_channels, self.deep_supervision
+        )
+        network.load_state_dict(dict(self.weights))
+        return network.eval()
+
+
+def save_checkpoint(checkpoint: Checkpoint, file: Path) -> None:
+    """Write a checkpoint as plain types and tensors, so that it loads with weights_only=True."""
+    content = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
+    content["history"] = [asdict(record) for record in checkpoint.history]
+    content["weights"] = dict(checkpoint.weights)
+    with new_file(file) as part:
+        torch.save(content, part)
+
+
+def load_checkpoint(file: Path) -> Checkpoint:
+    """Read a checkpoint onto the CPU.
+
+    Raises:
+        ValueError: the file is missing, damaged or no checkpoint of this project.
+    """
+    try:
+        content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        history = [EpochRecord(**record) for record in content.pop("history")]
+        return Checkpoint(history=history, **content)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{file}: missing or damaged checkpoint: {error}") from error
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"{file}: no checkpoint of this project: {error}") from error

@@ -1,0 +1,18 @@
+"""What the main() functions of all stages share."""
+
+import sys
+from collections.abc import Callable
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a stage: what its user did wrong becomes one line on stderr and exit status 1.
+
+    ValueError (bad input) and OSError (missing file, full disk) are the user's; anything else is
+    a defect of ours and keeps its traceback.
+    """
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        message = " ".join(str(error).split())
+        print(f"error: {message}", file=sys.stderr)
+        raise SystemExit(1) from None

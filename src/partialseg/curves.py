@@ -1,0 +1,56 @@
+"""The training curves of a run: written by DVCLive, read for the figures."""
+
+import csv
+from pathlib import Path
+from typing import Self
+
+from partialseg.checkpoint import EpochRecord
+
+FOLDER = "curves"
+# Name of a curve in DVCLive (a file under plots/metrics/), and the field of a record it shows.
+CURVES = {
+    "train/loss": "train_loss",
+    "val/loss": "val_loss",
+    "val/miou": "val_miou",
+    "val/accuracy": "val_accuracy",
+}
+
+
+class CurveWriter:
+    """Writes the curves of one run, epoch by epoch, into a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        # Imported here: reading curves needs no DVCLive, and its import takes a second.
+        from dvclive import Live
+
+        # dvc.yaml is ours, and the pipeline's experiments are saved by `dvc exp run`.
+        self._live = Live(str(folder), dvcyaml=False, save_dvc_exp=False, report=None)
+
+    def append(self, record: EpochRecord) -> None:
+        """Add one epoch."""
+        self._live.step = record.epoch
+        for curve, field in CURVES.items():
+            self._live.log_metric(curve, getattr(record, field))
+        self._live.make_summary()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._live.end()
+
+
+def read_curve(folder: Path, curve: str) -> tuple[list[int], list[float]]:
+    """Return epochs and values of one of CURVES.
+
+    Raises:
+        ValueError: the curve is missing or damaged.
+    """
+    file = (folder / "plots" / "metrics" / curve).with_suffix(".tsv")
+    name = curve.rsplit("/", 1)[-1]
+    try:
+        with file.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream, delimiter="\t"))
+        return [int(row["step"]) for row in rows], [float(row[name]) for row in rows]
+    except (OSError, KeyError, ValueError) as error:
+        raise ValueError(f"{file}: missing or damaged curve: {error}") from error

@@ -1,0 +1,101 @@
+"""The label store: packed bits of the visible pixels, labels.csv and labels.json."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from partialseg.params import STRICT
+
+BITS = "visible.npy"
+TABLE = "labels.csv"
+SUMMARY = "labels.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchLabels:
+    """The packed bits of one patch's visible pixels, their number, and the pixels of each class."""
+
+    name: str
+    bits: NDArray[np.uint8]
+    visible: int
+    counts: tuple[int, ...]
+
+
+@checked_dataclass(frozen=True, kw_only=True, config=STRICT)
+class LabelSummary:
+    """The budget of a label store: pixels asked for, shown and labelled, over all patches.
+
+    visible counts the pixels that are shown, counts those of each class among them; the rest has
+    no truth in the source.
+    """
+
+    fraction: float
+    seed: int
+    size: int
+    patches: int
+    visible: int
+    counts: dict[str, int]
+
+
+_SUMMARY = TypeAdapter(LabelSummary)
+
+
+def write_labels(
+    folder: Path,
+    labels: Sequence[PatchLabels],
+    class_names: Sequence[str],
+    size: int,
+    fraction: float,
+    seed: int,
+) -> LabelSummary:
+    """Write the labels of the training patches of size px, in the order of the manifest."""
+    np.save(folder / BITS, np.stack([item.bits for item in labels]))
+    with (folder / TABLE).open("w", newline="", encoding="utf-8") as stream:
+        rows = csv.writer(stream, lineterminator="\n")
+        rows.writerow(["name", "visible", *class_names])
+        for item in labels:
+            rows.writerow([item.name, item.visible, *item.counts])
+    totals = np.sum([item.counts for item in labels], axis=0).tolist()
+    summary = LabelSummary(
+        fraction=fraction,
+        seed=seed,
+        size=size,
+        patches=len(labels),
+        visible=sum(item.visible for item in labels),
+        counts=dict(zip(class_names, totals, strict=True)),
+    )
+    (folder / SUMMARY).write_bytes(_SUMMARY.dump_json(summary, indent=1))
+    return summary
+
+
+class LabelStore:
+    """Reads what write_labels wrote.
+
+    Raises:
+        ValueError: the folder holds no labels, or they are not those of `names`.
+    """
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        try:
+            self.summary = _SUMMARY.validate_json((folder / SUMMARY).read_bytes())
+            with (folder / TABLE).open(newline="", encoding="utf-8") as stream:
+                stored = [row["name"] for row in csv.DictReader(stream)]
+            self._bits: NDArray[np.uint8] = np.load(folder / BITS, allow_pickle=False)
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise ValueError(f"{folder}: no usable labels: {error}") from error
+        pixels = self.summary.size**2
+        if self._bits.shape != (len(stored), -(-pixels // 8)):
+            raise ValueError(f"{folder / BITS}: damaged: shape {self._bits.shape}")
+        if stored != list(names):
+            raise ValueError(f"{folder}: these labels belong to other patches; run `dvc repro`")
+
+    def visible(self, index: int) -> NDArray[np.bool_]:
+        """Return the visible pixels (size, size) of the training patch at this place."""
+        size = self.summary.size
+        return np.unpackbits(self._bits[index], count=size**2).reshape(size, size).view(np.bool_)

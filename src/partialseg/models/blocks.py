@@ -1,0 +1,61 @@
+"""Parts that both networks are made of."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+DEPTH = 4  # down-samplings, so 5 levels
+STRIDE = 2**DEPTH  # one step of the deepest level, in pixels of the input
+
+
+def level_widths(base_channels: int) -> tuple[int, ...]:
+    """Channels of the five levels: base x (1, 2, 4, 8, 16)."""
+    return tuple(base_channels * 2**level for level in range(DEPTH + 1))
+
+
+class ConvBlock(nn.Sequential):
+    """Two 3 x 3 convolutions, each with BatchNorm and ReLU: (N, in, H, W) -> (N, out, H, W)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        # No bias: BatchNorm subtracts it again.
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+class UpConv(nn.ConvTranspose2d):
+    """The 2 x 2 up-convolution of the U-Net paper: (N, in, H, W) -> (N, out, 2H, 2W)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=2, stride=2)
+
+
+def pad_to_stride(images: Tensor) -> Tensor:
+    """Pad (N, C, H, W) at the bottom and the right to the next multiple of STRIDE.
+
+    Raises:
+        ValueError: a side is smaller than STRIDE.
+    """
+    height, width = images.shape[-2:]
+    if min(height, width) < STRIDE:
+        raise ValueError(f"image of {height} x {width} px: a side must be at least {STRIDE} px")
+    bottom, right = -height % STRIDE, -width % STRIDE
+    if not bottom and not right:
+        return images
+    return F.pad(images, (0, right, 0, bottom), mode="replicate")
+
+
+def crop_to(logits: Tensor, images: Tensor) -> Tensor:
+    """Crop what pad_to_stride added: logits get the height and width of images."""
+    height, width = images.shape[-2:]
+    return logits[..., :height, :width]
+
+
+def cat(*maps: Tensor) -> Tensor:
+    """Concatenate feature maps (N, C_k, H, W) along the channels."""
+    return torch.cat(maps, dim=1)

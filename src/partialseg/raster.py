@@ -1,0 +1,96 @@
+"""Reading rasters by windows: GeoTIFF, TIFF, PNG and JPEG through rasterio (GDAL)."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+# GDAL keeps decoded blocks up to this bound: room for a row of cells of a strip TIFF that is
+# 40,000 px wide, and a bound on the memory of any raster.
+CACHE_MIB = 96
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a raster file says of itself; transform is rasterio's a, b, c, d, e, f."""
+
+    width: int
+    height: int
+    bands: int
+    dtype: str
+    crs: str
+    transform: tuple[float, ...]
+
+
+@contextmanager
+def open_raster(file: Path) -> Iterator[DatasetReader]:
+    """Open a raster for reading by windows.
+
+    Raises:
+        ValueError: the file is missing, is no raster or breaks while it is read.
+    """
+    try:
+        with (
+            warnings.catch_warnings(),
+            rasterio.Env(GDAL_CACHEMAX=CACHE_MIB),
+        ):
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # PNG and JPEG have none
+            with rasterio.open(file) as raster:
+                yield raster
+    except (RasterioIOError, RasterioError) as error:
+        reason = str(error.__cause__ or error)
+        raise ValueError(f"{file}: cannot be read as a raster: {reason}") from error
+
+
+def read_header(file: Path) -> Header:
+    """Return size, bands, type and georeference of a raster (crs '' where it has none).
+
+    Raises:
+        ValueError: the file is missing or is no raster.
+    """
+    with open_raster(file) as raster:
+        return Header(
+            width=raster.width,
+            height=raster.height,
+            bands=raster.count,
+            dtype=raster.dtypes[0],
+            crs=raster.crs.to_string() if raster.crs else "",
+            transform=tuple(raster.transform)[:6],
+        )
+
+
+def read_rgb(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
+    """Return the first three bands of a window as (H, W, 3)."""
+    bands: NDArray[np.uint8] = raster.read((1, 2, 3), window=window)
+    return np.ascontiguousarray(np.moveaxis(bands, 0, -1))
+
+
+def read_values(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
+    """Return all bands of a window as (bands, H, W), untouched."""
+    values: NDArray[np.uint8] = raster.read(window=window)
+    return values
+
+
+def read_colours(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
+    """Return the colours of a window as (3, H, W): a palette is looked up, alpha left out."""
+    if raster.count >= 3:
+        colours: NDArray[np.uint8] = raster.read((1, 2, 3), window=window)
+        return colours
+    band = raster.read(1, window=window)
+    try:
+        palette = raster.colormap(1)
+    except ValueError:  # a grey mask: its colours are r = g = b
+        return np.stack([band, band, band])
+    table = np.zeros((256, 3), np.uint8)
+    for index, colour in palette.items():
+        table[index] = colour[:3]
+    return np.moveaxis(table[band], -1, 0)

@@ -1,0 +1,227 @@
+"""The source of a data set: orthophotos, their masks and the index.json that describes them."""
+
+import hashlib
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from affine import Affine
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from partialseg.atomic import new_file
+from partialseg.masks import MAX_CLASSES, Colour, MaskCode, MaskValues, mask_code
+from partialseg.params import STRICT
+from partialseg.raster import SUFFIXES, Header, read_header
+
+INDEX = "index.json"
+Byte = Annotated[int, Field(ge=0, le=255)]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class LandCoverClass:
+    """A class: its name, and its colour in figures and in masks of colours."""
+
+    name: Annotated[str, Field(min_length=1)]
+    colour: tuple[Byte, Byte, Byte]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Classes:
+    """The classes of a data set in the order of their ids, and how its masks spell them."""
+
+    classes: Annotated[tuple[LandCoverClass, ...], Field(min_length=2, max_length=MAX_CLASSES)]
+    mask_values: MaskValues
+    ignored_ids: tuple[Byte, ...] = ()
+    ignored_colours: tuple[tuple[Byte, Byte, Byte], ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [item.name for item in self.classes]
+        if len(set(names)) != len(names):
+            raise ValueError(f"class names must differ, got {names}")
+        self.code()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(item.name for item in self.classes)
+
+    @property
+    def palette(self) -> tuple[Colour, ...]:
+        return tuple(item.colour for item in self.classes)
+
+    def code(self) -> MaskCode:
+        """Return how the masks of this data set are decoded."""
+        return mask_code(self.mask_values, self.palette, self.ignored_ids, self.ignored_colours)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Orthophoto:
+    """One orthophoto: paths of image and mask, their MD5, size in pixels and georeference."""
+
+    name: str
+    image: Annotated[Path, Field(strict=False)]
+    mask: Annotated[Path, Field(strict=False)]
+    image_md5: str
+    mask_md5: str
+    width: int
+    height: int
+    crs: str
+    transform: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Source:
+    """A whole source: its classes and its orthophotos, sorted by name."""
+
+    classes: Classes
+    orthophotos: tuple[Orthophoto, ...]
+
+
+_SOURCE = TypeAdapter(Source)
+
+
+def write_index(folder: Path, images: Path, masks: Path, classes: Classes) -> Source:
+    """Check the orthophotos under images/ and masks/ and write folder/index.json.
+
+    Paths inside `folder` are stored relative to it, others as absolute ones.
+
+    Raises:
+        ValueError: no image, an image without mask or a mask without image, an unreadable file,
+            unequal sizes or georeferences, an image that is not 8-bit RGB, or two images of one
+            name.
+    """
+    image_files, mask_files = _rasters(images), _rasters(masks)
+    _check_pairs(image_files, mask_files, images, masks)
+    orthophotos = [
+        _orthophoto(name, image_files[name], mask_files[name]) for name in sorted(image_files)
+    ]
+    stored = [
+        replace(item, image=_stored(item.image, folder), mask=_stored(item.mask, folder))
+        for item in orthophotos
+    ]
+    source = Source(classes=classes, orthophotos=tuple(stored))
+    with new_file(folder / INDEX) as file:
+        file.write_bytes(_SOURCE.dump_json(source, indent=1))
+    return source
+
+
+def read_index(folder: Path) -> Source:
+    """Read what write_index wrote, with paths that can be opened.
+
+    Raises:
+        ValueError: the index is missing or damaged.
+    """
+    file = folder / INDEX
+    try:
+        source = _SOURCE.validate_json(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{file}: no usable index of a source: {error}") from error
+    orthophotos = [
+        replace(item, image=folder / item.image, mask=folder / item.mask)
+        for item in source.orthophotos
+    ]
+    return replace(source, orthophotos=tuple(orthophotos))
+
+
+def check_unchanged(orthophoto: Orthophoto) -> None:
+    """Compare image and mask with the checksums of the index.
+
+    Raises:
+        ValueError: a file is missing or is not the one that was indexed.
+    """
+    for file, md5 in (
+        (orthophoto.image, orthophoto.image_md5),
+        (orthophoto.mask, orthophoto.mask_md5),
+    ):
+        if not file.is_file() or _md5(file) != md5:
+            raise ValueError(
+                f"{file}: missing or changed since the download stage indexed it (MD5 {md5}); "
+                "run that stage again: dvc repro --force --single-item download@DATASET"
+            )
+
+
+def _rasters(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder")
+    files: dict[str, Path] = {}
+    for file in sorted(folder.iterdir()):
+        if file.suffix.lower() not in SUFFIXES or file.name.startswith("."):
+            continue
+        if file.stem in files:
+            raise ValueError(f"{file}: {files[file.stem].name} has the same name in this folder")
+        files[file.stem] = file
+    return files
+
+
+def _check_pairs(
+    image_files: dict[str, Path], mask_files: dict[str, Path], images: Path, masks: Path
+) -> None:
+    if not image_files:
+        raise ValueError(f"{images}: no image with a suffix of {', '.join(SUFFIXES)}")
+    for ours, theirs, folder, kind in (
+        (image_files, mask_files, masks, "mask"),
+        (mask_files, image_files, images, "image"),
+    ):
+        alone = sorted(ours.keys() - theirs.keys())
+        if alone:
+            count = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
+            raise ValueError(f"{ours[alone[0]]}: no {kind} of this name in {folder}{count}")
+
+
+def _orthophoto(name: str, image: Path, mask: Path) -> Orthophoto:
+    image_header, mask_header = read_header(image), read_header(mask)
+    _check_image(image, image_header)
+    if mask_header.dtype != "uint8":
+        raise ValueError(f"{mask}: a mask must be 8-bit, got {mask_header.dtype}")
+    _check_alignment(image, image_header, mask, mask_header)
+    return Orthophoto(
+        name=name,
+        image=image,
+        mask=mask,
+        image_md5=_md5(image),
+        mask_md5=_md5(mask),
+        width=image_header.width,
+        height=image_header.height,
+        crs=image_header.crs,
+        transform=image_header.transform,
+    )
+
+
+def _check_image(image: Path, header: Header) -> None:
+    if header.bands < 3:
+        raise ValueError(f"{image}: an image needs 3 bands (RGB), got {header.bands}")
+    if header.dtype != "uint8":
+        raise ValueError(f"{image}: an image must be 8-bit, got {header.dtype}")
+
+
+def _check_alignment(
+    image: Path, image_header: Header, mask: Path, mask_header: Header
+) -> None:
+    image_size = image_header.width, image_header.height
+    mask_size = mask_header.width, mask_header.height
+    if image_size != mask_size:
+        raise ValueError(
+            f"{mask}: size {mask_size[0]} x {mask_size[1]} px differs from "
+            f"{image_size[0]} x {image_size[1]} px of {image}"
+        )
+    if not (image_header.crs and mask_header.crs):
+        return
+    far = max(
+        math.dist(Affine(*image_header.transform) * corner, Affine(*mask_header.transform) * corner)
+        for corner in ((0, 0), image_size)
+    )
+    pixel = math.hypot(image_header.transform[0], image_header.transform[3])
+    if far > pixel / 2:
+        raise ValueError(
+            f"{mask}: lies {far:g} map units away from {image}, more than half a pixel ({pixel:g})"
+        )
+
+
+def _stored(file: Path, folder: Path) -> Path:
+    return file.relative_to(folder) if file.is_relative_to(folder) else file.resolve()
+
+
+def _md5(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "md5").hexdigest()

@@ -1,0 +1,198 @@
+"""Stage tile: cut the orthophotos of a source into patches, with a manifest of them."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass
+
+from partialseg import split
+from partialseg.atomic import new_file, new_folder
+from partialseg.command import run
+from partialseg.contact_sheet import draw_contact_sheet
+from partialseg.grid import Cell, cell_name, full_cells
+from partialseg.masks import NO_TRUTH, MaskCode
+from partialseg.params import STRICT, load_section
+from partialseg.patches import Patch, PatchStore, PatchWriter, Summary, open_writer, write_manifest
+from partialseg.raster import open_raster, read_rgb
+from partialseg.source import Orthophoto, Source, check_unchanged, read_index
+
+NO_SPLIT = "none"  # a cell without any truth, or one that no official list names
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Tile:
+    """How orthophotos are cut.
+
+    A cell of source_size px is resampled to a patch of size px (equal: cut natively). val and
+    test are shares for the splits 'orthophoto' and 'random' (drawn with split_seed), file name
+    patterns for 'pattern', and without effect for 'official'.
+    """
+
+    source_size: PositiveInt
+    size: Annotated[int, Field(ge=16)]
+    split: split.SplitMethod
+    split_seed: NonNegativeInt
+    val: float | str
+    test: float | str
+
+    def __post_init__(self) -> None:
+        if self.size > self.source_size:
+            raise ValueError(f"size {self.size} must not exceed source_size {self.source_size}")
+        kind = {"pattern": str, "orthophoto": float, "random": float}.get(self.split)
+        for key, value in (("val", self.val), ("test", self.test)):
+            if kind and not isinstance(value, kind):
+                wanted = "a file name pattern" if kind is str else "a share from 0 to 1"
+                raise ValueError(f"{key} must be {wanted} for split {self.split!r}, got {value!r}")
+            if kind is float and not 0 <= float(value) < 1:
+                raise ValueError(f"{key} must be a share from 0 to 1, got {value!r}")
+
+
+def tile(source_folder: Path, out: Path, params: Tile) -> list[Patch]:
+    """Cut every whole cell of every orthophoto into the patch store `out`.
+
+    Raises:
+        ValueError: an orthophoto is smaller than a cell, its files are damaged or hold an unknown
+            class, or a split stays empty.
+    """
+    source = read_index(source_folder)
+    assigned = assign_splits(source, source_folder, params)
+    summary = Summary(
+        size=params.size,
+        source_size=params.source_size,
+        class_names=source.classes.names,
+        palette=source.classes.palette,
+    )
+    code = source.classes.code()
+    patches: list[Patch] = []
+    with new_folder(out) as folder:
+        for orthophoto in source.orthophotos:
+            check_unchanged(orthophoto)
+            patches += _cut(orthophoto, code, params, len(summary.class_names), folder)
+        patches = [_with_split(patch, assigned) for patch in patches]
+        _check_splits(patches)
+        write_manifest(folder, summary, patches)
+    return patches
+
+
+def assign_splits(source: Source, source_folder: Path, params: Tile) -> split.Assignment:
+    """Return the split of each cell name (or of each orthophoto, by its name)."""
+    cells = _cell_names(source.orthophotos, params.source_size)
+    stems = [orthophoto.name for orthophoto in source.orthophotos]
+    match params.split:
+        case "official":
+            return split.official(source_folder, cells)
+        case "random":
+            return split.by_share(cells, params.split_seed, float(params.val), float(params.test))
+        case "orthophoto":
+            return split.by_share(stems, params.split_seed, float(params.val), float(params.test))
+        case "pattern":
+            return split.by_pattern(stems, str(params.val), str(params.test))
+
+
+def _cell_names(orthophotos: Sequence[Orthophoto], side: int) -> list[str]:
+    names: list[str] = []
+    for item in orthophotos:
+        if min(item.width, item.height) < side:
+            raise ValueError(
+                f"{item.image}: {item.width} x {item.height} px is smaller than one cell of "
+                f"{side} px (source_size)"
+            )
+        cells = full_cells(item.width, item.height, side)
+        names += [cell_name(item.name, cell.number) for cell in cells]
+    return names
+
+
+def _cut(
+    orthophoto: Orthophoto, code: MaskCode, params: Tile, classes: int, folder: Path
+) -> list[Patch]:
+    cells = list(full_cells(orthophoto.width, orthophoto.height, params.source_size))
+    patches = []
+    with (
+        open_raster(orthophoto.image) as image_raster,
+        open_raster(orthophoto.mask) as mask_raster,
+        open_writer(folder, orthophoto.name, len(cells), params.size) as writer,
+    ):
+        for index, cell in enumerate(cells):
+            image = read_rgb(image_raster, cell.window)
+            mask = code.decode(mask_raster, cell.window, orthophoto.mask)
+            mask = _write_resampled(writer, image, mask, params.size)
+            patches.append(_patch(orthophoto, cell, index, mask, params, classes))
+    return patches
+
+
+def _write_resampled(
+    writer: PatchWriter, image: NDArray[np.uint8], mask: NDArray[np.uint8], size: int
+) -> NDArray[np.uint8]:
+    if len(mask) != size:
+        image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        # EXACT takes the pixel under the centre, as INTER_AREA does; INTER_NEAREST is off by half.
+        mask = cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)  # type: ignore[assignment]
+    writer.append(image, mask)
+    return mask
+
+
+def _patch(
+    orthophoto: Orthophoto,
+    cell: Cell,
+    index: int,
+    mask: NDArray[np.uint8],
+    params: Tile,
+    classes: int,
+) -> Patch:
+    counts = np.bincount(mask.ravel(), minlength=NO_TRUTH + 1)
+    scale = params.source_size / params.size
+    corner = Affine.translation(cell.window.col_off, cell.window.row_off)
+    transform = Affine(*orthophoto.transform) * corner * Affine.scale(scale)
+    return Patch(
+        name=cell_name(orthophoto.name, cell.number),
+        orthophoto=orthophoto.name,
+        index=index,
+        row=cell.row,
+        column=cell.column,
+        split=NO_SPLIT,
+        crs=orthophoto.crs,
+        transform=tuple(transform)[:6],
+        counts=tuple(counts[:classes].tolist()),
+        no_truth=int(counts[NO_TRUTH]),
+    )
+
+
+def _with_split(patch: Patch, assigned: split.Assignment) -> Patch:
+    if not any(patch.counts):
+        return patch
+    by_name = assigned.get(patch.name, NO_SPLIT)
+    return replace(patch, split=assigned.get(patch.orthophoto, by_name))
+
+
+def _check_splits(patches: Sequence[Patch]) -> None:
+    sizes = {name: sum(patch.split == name for patch in patches) for name in split.SPLITS}
+    if not all(sizes.values()):
+        raise ValueError(f"an empty split: {sizes} patches; change split, val, test or split_seed")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--source", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--contact-sheet", type=Path, required=True)
+    args = parser.parse_args()
+    params = load_section(args.params, f"datasets.{args.dataset}.tile", Tile)
+    patches = tile(args.source, args.out, params)
+    with new_file(args.contact_sheet) as file:
+        draw_contact_sheet(PatchStore(args.out), file)
+    counts = {name: sum(p.split == name for p in patches) for name in (*split.SPLITS, NO_SPLIT)}
+    print(f"{len(patches)} patches of {params.size} px: {counts}")
+
+
+if __name__ == "__main__":
+    run(main)
