@@ -22,11 +22,11 @@ def download(dataset: str, params_file: Path, out: Path) -> None:
 
             sample.download(load_section(params_file, section, sample.Download), out)
         case "landcover_ai":
-            from partialseg.datasets import landcover_ai
+            from partialseg.datasets.landcover_ai import download as landcover_ai
 
             landcover_ai.download(load_section(params_file, section, landcover_ai.Download), out)
         case "folder":
-            from partialseg.datasets import folder
+            from partialseg.datasets.folder import download as folder
 
             folder.download(load_section(params_file, section, folder.Download), out)
         case _:

@@ -1,7 +1,7 @@
 """Stage evaluate: score the best checkpoint of a run on the whole validation and test truth."""
 
 import argparse
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from pydantic import NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import nn
 
-from partialseg.atomic import new_file
 from partialseg.checkpoint import BEST, LAST, Checkpoint, load_checkpoint
 from partialseg.command import run
 from partialseg.compute import Compute, Precision, choose_compute
@@ -21,7 +20,7 @@ from partialseg.models.build import count_parameters
 from partialseg.panel import choose_panel
 from partialseg.params import STRICT, load_section
 from partialseg.patches import Patch, PatchStore
-from partialseg.results import RunFiles, run_summary, split_scores
+from partialseg.results import SPLITS, RunFiles, RunResults, write_results
 from partialseg.scoring import Scores, predict_logits, score
 
 
@@ -51,17 +50,15 @@ def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -
         )
     compute = choose_compute(params.precision)
     network = compute.place(best.build())
-    scores = {
-        split: score_split(network, store, split, best, params, compute)
-        for split in ("val", "test")
-    }
-    panel = predict_panel(network, store, params, compute)
-    result = run_summary(last, best.epoch, count_parameters(network)) | {
-        split: split_scores(of_split, best.class_names) for split, of_split in scores.items()
-    }
-    matrices = {split: item.confusion.counts.tolist() for split, item in scores.items()}
-    _write(out, result, matrices, panel)
-    return result
+    scores = {split: score_split(network, store, split, best, params, compute) for split in SPLITS}
+    results = RunResults(
+        scores=run_scores(last, best.epoch, count_parameters(network))
+        | {split: split_scores(item, best.class_names) for split, item in scores.items()},
+        confusion={split: item.confusion.counts.numpy() for split, item in scores.items()},
+        panel=predict_panel(network, store, params, compute),
+    )
+    write_results(out, results)
+    return results.scores
 
 
 def score_split(
@@ -92,18 +89,48 @@ def predict_panel(
     return torch.cat(ids).to(torch.uint8).cpu().numpy()
 
 
-def _write(
-    out: RunFiles,
-    scores: dict[str, Any],
-    matrices: dict[str, list[list[int]]],
-    panel: NDArray[np.uint8],
-) -> None:
-    with new_file(out.panel) as file:
-        np.save(file, panel)
-    with new_file(out.confusion) as file:
-        file.write_text(json.dumps(matrices) + "\n", encoding="utf-8")
-    with new_file(out.scores) as file:
-        file.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+def run_scores(last: Checkpoint, best_epoch: int, parameters: int) -> dict[str, Any]:
+    """Return what the training of a run says of itself: cost, and the curves' final and best."""
+    final = last.history[-1]
+    return {
+        "architecture": last.architecture,
+        "label_fraction": last.label_fraction,
+        "seed": last.seed,
+        "parameters": parameters,
+        "compute": last.compute,
+        "epochs": len(last.history),
+        "best_epoch": best_epoch,
+        "train_seconds": round(sum(record.seconds for record in last.history), 1),
+        "final_val_miou": final.val_miou,
+        "final_val_accuracy": final.val_accuracy,
+        "final_val_batch_miou": final.val_batch_miou,
+        "best_val_batch_miou": max(record.val_batch_miou for record in last.history),
+    }
+
+
+def split_scores(scores: Scores, class_names: Sequence[str]) -> dict[str, Any]:
+    """Return the scores of a split, beside those of predicting its largest class everywhere.
+
+    A class that occurs neither in the truth nor in the prediction is named in `absent` and has
+    no IoU and no F1.
+    """
+    confusion = scores.confusion
+    of_truth = confusion.counts.sum(dim=1).double()
+    absent = confusion.absent()
+    present = [index for index in range(len(class_names)) if index not in absent]
+    iou, f1 = confusion.iou(), confusion.f1()
+    return {
+        "miou": confusion.miou(),
+        "accuracy": confusion.accuracy(),
+        "mean_f1": confusion.mean_f1(),
+        "loss": scores.loss,
+        "batch_miou": scores.batch_miou,
+        "majority_class": class_names[int(of_truth.argmax())],
+        "majority_miou": float(of_truth.max() / of_truth.sum() / (of_truth > 0).sum()),
+        "iou": {class_names[index]: float(iou[index]) for index in present},
+        "f1": {class_names[index]: float(f1[index]) for index in present},
+        "absent": [class_names[index] for index in absent],
+    }
 
 
 def main() -> None:
@@ -119,7 +146,7 @@ def main() -> None:
     params = load_section(args.params, f"datasets.{args.dataset}.evaluate", Evaluate)
     out = RunFiles(scores=args.scores, confusion=args.confusion, panel=args.panel)
     result = evaluate(args.patches, args.run, out, params)
-    for split in ("val", "test"):
+    for split in SPLITS:
         scores = result[split]
         print(
             f"{split}: mIoU {scores['miou']:.4f} (all {scores['majority_class']}: "

@@ -8,9 +8,9 @@ import numpy as np
 from partialseg.atomic import new_folder
 from partialseg.command import run
 from partialseg.labels import LabelSummary, PatchLabels, write_labels
-from partialseg.masks import NO_TRUTH
 from partialseg.params import load_section
 from partialseg.patches import Patch, PatchStore
+from partialseg.truth import NO_TRUTH
 from partialseg.visibility import visible_pixels
 
 
@@ -35,8 +35,8 @@ def label_patch(store: PatchStore, patch: Patch, fraction: float, seed: int) -> 
     Raises:
         ValueError: no visible pixel has a truth.
     """
-    truth = store.truth(patch)
-    visible = visible_pixels(seed, patch.name, *truth.shape, fraction)
+    truth, side = store.truth(patch), store.summary.size
+    visible = visible_pixels(seed, patch.name, side, side, fraction)
     counts = np.bincount(truth[visible], minlength=NO_TRUTH + 1)[: len(patch.counts)]
     if not counts.any():
         raise ValueError(

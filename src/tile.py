@@ -18,11 +18,12 @@ from partialseg.atomic import new_file, new_folder
 from partialseg.command import run
 from partialseg.contact_sheet import draw_contact_sheet
 from partialseg.grid import Cell, cell_name, full_cells
-from partialseg.masks import NO_TRUTH, MaskCode
+from partialseg.masks import MaskCode
 from partialseg.params import STRICT, load_section
 from partialseg.patches import Patch, PatchStore, PatchWriter, Summary, open_writer, write_manifest
 from partialseg.raster import open_raster, read_rgb
 from partialseg.source import Orthophoto, Source, check_unchanged, read_index
+from partialseg.truth import NO_TRUTH
 
 NO_SPLIT = "none"  # a cell without any truth, or one that no official list names
 
@@ -67,10 +68,10 @@ def tile(source_folder: Path, out: Path, params: Tile) -> list[Patch]:
     summary = Summary(
         size=params.size,
         source_size=params.source_size,
-        class_names=source.classes.names,
-        palette=source.classes.palette,
+        class_names=source.legend.names,
+        palette=source.legend.palette,
     )
-    code = source.classes.code()
+    code = source.legend.code()
     patches: list[Patch] = []
     with new_folder(out) as folder:
         for orthophoto in source.orthophotos:
@@ -150,7 +151,7 @@ def _patch(
     counts = np.bincount(mask.ravel(), minlength=NO_TRUTH + 1)
     scale = params.source_size / params.size
     corner = Affine.translation(cell.window.col_off, cell.window.row_off)
-    transform = Affine(*orthophoto.transform) * corner * Affine.scale(scale)
+    transform = Affine(*orthophoto.transform) @ corner @ Affine.scale(scale)
     return Patch(
         name=cell_name(orthophoto.name, cell.number),
         orthophoto=orthophoto.name,

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import torch
 
-from partialseg.checkpoint import BEST, LAST, Checkpoint, EpochRecord, save_checkpoint
+from partialseg.checkpoint import BEST, LAST, Checkpoint, save_checkpoint
 from partialseg.class_weights import resolve_class_weights
 from partialseg.command import run
 from partialseg.compute import choose_compute, seed_everything
 from partialseg.curves import FOLDER, CurveWriter
-from partialseg.data import TrainPatches, TruthPatches
+from partialseg.data import TruthPatches
+from partialseg.epoch_record import EpochRecord
 from partialseg.labels import LabelStore
 from partialseg.models.build import build_network
 from partialseg.params import load_section
 from partialseg.patches import PatchStore
+from partialseg.train_data import TrainPatches
 from partialseg.training import Train, fit
 
 

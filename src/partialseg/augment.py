@@ -13,7 +13,7 @@ from partialseg.params import STRICT, Share
 
 # Albumentations would ask the network for a newer version of itself on import.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-import albumentations as A  # noqa: E402, N812
+import albumentations as A  # noqa: N812
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -28,7 +28,7 @@ class ShiftScaleRotate:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Augment:
-    """Probabilities of the flips and of a rotation by 90, 180 or 270 degrees, and the affine move."""
+    """Probabilities of the flips and of a rotation by a multiple of 90 degrees; the affine move."""
 
     horizontal_flip: Share
     vertical_flip: Share

@@ -10,24 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from partialseg.atomic import new_file
+from partialseg.epoch_record import EpochRecord
 from partialseg.models.build import build_network
 
 BEST = "best.pt"
 LAST = "last.pt"
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpochRecord:
-    """What one epoch brought: losses, scores on the whole validation split, seconds, images/s."""
-
-    epoch: int
-    train_loss: float
-    val_loss: float
-    val_miou: float
-    val_accuracy: float
-    val_batch_miou: float
-    seconds: float
-    images_per_second: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +38,7 @@ class Checkpoint:
 
     @property
     def epoch(self) -> int:
+        """The epoch after which these weights were saved."""
         return self.history[-1].epoch
 
     def build(self) -> nn.Module:

@@ -29,7 +29,8 @@ class Compute:
 
     def place(self, network: nn.Module) -> nn.Module:
         """Move a network to the device, channels last: there convolutions are fastest."""
-        return network.to(self.device, memory_format=torch.channels_last)
+        on_device = network.to(self.device)
+        return on_device.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def autocast(self) -> torch.autocast:
         """Return the context in which forward passes run."""
@@ -69,9 +70,7 @@ def choose_compute(precision: Precision) -> Compute:
     if precision != "auto":
         return Compute(device, getattr(torch, precision))
     if device.type == "cuda":
-        return Compute(
-            device, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        )
+        return Compute(device, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
     return Compute(device, torch.bfloat16 if _cpu_has_bfloat16() else torch.float32)
 
 

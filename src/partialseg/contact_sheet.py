@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from partialseg.masks import NO_TRUTH, Colour
 from partialseg.patches import Patch, PatchStore
+from partialseg.truth import NO_TRUTH, Colour
 
 THUMBNAIL = 128  # px
 COLUMNS, ROWS = 6, 4  # pairs of image and mask

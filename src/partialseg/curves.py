@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 from typing import Self
 
-from partialseg.checkpoint import EpochRecord
+from partialseg.epoch_record import EpochRecord
 
 FOLDER = "curves"
 # Name of a curve in DVCLive (a file under plots/metrics/), and the field of a record it shows.
@@ -21,7 +21,7 @@ class CurveWriter:
 
     def __init__(self, folder: Path) -> None:
         # Imported here: reading curves needs no DVCLive, and its import takes a second.
-        from dvclive import Live
+        from dvclive.live import Live
 
         # dvc.yaml is ours, and the pipeline's experiments are saved by `dvc exp run`.
         self._live = Live(str(folder), dvcyaml=False, save_dvc_exp=False, report=None)

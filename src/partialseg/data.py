@@ -1,6 +1,5 @@
-"""Patches as tensors: what the networks train on and are scored against."""
+"""Patches as tensors: the input of the networks, and the truth they are scored against."""
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,11 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from partialseg.augment import Augment, Augmenter
-from partialseg.labels import LabelStore
 from partialseg.loss import IGNORE_INDEX
-from partialseg.masks import NO_TRUTH
 from partialseg.patches import Patch, PatchStore
+from partialseg.truth import NO_TRUTH
 
 # Mean and standard deviation of RGB in 0..255: those of ImageNet, as is customary
 # (https://github.com/pytorch/vision/blob/main/references/segmentation/presets.py).
@@ -36,38 +33,6 @@ def compose_label(truth: NDArray[np.uint8], visible: NDArray[np.bool_]) -> NDArr
     return np.where(visible & (truth != NO_TRUTH), truth.astype(np.int16), np.int16(IGNORE_INDEX))
 
 
-class TrainPatches(Dataset[Batch]):
-    """Augmented training patches with their visible labels: uint8 (3, H, W) and int16 (H, W).
-
-    The augmentation of a patch depends on (seed, epoch, patch name) alone.
-    """
-
-    def __init__(self, store: PatchStore, labels: LabelStore, augment: Augment, seed: int) -> None:
-        self._store = store
-        self._labels = labels
-        self._patches = store.of_split("train")
-        self._augmenter = Augmenter(augment)
-        self._seed = seed
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return len(self._patches)
-
-    def __getitem__(self, index: int) -> Batch:
-        patch = self._patches[index]
-        image, truth, visible = self._augmenter(
-            self._draw_of(patch),
-            self._store.image(patch),
-            self._store.truth(patch),
-            self._labels.visible(index),
-        )
-        return _image_tensor(image), torch.from_numpy(compose_label(truth, visible))
-
-    def _draw_of(self, patch: Patch) -> int:
-        digest = hashlib.sha256(f"{self._seed}/{self.epoch}/{patch.name}".encode()).digest()
-        return int.from_bytes(digest[:8])
-
-
 class TruthPatches(Dataset[Batch]):
     """Patches as they are with their whole truth: uint8 (3, H, W) and int16 (H, W)."""
 
@@ -82,37 +47,18 @@ class TruthPatches(Dataset[Batch]):
         patch = self._patches[index]
         truth = self._store.truth(patch)
         everywhere = np.ones(truth.shape, np.bool_)
-        return _image_tensor(self._store.image(patch)), torch.from_numpy(
+        return image_tensor(self._store.image(patch)), torch.from_numpy(
             compose_label(truth, everywhere)
         )
 
 
-def train_loader(
-    patches: TrainPatches, batch_size: int, workers: int, seed: int, epoch: int
-) -> DataLoader[Batch]:
-    """Return the batches of one epoch, shuffled by (seed, epoch)."""
-    patches.epoch = epoch
-    order = torch.Generator().manual_seed(seed + epoch)
-    return _loader(patches, batch_size, workers, generator=order)
-
-
 def truth_loader(patches: TruthPatches, batch_size: int, workers: int) -> DataLoader[Batch]:
     """Return the batches of a split in the order of the manifest; none is dropped."""
-    return _loader(patches, batch_size, workers, generator=None)
-
-
-def _loader(
-    patches: Dataset[Batch], batch_size: int, workers: int, generator: torch.Generator | None
-) -> DataLoader[Batch]:
     return DataLoader(
-        patches,
-        batch_size=batch_size,
-        shuffle=generator is not None,
-        num_workers=workers,
-        pin_memory=torch.cuda.is_available(),
-        generator=generator,
+        patches, batch_size, num_workers=workers, pin_memory=torch.cuda.is_available()
     )
 
 
-def _image_tensor(image: NDArray[np.uint8]) -> Tensor:
+def image_tensor(image: NDArray[np.uint8]) -> Tensor:
+    """Return an image (H, W, 3) as a tensor (3, H, W)."""
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, -1, 0)))

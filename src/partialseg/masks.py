@@ -10,13 +10,9 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from partialseg.raster import read_colours, read_values
+from partialseg.truth import NO_TRUTH, Colour
 
-Colour = tuple[int, int, int]
 MaskValues = Literal["ids", "colours"]
-
-# Truth is stored as uint8; a pixel that the source leaves unlabelled gets this value there.
-NO_TRUTH = 255
-MAX_CLASSES = NO_TRUTH
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from partialseg.masks import Colour
 from partialseg.params import STRICT
+from partialseg.truth import Colour
 
 MANIFEST = "manifest.csv"
 SUMMARY = "patches.json"

@@ -11,48 +11,11 @@ from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from partialseg.atomic import new_file
-from partialseg.masks import MAX_CLASSES, Colour, MaskCode, MaskValues, mask_code
+from partialseg.legend import Legend
 from partialseg.params import STRICT
 from partialseg.raster import SUFFIXES, Header, read_header
 
 INDEX = "index.json"
-Byte = Annotated[int, Field(ge=0, le=255)]
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class LandCoverClass:
-    """A class: its name, and its colour in figures and in masks of colours."""
-
-    name: Annotated[str, Field(min_length=1)]
-    colour: tuple[Byte, Byte, Byte]
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class Classes:
-    """The classes of a data set in the order of their ids, and how its masks spell them."""
-
-    classes: Annotated[tuple[LandCoverClass, ...], Field(min_length=2, max_length=MAX_CLASSES)]
-    mask_values: MaskValues
-    ignored_ids: tuple[Byte, ...] = ()
-    ignored_colours: tuple[tuple[Byte, Byte, Byte], ...] = ()
-
-    def __post_init__(self) -> None:
-        names = [item.name for item in self.classes]
-        if len(set(names)) != len(names):
-            raise ValueError(f"class names must differ, got {names}")
-        self.code()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(item.name for item in self.classes)
-
-    @property
-    def palette(self) -> tuple[Colour, ...]:
-        return tuple(item.colour for item in self.classes)
-
-    def code(self) -> MaskCode:
-        """Return how the masks of this data set are decoded."""
-        return mask_code(self.mask_values, self.palette, self.ignored_ids, self.ignored_colours)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -72,16 +35,16 @@ class Orthophoto:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Source:
-    """A whole source: its classes and its orthophotos, sorted by name."""
+    """A whole source: its legend and its orthophotos, sorted by name."""
 
-    classes: Classes
+    legend: Legend
     orthophotos: tuple[Orthophoto, ...]
 
 
 _SOURCE = TypeAdapter(Source)
 
 
-def write_index(folder: Path, images: Path, masks: Path, classes: Classes) -> Source:
+def write_index(folder: Path, images: Path, masks: Path, legend: Legend) -> Source:
     """Check the orthophotos under images/ and masks/ and write folder/index.json.
 
     Paths inside `folder` are stored relative to it, others as absolute ones.
@@ -100,7 +63,7 @@ def write_index(folder: Path, images: Path, masks: Path, classes: Classes) -> So
         replace(item, image=_stored(item.image, folder), mask=_stored(item.mask, folder))
         for item in orthophotos
     ]
-    source = Source(classes=classes, orthophotos=tuple(stored))
+    source = Source(legend=legend, orthophotos=tuple(stored))
     with new_file(folder / INDEX) as file:
         file.write_bytes(_SOURCE.dump_json(source, indent=1))
     return source
@@ -195,9 +158,7 @@ def _check_image(image: Path, header: Header) -> None:
         raise ValueError(f"{image}: an image must be 8-bit, got {header.dtype}")
 
 
-def _check_alignment(
-    image: Path, image_header: Header, mask: Path, mask_header: Header
-) -> None:
+def _check_alignment(image: Path, image_header: Header, mask: Path, mask_header: Header) -> None:
     image_size = image_header.width, image_header.height
     mask_size = mask_header.width, mask_header.height
     if image_size != mask_size:
@@ -208,7 +169,7 @@ def _check_alignment(
     if not (image_header.crs and mask_header.crs):
         return
     far = max(
-        math.dist(Affine(*image_header.transform) * corner, Affine(*mask_header.transform) * corner)
+        math.dist(Affine(*image_header.transform) @ corner, Affine(*mask_header.transform) @ corner)
         for corner in ((0, 0), image_size)
     )
     pixel = math.hypot(image_header.transform[0], image_header.transform[3])

@@ -55,8 +55,8 @@ def by_share(names: Sequence[str], seed: int, val: float, test: float) -> Assign
             f"split: of {len(order)} items {count_val} go to val and {count_test} to test "
             f"(shares {val} and {test}), so none is left for train"
         )
-    chosen = {name: "val" for name in order[:count_val]}
-    chosen |= {name: "test" for name in order[count_val : count_val + count_test]}
+    chosen = dict.fromkeys(order[:count_val], "val")
+    chosen |= dict.fromkeys(order[count_val : count_val + count_test], "test")
     return {name: chosen.get(name, "train") for name in names}
 
 

@@ -11,13 +11,14 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from partialseg.augment import Augment
-from partialseg.checkpoint import EpochRecord
 from partialseg.class_weights import ClassWeights
 from partialseg.compute import Compute, Precision
-from partialseg.data import Batch, TrainPatches, TruthPatches, train_loader, truth_loader
+from partialseg.data import Batch, TruthPatches, truth_loader
+from partialseg.epoch_record import EpochRecord
 from partialseg.loss import partial_cross_entropy
 from partialseg.params import STRICT
 from partialseg.scoring import score
+from partialseg.train_data import TrainPatches, train_loader
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -6,7 +6,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from partialseg.atomic import new_folder
-from partialseg.datasets.landcover_classes import CLASSES
+from partialseg.legend import LANDCOVER_AI
 from partialseg.params import STRICT, Share
 from partialseg.sample.write import write_sample
 from partialseg.source import write_index
@@ -14,7 +14,7 @@ from partialseg.source import write_index
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Download:
-    """What is rendered: sides of the orthophotos and of the cells in pixels, shares of the lists."""
+    """What is rendered: sides of orthophotos and cells in pixels, shares of the lists."""
 
     seed: NonNegativeInt
     orthophotos: PositiveInt
@@ -42,4 +42,4 @@ def download(params: Download, out: Path) -> None:
             val_share=params.val_share,
             test_share=params.test_share,
         )
-        write_index(folder, folder / "images", folder / "masks", CLASSES)
+        write_index(folder, folder / "images", folder / "masks", LANDCOVER_AI)

@@ -7,11 +7,12 @@ from pydantic import Field, NonNegativeInt, PositiveFloat
 from pydantic.dataclasses import dataclass
 
 from partialseg.atomic import new_folder
-from partialseg.datasets.landcover_classes import CLASSES
-from partialseg.fetch import fetch
+from partialseg.datasets.landcover_ai.fetch import fetch
+from partialseg.datasets.landcover_ai.unpack import unpack
+from partialseg.legend import LANDCOVER_AI
 from partialseg.params import STRICT
 from partialseg.source import write_index
-from partialseg.unpack import unpack
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Download:
@@ -38,4 +39,4 @@ def download(params: Download, out: Path) -> None:
     fetch(params.urls, params.md5, archive, retries=params.retries, timeout=params.timeout)
     with new_folder(out) as folder:
         unpack(archive, folder)
-        write_index(folder, folder / "images", folder / "masks", CLASSES)
+        write_index(folder, folder / "images", folder / "masks", LANDCOVER_AI)

@@ -1,0 +1,30 @@
+# Everything a fresh machine needs is Python 3.11+, git and make.
+PYTHON ?= python3
+BIN := .venv/bin
+ENV := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.PHONY: repro test lint clean
+
+repro: .venv/installed
+	$(ENV) dvc repro
+
+test: .venv/installed
+	$(ENV) pytest
+
+lint: .venv/installed-dev
+	$(ENV) ruff check
+	$(ENV) ruff format --check
+	$(ENV) mypy
+
+.venv/installed: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -r requirements.txt
+	touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	$(BIN)/python -m pip install -q -r requirements-dev.txt
+	touch $@
+
+clean:  # the environment and the caches; data, runs and DVC's cache stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

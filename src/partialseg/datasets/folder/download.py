@@ -1,0 +1,39 @@
+"""A user's own data set: a folder with images/ and masks/, described in params.yaml."""
+
+import os
+from pathlib import Path
+
+from pydantic.dataclasses import dataclass
+
+from partialseg.atomic import new_folder
+from partialseg.legend import Legend
+from partialseg.params import STRICT
+from partialseg.source import write_index
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Download:
+    """Where the files lie and what their masks mean.
+
+    path is the folder; ~ and $VARIABLES are expanded. legend names the classes, and says whether
+    masks hold their ids 0..C-1 or their colours, and which ids or colours are without truth.
+    """
+
+    path: str
+    legend: Legend
+
+
+def download(params: Download, out: Path) -> None:
+    """Check and index the folder; its files stay where they are.
+
+    Raises:
+        ValueError: the folder is missing or its files do not fit the contract of a source.
+    """
+    path = Path(os.path.expandvars(params.path)).expanduser()
+    if not path.is_dir():
+        raise ValueError(
+            f"{path}: no such folder (datasets.folder.download.path; a relative path is taken "
+            f"from {Path.cwd()})"
+        )
+    with new_folder(out) as folder:
+        write_index(folder, path / "images", path / "masks", params.legend)

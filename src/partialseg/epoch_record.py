@@ -1,0 +1,17 @@
+"""What training reports after each epoch."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord:
+    """What one epoch brought: losses, scores on the whole validation split, seconds, images/s."""
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    val_miou: float
+    val_accuracy: float
+    val_batch_miou: float
+    seconds: float
+    images_per_second: float

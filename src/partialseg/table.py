@@ -1,0 +1,125 @@
+"""The comparison table, as Markdown, CSV and JSON."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from partialseg.atomic import new_file
+from partialseg.results import RunResults
+from partialseg.run_name import architecture_name, percent
+from partialseg.seed_report import DATASET, REPORTED
+
+Row = dict[str, Any]
+
+
+def table_rows(dataset: str, runs: Sequence[RunResults]) -> list[Row]:
+    """Return one row a run; for LandCover.ai with the report's figures (None: not reported)."""
+    rows = [_row(run.scores) for run in runs]
+    if dataset == DATASET:
+        rows = [row | _reported(row) for row in rows]
+    return rows
+
+
+def write_table(rows: Sequence[Row], majority: tuple[str, float], folder: Path) -> None:
+    """Write table.md, table.csv and table.json into a folder.
+
+    majority names the largest class and gives the test mIoU of predicting it everywhere.
+    """
+    with new_file(folder / "table.json") as file:
+        file.write_text(json.dumps(list(rows), indent=2) + "\n", encoding="utf-8")
+    with new_file(folder / "table.csv") as file, file.open("w", newline="") as stream:
+        lines = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        lines.writeheader()
+        lines.writerows(rows)
+    with new_file(folder / "table.md") as file:
+        file.write_text(markdown(rows, majority), encoding="utf-8")
+
+
+def markdown(rows: Sequence[Row], majority: tuple[str, float]) -> str:
+    """Return the table as Markdown, and below it the one that stands beside the report's."""
+    majority_class, majority_miou = majority
+    ours = [
+        {
+            "Label fraction": percent(row["label_fraction"]),
+            "Architecture": architecture_name(row["architecture"]),
+            "Final val mIoU": _score(row["final_val_miou"]),
+            "Best val mIoU": _score(row["best_val_miou"]),
+            "Final val accuracy": _score(row["final_val_accuracy"]),
+            "Test mIoU": _score(row["test_miou"]),
+            "Training time": _duration(row["train_seconds"]),
+            "Parameters": f"{row['parameters'] / 1e6:.2f} M",
+        }
+        for row in rows
+    ]
+    trivial = {"Architecture": f"all {majority_class}", "Test mIoU": _score(majority_miou)}
+    ours.append({key: trivial.get(key, "") for key in ours[0]})
+    parts = [_github(ours)]
+    if "report_best_batch_miou" in rows[0]:
+        parts += [
+            "mIoU as the published report takes it, a mean over batches of the per-batch mIoU "
+            "(ours / report):",
+            _github([_beside_report(row) for row in rows]),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(scores: dict[str, Any]) -> Row:
+    return {
+        "label_fraction": scores["label_fraction"],
+        "architecture": scores["architecture"],
+        "final_val_miou": scores["final_val_miou"],
+        "best_val_miou": scores["val"]["miou"],
+        "final_val_accuracy": scores["final_val_accuracy"],
+        "test_miou": scores["test"]["miou"],
+        "test_accuracy": scores["test"]["accuracy"],
+        "train_seconds": scores["train_seconds"],
+        "parameters": scores["parameters"],
+        "final_val_batch_miou": scores["final_val_batch_miou"],
+        "best_val_batch_miou": scores["best_val_batch_miou"],
+        "seed": scores["seed"],
+    }
+
+
+def _reported(row: Row) -> Row:
+    run = REPORTED.get((row["architecture"], row["label_fraction"]))
+    return {
+        "report_final_batch_miou": run and run.final_batch_miou,
+        "report_best_batch_miou": run and run.best_batch_miou,
+        "report_final_accuracy": run and run.final_accuracy,
+        "report_train_seconds": run and run.train_seconds,
+    }
+
+
+def _beside_report(row: Row) -> Row:
+    def pair(ours: str, report: str) -> str:
+        return f"{_score(row[ours])} / {_score(row[report])}"
+
+    return {
+        "Label fraction": percent(row["label_fraction"]),
+        "Architecture": architecture_name(row["architecture"]),
+        "Final mIoU": pair("final_val_batch_miou", "report_final_batch_miou"),
+        "Best mIoU": pair("best_val_batch_miou", "report_best_batch_miou"),
+        "Final accuracy": pair("final_val_accuracy", "report_final_accuracy"),
+        "Training time": f"{_duration(row['train_seconds'])} / "
+        f"{_duration(row['report_train_seconds'])}",
+    }
+
+
+def _github(rows: Sequence[Row]) -> str:
+    # disable_numparse: tabulate would turn 0.5000 into 0.5.
+    return tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"

@@ -1,0 +1,32 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from partialseg.contact_sheet import colour_mask, draw_contact_sheet
+from partialseg.patches import PatchStore
+from partialseg.truth import NO_TRUTH
+
+
+def test_ids_become_their_colours_and_no_truth_white() -> None:
+    mask = np.array([[0, 1, NO_TRUTH]], np.uint8)
+    colours = colour_mask(mask, ((1, 2, 3), (4, 5, 6)))
+    assert colours.tolist() == [[[1, 2, 3], [4, 5, 6], [255, 255, 255]]]
+
+
+def test_nine_patches_stand_in_two_rows(make_patches: Callable[..., Path], tmp_path: Path) -> None:
+    store = PatchStore(make_patches())
+    draw_contact_sheet(store, tmp_path / "sheet.png")
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    assert sheet is not None and sheet.shape == (2 * 132, 6 * 260, 3)
+    # The first mask begins right of the first image; OpenCV reads blue, green, red.
+    first = store.truth(store.patches[0])[0, 0]
+    assert tuple(sheet[4, 2 + 128 + 2][::-1]) == store.summary.palette[first]
+
+
+def test_a_folder_that_cannot_be_written(make_patches: Callable[..., Path]) -> None:
+    store = PatchStore(make_patches())
+    with pytest.raises(OSError, match=r"none/sheet\.png: the contact sheet cannot be written"):
+        draw_contact_sheet(store, Path("none/sheet.png"))

@@ -1,0 +1,86 @@
+"""dvc.yaml against the code: which stage depends on what."""
+
+import itertools
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from code_of_stage import SRC, code_of_stage
+from partialseg.models.build import ARCHITECTURES
+from partialseg.params import load_section
+
+ROOT = SRC.parent
+STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+DATASETS = ("sample", "landcover_ai", "folder")
+ITEMS = [
+    {"dataset": dataset, "architecture": architecture}
+    for dataset, architecture in itertools.product(DATASETS, ARCHITECTURES)
+]
+
+
+def code_deps(stage: str, item: dict[str, str]) -> set[Path]:
+    """Return the files that the code dependencies of a stage name, for one item of its matrix."""
+    files: set[Path] = set()
+    for dep in STAGES[stage]["deps"]:
+        if dep.startswith("src/"):
+            path = ROOT / re.sub(r"\$\{item\.(\w+)\}", lambda match: item[match[1]], dep)
+            files |= {path} if path.is_file() else set(path.glob("*.py"))
+    return {file for file in files if file.name != "__init__.py"}
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=lambda item: "-".join(item.values()))
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_name_exactly_the_code_that_the_stage_imports(
+    stage: str, item: dict[str, str]
+) -> None:
+    assert code_deps(stage, item) == code_of_stage(SRC / f"{stage}.py", item)
+
+
+def test_the_walk_sees_what_it_should() -> None:
+    """The test above could agree on nothing: some members by hand."""
+
+    def names(stage: str, **item: str) -> set[str]:
+        code = code_of_stage(SRC / f"{stage}.py", item)
+        return {str(file.relative_to(SRC / "partialseg")) for file in code - {SRC / f"{stage}.py"}}
+
+    unet = names("train", dataset="sample", architecture="unet")
+    assert {"models/unet.py", "models/blocks.py", "loss.py", "confusion.py"} <= unet
+    assert not {"models/unetplusplus.py", "figures.py", "table.py", "source.py"} & unet
+    sample = names("download", dataset="sample")
+    assert "datasets/sample/download.py" in sample
+    assert "datasets/landcover_ai/fetch.py" not in sample
+
+
+def test_each_script_is_a_stage_and_packages_are_empty() -> None:
+    assert {file.stem for file in SRC.glob("*.py")} == set(STAGES)
+    inits = list((SRC / "partialseg").rglob("__init__.py"))
+    assert len(inits) >= 3
+    assert all(file.read_text() == "" for file in inits)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_params_yaml_has_every_section_that_the_stages_track(dataset: str) -> None:
+    tracked = {param for stage in STAGES.values() for param in stage.get("params", [])}
+    assert len(tracked) >= 6
+    for param in tracked:
+        section = param.replace("${item.dataset}", dataset)
+        assert load_section(ROOT / "params.yaml", section, object) is not None
+
+
+def test_landcover_ai_has_the_settings_of_the_report() -> None:
+    from partialseg.training import Train
+    from tile import Tile
+
+    params = ROOT / "params.yaml"
+    train = load_section(params, "datasets.landcover_ai.train", Train)
+    assert (train.learning_rate, train.weight_decay) == (1e-5, 1e-4)
+    assert (train.batch_size, train.epochs, train.base_channels) == (32, 12, 64)
+    assert train.class_weights == (0.66, 1.27, 1.12, 1.03, 1.91)
+    assert train.precision == "auto"
+    tile = load_section(params, "datasets.landcover_ai.tile", Tile)
+    assert (tile.source_size, tile.size, tile.split) == (512, 384, "official")
+    assert load_section(params, "seed", int) == 42
+    assert load_section(params, "architectures", list[str]) == ["unet", "unetplusplus"]

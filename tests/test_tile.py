@@ -1,0 +1,255 @@
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import rasterio
+
+from code_of_stage import SRC
+from conftest import write_raster
+from partialseg.patches import PatchStore
+from partialseg.source import write_index
+from tile import Tile, tile
+
+MakeSource = Callable[..., Path]
+
+
+def params(**changed: Any) -> Tile:
+    values = {"source_size": 32, "size": 32, "split": "random", "split_seed": 1}
+    return Tile(**(values | {"val": 0.2, "test": 0.2} | changed))
+
+
+def write_lists(source: Path, names: dict[str, list[str]]) -> None:
+    for split, cells in names.items():
+        (source / f"{split}.txt").write_text("\n".join(cells), encoding="utf-8")
+
+
+def test_native_patches_are_the_windows_of_the_orthophoto(
+    make_source: MakeSource, tmp_path: Path
+) -> None:
+    source = make_source({"a": (70, 110)})
+    patches = tile(source, tmp_path / "out", params())
+    # 110 px are 3 whole cells of 32 and a partial one, so row 1 begins at k = 4.
+    assert [patch.name for patch in patches] == ["a_0", "a_1", "a_2", "a_4", "a_5", "a_6"]
+    with rasterio.open(source / "images" / "a.tif") as raster:
+        image = raster.read()
+    with rasterio.open(source / "masks" / "a.tif") as raster:
+        mask = raster.read(1)
+    store = PatchStore(tmp_path / "out")
+    fifth = store.patches[4]
+    assert (fifth.row, fifth.column, fifth.index) == (1, 1, 4)
+    np.testing.assert_array_equal(store.image(fifth), image[:, 32:64, 32:64].transpose(1, 2, 0))
+    np.testing.assert_array_equal(store.truth(fifth), mask[32:64, 32:64])
+    assert fifth.counts == tuple(np.bincount(mask[32:64, 32:64].ravel(), minlength=3))
+    assert fifth.crs == "EPSG:2180"
+    assert fifth.transform == (0.25, 0.0, 500_008.0, 0.0, -0.25, 599_992.0)
+
+
+def test_resampled_patches_average_the_image_and_pick_the_mask(
+    make_source: MakeSource, tmp_path: Path
+) -> None:
+    source = make_source({"a": (64, 192)})
+    tile(source, tmp_path / "out", params(source_size=64, size=32))
+    with rasterio.open(source / "images" / "a.tif") as raster:
+        image = raster.read()[:, :, 64:128].astype(float)
+    with rasterio.open(source / "masks" / "a.tif") as raster:
+        mask = raster.read(1)[:, 64:128]
+    store = PatchStore(tmp_path / "out")
+    patch = store.patches[1]
+    means = image.reshape(3, 32, 2, 32, 2).mean(axis=(2, 4)).transpose(1, 2, 0)
+    assert np.abs(store.image(patch) - means).max() <= 0.5  # rounded to uint8
+    np.testing.assert_array_equal(store.truth(patch), mask[1::2, 1::2])
+    assert patch.transform == (0.5, 0.0, 500_016.0, 0.0, -0.5, 600_000.0)
+
+
+def test_512_to_384_keeps_image_and_mask_on_one_another(tmp_path: Path) -> None:
+    """An edge at pixel 200 of 512 lies at 150 of 384 in both."""
+    ids = np.zeros((1, 512, 1_536), np.uint8)
+    ids[..., 200:512] = ids[..., 712:1_024] = ids[..., 1_224:] = 1
+    write_raster(tmp_path / "images" / "a.tif", np.repeat(ids * 200, 3, axis=0))
+    write_raster(tmp_path / "masks" / "a.tif", ids)
+    from conftest import LEGEND
+
+    write_index(tmp_path, tmp_path / "images", tmp_path / "masks", LEGEND)
+    tile(tmp_path, tmp_path / "out", params(source_size=512, size=384))
+    store = PatchStore(tmp_path / "out")
+    for patch in store.patches:
+        assert (store.truth(patch)[7] == (np.arange(384) >= 150)).all()
+        assert (store.image(patch)[7, :, 0] == np.where(np.arange(384) >= 150, 200, 0)).all()
+
+
+def test_official_lists_give_the_published_names(make_source: MakeSource, tmp_path: Path) -> None:
+    # In cells of 512: 3 of 4 columns and 2 of 3 rows are whole; 2 x 2 without a remainder.
+    source = make_source({"A-1": (1_200, 1_700), "B-2": (1_024, 1_024)})
+    names = {
+        "train": ["A-1_0", "A-1_1", "A-1_4", "B-2_3"],
+        "val": ["A-1_5", "B-2_0"],
+        "test": ["A-1_2", "A-1_6", "B-2_1", "B-2_2"],
+    }
+    write_lists(source, names)
+    tile(source, tmp_path / "out", params(source_size=512, size=384, split="official"))
+    store = PatchStore(tmp_path / "out")
+    for split, expected in names.items():
+        assert sorted(patch.name for patch in store.of_split(split)) == expected
+
+
+def test_cells_that_no_list_names_belong_to_no_split(
+    make_source: MakeSource, tmp_path: Path
+) -> None:
+    source = make_source({"a": (32, 128)})
+    write_lists(source, {"train": ["a_0"], "val": ["a_1"], "test": ["a_3"]})
+    patches = tile(source, tmp_path / "out", params(split="official"))
+    assert [patch.split for patch in patches] == ["train", "val", "none", "test"]
+
+
+def test_whole_orthophotos_are_held_out(make_source: MakeSource, tmp_path: Path) -> None:
+    source = make_source(dict.fromkeys("abcde", (64, 64)))
+    patches = tile(source, tmp_path / "out", params(split="orthophoto"))
+    split_of = {patch.orthophoto: patch.split for patch in patches}
+    assert all(patch.split == split_of[patch.orthophoto] for patch in patches)
+    assert sorted(split_of.values()) == ["test", "train", "train", "train", "val"]
+
+
+def test_cells_are_drawn_at_random(make_source: MakeSource, tmp_path: Path) -> None:
+    source = make_source({"a": (160, 160)})
+    patches = tile(source, tmp_path / "out", params())
+    splits = [patch.split for patch in patches]
+    assert {name: splits.count(name) for name in set(splits)} == {"train": 15, "val": 5, "test": 5}
+    again = tile(source, tmp_path / "again", params())
+    assert again == patches
+    assert tile(source, tmp_path / "other", params(split_seed=2)) != patches
+
+
+def test_ignored_pixels_are_without_truth(tmp_path: Path) -> None:
+    from conftest import LEGEND
+
+    ids = np.zeros((1, 32, 320), np.uint8)
+    ids[..., :40] = 9  # the ignored id: the whole first cell and 8 columns of the second
+    write_raster(tmp_path / "images" / "a.tif", np.repeat(ids, 3, axis=0))
+    write_raster(tmp_path / "masks" / "a.tif", ids)
+    write_index(tmp_path, tmp_path / "images", tmp_path / "masks", LEGEND)
+    patches = tile(tmp_path, tmp_path / "out", params())
+    assert (patches[0].split, patches[0].no_truth, patches[0].counts) == ("none", 1_024, (0, 0, 0))
+    assert (patches[1].no_truth, patches[1].counts) == (256, (768, 0, 0))
+
+
+def test_equal_inputs_give_equal_bytes(make_source: MakeSource, tmp_path: Path) -> None:
+    source = make_source({"a": (96, 96)})
+    for name in ("one", "two"):
+        tile(source, tmp_path / name, params())
+    files = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*.*"))
+    assert [str(file) for file in files] == [
+        "images/a.npy",
+        "manifest.csv",
+        "masks/a.npy",
+        "patches.json",
+    ]
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "changed", "message"),
+    [
+        ({"a": (64, 31)}, {}, r"images/a\.tif: 31 x 64 px is smaller than one cell of 32 px"),
+        ({"a": (64, 64)}, {"split": "orthophoto"}, r"of 1 items 1 go to val and 1 to test"),
+        (
+            {"a": (64, 64)},
+            {"split": "pattern", "val": "b*", "test": "c*"},
+            r"an empty split: \{'train': 4, 'val': 0, 'test': 0\} patches",
+        ),
+        ({"a": (64, 64)}, {"split": "official"}, r"train\.txt: missing; the split 'official'"),
+    ],
+)
+def test_what_cannot_be_cut_is_named_and_leaves_nothing(
+    make_source: MakeSource,
+    tmp_path: Path,
+    sizes: dict[str, tuple[int, int]],
+    changed: dict[str, Any],
+    message: str,
+) -> None:
+    source = make_source(sizes)
+    with pytest.raises(ValueError, match=message):
+        tile(source, tmp_path / "out", params(**changed))
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_a_class_id_out_of_range_leaves_nothing(make_source: MakeSource, tmp_path: Path) -> None:
+    source = make_source({"a": (64, 64)})
+    ids = np.zeros((1, 64, 64), np.uint8)
+    ids[0, 60, 60] = 3
+    write_raster(source / "masks" / "a.tif", ids)
+    from conftest import LEGEND
+
+    write_index(source, source / "images", source / "masks", LEGEND)
+    with pytest.raises(ValueError, match=r"masks/a\.tif: class id 3 on 1 pixels"):
+        tile(source, tmp_path / "out", params())
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_a_full_disk_leaves_nothing(
+    make_source: MakeSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make_source({"a": (64, 64)})
+
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device", "a.npy")
+
+    monkeypatch.setattr("partialseg.patches.PatchWriter.append", full)
+    with pytest.raises(OSError, match=r"No space left on device: 'a\.npy'"):
+        tile(source, tmp_path / "out", params())
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"size": 64}, "size 64 must not exceed source_size 32"),
+        ({"size": 15}, "greater than or equal to 16"),
+        ({"val": 1.0}, r"val must be a share from 0 to 1, got 1\.0"),
+        ({"test": "Tile_*"}, r"test must be a share from 0 to 1 for split 'random', got 'Tile_\*'"),
+        ({"split": "pattern"}, r"val must be a file name pattern for split 'pattern', got 0\.2"),
+        ({"split": "spatial"}, r"'official', 'orthophoto', 'random' or 'pattern'"),
+    ],
+)
+def test_parameters_out_of_range(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        params(**changed)
+
+
+def test_memory_does_not_grow_with_the_orthophoto(make_source: MakeSource, tmp_path: Path) -> None:
+    """Of an orthophoto of 48 MB, a cell and its patch are in memory at a time."""
+    source = make_source({"a": (4_096, 4_096)})
+    small = params(source_size=256, size=256)
+    tile(source, tmp_path / "warm", small)
+    tracemalloc.start()
+    tile(source, tmp_path / "out", small)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * 2**20
+
+
+def test_the_command_writes_store_and_contact_sheet(
+    make_source: MakeSource, tmp_path: Path
+) -> None:
+    source = make_source({"a": (96, 96)})
+    (tmp_path / "params.yaml").write_text(
+        "datasets: {x: {tile: {source_size: 32, size: 32, split: random, split_seed: 1, "
+        "val: 0.2, test: 0.2}}}"
+    )
+    command = [sys.executable, SRC / "tile.py", "--dataset", "x", "--source", source]
+    done = subprocess.run(
+        [*command, "--out", "patches", "--contact-sheet", "plots/x/patches.png"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == ("9 patches of 32 px: {'train': 5, 'val': 2, 'test': 2, 'none': 0}\n")
+    assert len(PatchStore(tmp_path / "patches").patches) == 9
+    assert cv2.imread(str(tmp_path / "plots" / "x" / "patches.png")) is not None
