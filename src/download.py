@@ -18,7 +18,7 @@ def download(dataset: str, params_file: Path, out: Path) -> None:
     # fetch another again (dvc.yaml names the module by the data set).
     match dataset:
         case "sample":
-            from partialseg.datasets import sample
+            from partialseg.datasets.sample import download as sample
 
             sample.download(load_section(params_file, section, sample.Download), out)
         case "landcover_ai":

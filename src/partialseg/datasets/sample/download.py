@@ -6,9 +6,9 @@ from pydantic import NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
 from partialseg.atomic import new_folder
+from partialseg.datasets.sample.write import write_sample
 from partialseg.legend import LANDCOVER_AI
 from partialseg.params import STRICT, Share
-from partialseg.sample.write import write_sample
 from partialseg.source import write_index
 
 

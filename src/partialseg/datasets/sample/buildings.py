@@ -1,0 +1,130 @@
+"""Buildings of a lot: houses with wings, sheds, barns and industrial halls."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from partialseg.datasets.sample.canvas import METRE, Colour
+from partialseg.datasets.sample.geometry import Rectangle
+
+HOUSE_ROOFS: tuple[Colour, ...] = (
+    (0.60, 0.34, 0.27),
+    (0.66, 0.40, 0.30),
+    (0.50, 0.31, 0.26),
+    (0.41, 0.32, 0.27),
+    (0.28, 0.28, 0.30),
+    (0.34, 0.35, 0.36),
+    (0.57, 0.56, 0.54),
+    (0.26, 0.31, 0.28),
+)
+BARN_ROOFS: tuple[Colour, ...] = (
+    (0.56, 0.55, 0.53),
+    (0.48, 0.37, 0.31),
+    (0.62, 0.62, 0.61),
+    (0.36, 0.34, 0.33),
+    (0.54, 0.35, 0.29),
+)
+HALL_ROOFS: tuple[Colour, ...] = (
+    (0.78, 0.78, 0.77),
+    (0.67, 0.68, 0.69),
+    (0.56, 0.60, 0.64),
+    (0.42, 0.43, 0.45),
+)
+STOREY = 2.7 * METRE
+APRON = 22 * METRE  # how much longer than its halls an industrial yard is
+HALL_GAP = 8 * METRE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Building:
+    """Footprint, height of the eaves in pixels, pitch (rise over run, 0 is flat) and roof."""
+
+    footprint: Rectangle
+    eaves: float
+    pitch: float
+    hipped: bool
+    colour: Colour
+    seams: float  # pixels from one line of the roofing to the next
+
+
+def homestead(rng: np.random.Generator, ground: Rectangle, farm: bool) -> list[list[Building]]:
+    """The house of a lot and what stands behind it, as groups of joined buildings."""
+    length = min(rng.uniform(10, 16) * METRE, 0.7 * ground.length)
+    width = min(rng.uniform(8, 11) * METRE, 0.4 * ground.length)
+    setback = min(rng.uniform(4, 9) * METRE, 0.2 * ground.width)
+    gable_to_street = rng.random() < 0.4
+    depth = length if gable_to_street else width
+    back = setback + depth - ground.width / 2
+    house = placed(ground, 0.1 * ground.length * rng.normal(), back - depth / 2, length, width)
+    house = turned(house) if gable_to_street else house
+    groups = [with_wing(rng, roofed(rng, house, HOUSE_ROOFS, storeys=int(rng.integers(1, 3))))]
+    for _ in range(2 if farm else int(rng.integers(0, 2))):
+        large = farm and rng.random() < 0.75
+        length = rng.uniform(12, 24) * METRE if large else rng.uniform(4, 9) * METRE
+        width = rng.uniform(8, 11) * METRE if large else rng.uniform(3.5, 6) * METRE
+        along = rng.uniform(-0.35, 0.35) * ground.length
+        shed = placed(ground, along, back + rng.uniform(6, 22) * METRE, length, width)
+        shed = turned(shed) if rng.random() < 0.5 else shed
+        groups.append([roofed(rng, shed, BARN_ROOFS, storeys=1)])
+    return groups
+
+
+def placed(
+    ground: Rectangle, along: float, across: float, length: float, width: float
+) -> Rectangle:
+    """Rectangle of length and width at a place of the lot, parallel to its street."""
+    x, y = ground.place(along, across)
+    return Rectangle(x, y, length, width, ground.angle)
+
+
+def turned(rectangle: Rectangle) -> Rectangle:
+    """The rectangle turned by a right angle."""
+    return replace(rectangle, angle=rectangle.angle + math.pi / 2)
+
+
+def roofed(
+    rng: np.random.Generator, footprint: Rectangle, colours: tuple[Colour, ...], storeys: int
+) -> Building:
+    """A building with a gabled or hipped roof, now and then a flat one."""
+    shade = rng.normal(1, 0.06)
+    red, green, blue = colours[rng.integers(len(colours))]
+    return Building(
+        footprint=footprint,
+        eaves=0.8 * METRE + storeys * STOREY,
+        pitch=0.0 if rng.random() < 0.12 else rng.uniform(0.4, 0.95),
+        hipped=bool(rng.random() < 0.35),
+        colour=(red * shade, green * shade, blue * shade),
+        seams=rng.choice([1.4, 2.4, 4.0]),
+    )
+
+
+def with_wing(rng: np.random.Generator, house: Building) -> list[Building]:
+    """The house alone, or joined to a wing that makes it an L."""
+    if rng.random() > 0.35:
+        return [house]
+    plan = house.footprint
+    wing = turned(plan.moved(rng.choice([-0.25, 0.25]) * plan.length, 0.5 * plan.width))
+    wing = replace(wing, length=0.9 * plan.width, width=0.45 * plan.length)
+    return [house, replace(house, footprint=wing)]
+
+
+def hall_yard(rng: np.random.Generator, reach: int) -> tuple[Rectangle, list[list[Building]]]:
+    """A yard at the origin with one to three equal halls, small in a picture of few pixels."""
+    count = int(rng.choice([1, 1, 2, 3]))
+    length = min(rng.uniform(26, 58) * METRE, 0.16 * reach)
+    width = min((rng.uniform(16, 30) if count == 1 else rng.uniform(11, 15)) * METRE, 0.09 * reach)
+    step = width + HALL_GAP
+    ground = Rectangle(0.0, 0.0, count * step + HALL_GAP, length + APRON, 0.0)
+    hall = Building(
+        footprint=turned(placed(ground, 0.0, 0.2 * APRON, length, width)),
+        eaves=rng.uniform(5, 8) * METRE,
+        pitch=rng.choice([0.0, 0.12, 0.25]),
+        hipped=False,
+        colour=HALL_ROOFS[rng.integers(len(HALL_ROOFS))],
+        seams=rng.uniform(4, 9),
+    )
+    first = -(count - 1) / 2
+    # a turned rectangle's negative across side is the yard's positive along side
+    plans = [hall.footprint.moved(0.0, -(first + index) * step) for index in range(count)]
+    return ground, [[replace(hall, footprint=plan)] for plan in plans]
