@@ -2,27 +2,18 @@
 
 import argparse
 import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from partialseg.atomic import new_file
 from partialseg.command import run
 from partialseg.curves import CURVES, FOLDER, read_curve
-from partialseg.figures import (
-    PanelRow,
-    RunCurves,
-    RunScore,
-    draw_confusions,
-    draw_curves,
-    draw_miou,
-    draw_panel,
-)
+from partialseg.error_figures import PanelRow, draw_confusions, draw_panel
+from partialseg.figures import RunCurves, RunScore, draw_curves, draw_miou
 from partialseg.panel import choose_panel
 from partialseg.params import load_section
 from partialseg.patches import PatchStore
-from partialseg.results import RunFiles, RunResults, read_results
+from partialseg.results import RunFiles, RunResults, read_results, write_json
 from partialseg.run_name import run_name
 from partialseg.table import table_rows, write_table
 from partialseg.visibility import visible_pixels
@@ -55,13 +46,13 @@ def compare(
         _curves(runs / name / FOLDER, result) for name, result in zip(names, results, strict=True)
     ]
     out.mkdir(parents=True, exist_ok=True)
-    majority = results[0].scores["test"]
+    majority = results[0].detail["test"]
     majority_class, majority_miou = majority["majority_class"], majority["majority_miou"]
     write_table(table_rows(dataset, results), (majority_class, majority_miou), out)
     draw_curves(curves, out / "curves.png")
     draw_miou([_score(r) for r in results], majority_miou, majority_class, out / "miou.png")
     draw_confusions(
-        {_name(result): result.confusion["test"] for result in results},
+        {_name(result): result.confusion("test") for result in results},
         store.summary.class_names,
         out / "confusion.png",
     )
@@ -78,7 +69,7 @@ def run_files(runs: Path, metrics: Path, name: str) -> RunFiles:
     """Return where the results of a run lie, as dvc.yaml lays them out."""
     return RunFiles(
         scores=metrics / f"{name}.json",
-        confusion=metrics / "confusion" / f"{name}.json",
+        detail=metrics / "detail" / f"{name}.json",
         panel=runs / name / "panel.npy",
     )
 
@@ -93,27 +84,17 @@ def panel_rows(store: PatchStore, results: Sequence[RunResults]) -> list[PanelRo
             name=patch.name,
             image=store.image(patch),
             truth=store.truth(patch),
-            visible=visible_pixels(first.scores["seed"], patch.name, side, side, first.fraction),
+            visible=visible_pixels(first.detail["seed"], patch.name, side, side, first.fraction),
             predictions={_name(result): result.panel[place] for result in results},
         )
         for place, patch in enumerate(chosen)
     ]
 
 
-def headline(results: Sequence[RunResults], fraction: float) -> dict[str, Any]:
+def headline(results: Sequence[RunResults], fraction: float) -> dict[str, dict[str, float]]:
     """Return the scores at one fraction by architecture; no key names the fraction."""
     return {
-        result.architecture: {
-            "val_miou": result.scores["val"]["miou"],
-            "val_accuracy": result.scores["val"]["accuracy"],
-            "test_miou": result.scores["test"]["miou"],
-            "test_accuracy": result.scores["test"]["accuracy"],
-            "test_mean_f1": result.scores["test"]["mean_f1"],
-            "test_iou": result.scores["test"]["iou"],
-            "train_seconds": result.scores["train_seconds"],
-        }
-        for result in results
-        if result.fraction == fraction
+        result.architecture: result.scores() for result in results if result.fraction == fraction
     }
 
 
@@ -148,8 +129,8 @@ def _score(result: RunResults) -> RunScore:
     return RunScore(
         architecture=result.architecture,
         fraction=result.fraction,
-        val_miou=result.scores["val"]["miou"],
-        test_miou=result.scores["test"]["miou"],
+        val_miou=result.detail["val"]["miou"],
+        test_miou=result.detail["test"]["miou"],
     )
 
 
@@ -181,9 +162,7 @@ def main() -> None:
         args.out,
     )
     write_headline_curves(args.runs, architectures, args.headline, args.headline_curves)
-    with new_file(args.summary) as file:
-        summary = headline(results, float(args.headline))
-        file.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    write_json(args.summary, headline(results, float(args.headline)))
     print((args.out / "table.md").read_text(encoding="utf-8"), end="")
 
 

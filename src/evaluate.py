@@ -34,8 +34,8 @@ class Evaluate:
     panel_patches: PositiveInt
 
 
-def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -> dict[str, Any]:
-    """Score a run and write its scores, its confusion matrices and its panel predictions.
+def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -> RunResults:
+    """Score a run and write its scores, all details and its predictions of the panel.
 
     Raises:
         ValueError: patches or checkpoints are missing, damaged or of different classes.
@@ -52,13 +52,12 @@ def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -
     network = compute.place(best.build())
     scores = {split: score_split(network, store, split, best, params, compute) for split in SPLITS}
     results = RunResults(
-        scores=run_scores(last, best.epoch, count_parameters(network))
+        detail=run_scores(last, best.epoch, count_parameters(network))
         | {split: split_scores(item, best.class_names) for split, item in scores.items()},
-        confusion={split: item.confusion.counts.numpy() for split, item in scores.items()},
         panel=predict_panel(network, store, params, compute),
     )
     write_results(out, results)
-    return results.scores
+    return results
 
 
 def score_split(
@@ -130,6 +129,7 @@ def split_scores(scores: Scores, class_names: Sequence[str]) -> dict[str, Any]:
         "iou": {class_names[index]: float(iou[index]) for index in present},
         "f1": {class_names[index]: float(f1[index]) for index in present},
         "absent": [class_names[index] for index in absent],
+        "confusion": confusion.counts.tolist(),
     }
 
 
@@ -140,14 +140,14 @@ def main() -> None:
     parser.add_argument("--patches", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--scores", type=Path, required=True)
-    parser.add_argument("--confusion", type=Path, required=True)
+    parser.add_argument("--detail", type=Path, required=True)
     parser.add_argument("--panel", type=Path, required=True)
     args = parser.parse_args()
     params = load_section(args.params, f"datasets.{args.dataset}.evaluate", Evaluate)
-    out = RunFiles(scores=args.scores, confusion=args.confusion, panel=args.panel)
-    result = evaluate(args.patches, args.run, out, params)
+    out = RunFiles(scores=args.scores, detail=args.detail, panel=args.panel)
+    results = evaluate(args.patches, args.run, out, params)
     for split in SPLITS:
-        scores = result[split]
+        scores = results.detail[split]
         print(
             f"{split}: mIoU {scores['miou']:.4f} (all {scores['majority_class']}: "
             f"{scores['majority_miou']:.4f}), accuracy {scores['accuracy']:.4f}"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from code_of_stage import SRC
 
+from code_of_stage import SRC
 from label import label
 from partialseg.labels import LabelStore
 from partialseg.patches import PatchStore

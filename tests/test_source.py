@@ -98,9 +98,7 @@ def test_an_unreadable_image_is_named(folder: Path) -> None:
 
 def test_a_mask_that_lies_elsewhere_is_named(folder: Path) -> None:
     write_raster(folder / "masks" / "a.tif", np.zeros((1, 30, 40), np.uint8), x=500_000.25)
-    with pytest.raises(
-        ValueError, match=r"a\.tif: lies 0\.25 map units away from"
-    ):
+    with pytest.raises(ValueError, match=r"a\.tif: lies 0\.25 map units away from"):
         index(folder)
 
 

@@ -1,4 +1,4 @@
-"""What evaluate writes of a run and compare reads: scores, confusion matrices, panel."""
+"""What evaluate writes of a run and compare reads: scores, details, panel."""
 
 import json
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ SPLITS = ("val", "test")
 
 @dataclass(frozen=True, kw_only=True)
 class RunFiles:
-    """Where the results of one run lie."""
+    """Where the results of one run lie: headline scores, all details, predictions of the panel."""
 
     scores: Path
-    confusion: Path
+    detail: Path
     panel: Path
 
 
@@ -26,34 +26,44 @@ class RunFiles:
 class RunResults:
     """The results of one run.
 
-    scores is the content of the JSON file; confusion holds counts[t, p], int64 (C, C), by split;
-    panel the predicted class ids of the panel's patches, uint8 (K, H, W).
+    detail is the content of the detail file: the run's settings and cost, and for each split its
+    scores and its confusion matrix counts[t][p]; panel the predicted class ids of the panel's
+    patches, uint8 (K, H, W).
     """
 
-    scores: dict[str, Any]
-    confusion: dict[str, NDArray[np.int64]]
+    detail: dict[str, Any]
     panel: NDArray[np.uint8]
 
     @property
     def architecture(self) -> str:
         """The architecture of the run."""
-        return str(self.scores["architecture"])
+        return str(self.detail["architecture"])
 
     @property
     def fraction(self) -> float:
         """The label fraction of the run."""
-        return float(self.scores["label_fraction"])
+        return float(self.detail["label_fraction"])
+
+    def scores(self) -> dict[str, float]:
+        """Return the few numbers that `dvc metrics` shows of a run, best checkpoint."""
+        scores = {
+            f"{split}_{score}": self.detail[split][score]
+            for split in SPLITS
+            for score in ("miou", "accuracy")
+        }
+        return scores | {"train_seconds": self.detail["train_seconds"]}
+
+    def confusion(self, split: str) -> NDArray[np.int64]:
+        """Return the confusion matrix counts[t, p] of a split, int64 (C, C)."""
+        return np.array(self.detail[split]["confusion"], np.int64)
 
 
 def write_results(files: RunFiles, results: RunResults) -> None:
     """Write the results of a run, the scores last."""
-    matrices = {split: counts.tolist() for split, counts in results.confusion.items()}
     with new_file(files.panel) as file:
         np.save(file, results.panel)
-    with new_file(files.confusion) as file:
-        file.write_text(json.dumps(matrices) + "\n", encoding="utf-8")
-    with new_file(files.scores) as file:
-        file.write_text(json.dumps(results.scores, indent=2) + "\n", encoding="utf-8")
+    write_json(files.detail, results.detail)
+    write_json(files.scores, results.scores())
 
 
 def read_results(files: RunFiles) -> RunResults:
@@ -62,14 +72,17 @@ def read_results(files: RunFiles) -> RunResults:
     Raises:
         ValueError: a file is missing or damaged.
     """
-    reading = files.scores
+    reading = files.detail
     try:
-        scores = json.loads(files.scores.read_text(encoding="utf-8"))
-        reading = files.confusion
-        matrices = json.loads(files.confusion.read_text(encoding="utf-8"))
-        confusion = {split: np.array(matrices[split], np.int64) for split in SPLITS}
+        detail = json.loads(files.detail.read_text(encoding="utf-8"))
         reading = files.panel
         panel = np.load(files.panel, allow_pickle=False)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{reading}: missing or damaged results of a run: {error}") from error
-    return RunResults(scores=scores, confusion=confusion, panel=panel)
+    return RunResults(detail=detail, panel=panel)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON object, indented, as a whole file."""
+    with new_file(path) as file:
+        file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 def table_rows(dataset: str, runs: Sequence[RunResults]) -> list[Row]:
     """Return one row a run; for LandCover.ai with the report's figures (None: not reported)."""
-    rows = [_row(run.scores) for run in runs]
+    rows = [_row(run.detail) for run in runs]
     if dataset == DATASET:
         rows = [row | _reported(row) for row in rows]
     return rows
@@ -67,20 +67,20 @@ def markdown(rows: Sequence[Row], majority: tuple[str, float]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _row(scores: dict[str, Any]) -> Row:
+def _row(detail: dict[str, Any]) -> Row:
     return {
-        "label_fraction": scores["label_fraction"],
-        "architecture": scores["architecture"],
-        "final_val_miou": scores["final_val_miou"],
-        "best_val_miou": scores["val"]["miou"],
-        "final_val_accuracy": scores["final_val_accuracy"],
-        "test_miou": scores["test"]["miou"],
-        "test_accuracy": scores["test"]["accuracy"],
-        "train_seconds": scores["train_seconds"],
-        "parameters": scores["parameters"],
-        "final_val_batch_miou": scores["final_val_batch_miou"],
-        "best_val_batch_miou": scores["best_val_batch_miou"],
-        "seed": scores["seed"],
+        "label_fraction": detail["label_fraction"],
+        "architecture": detail["architecture"],
+        "final_val_miou": detail["final_val_miou"],
+        "best_val_miou": detail["val"]["miou"],
+        "final_val_accuracy": detail["final_val_accuracy"],
+        "test_miou": detail["test"]["miou"],
+        "test_accuracy": detail["test"]["accuracy"],
+        "train_seconds": detail["train_seconds"],
+        "parameters": detail["parameters"],
+        "final_val_batch_miou": detail["final_val_batch_miou"],
+        "best_val_batch_miou": detail["best_val_batch_miou"],
+        "seed": detail["seed"],
     }
 
 
