@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,11 @@ def save_checkpoint(checkpoint: Checkpoint, file: Path) -> None:
     content = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
     content["history"] = [asdict(record) for record in checkpoint.history]
     content["weights"] = dict(checkpoint.weights)
+    # By way of memory: torch reports a full disk as a RuntimeError without the file's name.
+    buffer = BytesIO()
+    torch.save(content, buffer)
     with new_file(file) as part:
-        torch.save(content, part)
+        part.write_bytes(buffer.getbuffer())
 
 
 def load_checkpoint(file: Path) -> Checkpoint:

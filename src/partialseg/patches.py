@@ -118,6 +118,8 @@ class PatchStore:
         except (OSError, ValueError, KeyError) as error:
             raise ValueError(f"{folder}: no usable patch store: {error}") from error
         self._arrays: dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = {}
+        for orthophoto in self._count_of:  # damage is found here, not in a loader's worker
+            self._open(orthophoto)
 
     def of_split(self, split: str) -> list[Patch]:
         """Return the patches of 'train', 'val' or 'test', in the order of the manifest."""

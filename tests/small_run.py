@@ -1,0 +1,114 @@
+"""Small runs for the tests: parameters, a network of fixed logits, and a place of their own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from torch import Tensor, nn
+
+from code_of_stage import SRC
+from label import label
+from partialseg.augment import Augment, ShiftScaleRotate
+from partialseg.checkpoint import Checkpoint
+from partialseg.compute import Compute
+from partialseg.data import MEAN, STD
+from partialseg.epoch_record import EpochRecord
+from partialseg.training import Train
+from train import train
+
+torch.set_num_threads(1)  # networks as small as these only lose by more
+
+CPU = Compute(torch.device("cpu"), torch.float32)
+STILL = Augment(
+    horizontal_flip=0.0,
+    vertical_flip=0.0,
+    rotate90=0.0,
+    shift_scale_rotate=ShiftScaleRotate(probability=0.0, shift=0.0, scale=0.0, rotate=0.0),
+)
+LIVELY = Augment(
+    horizontal_flip=0.5,
+    vertical_flip=0.5,
+    rotate90=0.5,
+    shift_scale_rotate=ShiftScaleRotate(probability=0.5, shift=0.1, scale=0.1, rotate=45.0),
+)
+
+
+def isolate(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Run on one CPU core of any machine, in a folder outside every repository."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(folder / "site-cache"))
+    monkeypatch.chdir(folder)
+
+
+def train_params(**changes: Any) -> Train:
+    """Return parameters of a run that takes a blink."""
+    small: dict[str, Any] = {
+        "base_channels": 2,
+        "deep_supervision": False,
+        "epochs": 2,
+        "batch_size": 2,
+        "learning_rate": 0.01,
+        "weight_decay": 0.0001,
+        "class_weights": "none",
+        "precision": "float32",
+        "workers": 0,
+        "augment": STILL,
+    }
+    return Train(**small | changes)
+
+
+def small_run(
+    patches: Path, out: Path, architecture: str = "unet", seed: int = 3, **changes: Any
+) -> Checkpoint:
+    """Label half of the pixels beside `out`, and train into `out`."""
+    labels = out.with_name(f"{out.name}-labels")
+    label(patches, labels, 0.5, 42)
+    return train(architecture, patches, labels, out, train_params(**changes), seed)
+
+
+def record(epoch: int, **changes: float) -> EpochRecord:
+    """Return a made-up record whose every value differs."""
+    values = {
+        "train_loss": 1 / epoch,
+        "val_loss": 2 / (epoch + 2),
+        "val_miou": epoch / 7,
+        "val_accuracy": epoch / 6,
+        "val_batch_miou": epoch / 8,
+        "seconds": 1.5 * epoch,
+        "images_per_second": 10.0 + epoch,
+    }
+    return EpochRecord(epoch=epoch, **values | changes)
+
+
+def write_params(file: Path, **changes: Any) -> None:
+    """Write the project's params.yaml with the sample's sections train and evaluate shrunk."""
+    params = yaml.safe_load((SRC.parent / "params.yaml").read_text(encoding="utf-8"))
+    sample = params["datasets"]["sample"]
+    sample["train"] |= {"base_channels": 2, "epochs": 1, "workers": 0, "precision": "float32"}
+    sample["train"] |= changes
+    sample["evaluate"] |= {"workers": 0, "precision": "float32", "panel_patches": 2}
+    file.write_text(yaml.safe_dump(params), encoding="utf-8")
+
+
+class Lookup(nn.Module):
+    """A network whose logits at a pixel are table[red value of the pixel]."""
+
+    def __init__(self, table: Sequence[Sequence[float]]) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.tensor(table))
+
+    def forward(self, images: Tensor) -> Tensor:
+        red = (images[:, 0] * STD[0] + MEAN[0]).round().long()
+        return self.table[red].permute(0, 3, 1, 2)
+
+
+def red_image(values: Sequence[Sequence[int]]) -> Tensor:
+    """Return an image (3, H, W), uint8, of the given red values."""
+    red = torch.tensor(values, dtype=torch.uint8)
+    return torch.stack([red, torch.zeros_like(red), torch.zeros_like(red)])

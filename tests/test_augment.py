@@ -1,0 +1,212 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from partialseg.augment import Augment, Augmenter
+from small_run import LIVELY, STILL
+
+SIDE = 32
+CLASSES = np.array([0, 3, 200], np.uint8)
+Patch = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]
+
+
+def changed(
+    base: Augment = STILL, affine: dict[str, float] | None = None, **flips: float
+) -> Augment:
+    """Return an augmentation that differs in the given values."""
+    return replace(
+        base, **flips, shift_scale_rotate=replace(base.shift_scale_rotate, **affine or {})
+    )
+
+
+def coded_patch() -> Patch:
+    """Return a patch whose image holds truth, visibility and a number for each 4 x 4 block."""
+    rng = np.random.default_rng(8)
+    truth = rng.choice(CLASSES, (SIDE, SIDE))
+    visible = rng.random((SIDE, SIDE)) < 0.5
+    blocks = np.kron(np.arange(64).reshape(8, 8), np.ones((4, 4), np.int64))
+    image = np.stack([truth, 255 * visible, blocks], axis=-1).astype(np.uint8)
+    return image, truth, visible
+
+
+def ramp_patch() -> Patch:
+    """Return a patch whose red and green grow with row and column, and whose truth is the row.
+
+    Blue is 255 everywhere, so that a pixel is blended with the black outside where it is not.
+    """
+    rows, columns = np.indices((SIDE, SIDE))
+    image = np.stack([8 * rows, 8 * columns, np.full_like(rows, 255)], axis=-1).astype(np.uint8)
+    return image, rows.astype(np.uint8), np.ones((SIDE, SIDE), np.bool_)
+
+
+def same(first: Patch, second: Patch) -> bool:
+    return all(
+        a.dtype == b.dtype and np.array_equal(a, b) for a, b in zip(first, second, strict=True)
+    )
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_image_truth_and_visible_move_together(seed: int) -> None:
+    augment = Augmenter(changed(horizontal_flip=0.5, vertical_flip=0.5, rotate90=0.5))
+    image, truth, visible = augment(seed, *coded_patch())
+    np.testing.assert_array_equal(image[..., 0], truth)
+    np.testing.assert_array_equal(image[..., 1], 255 * visible)
+
+
+def test_flips_and_rotations_give_all_eight_symmetries_of_the_square() -> None:
+    augment = Augmenter(changed(horizontal_flip=0.5, vertical_flip=0.5, rotate90=0.5))
+    patch = coded_patch()
+    square = patch[0]
+    expected = {
+        np.rot90(mirrored, turns).tobytes()
+        for mirrored in (square, np.fliplr(square))
+        for turns in range(4)
+    }
+    assert len(expected) == 8
+    assert {augment(seed, *patch)[0].tobytes() for seed in range(100)} == expected
+
+
+@pytest.mark.parametrize(
+    ("flip", "expected"), [("horizontal_flip", np.fliplr), ("vertical_flip", np.flipud)]
+)
+def test_a_flip_of_probability_one_always_flips(
+    flip: str, expected: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+) -> None:
+    augment = Augmenter(changed(**{flip: 1.0}))
+    patch = coded_patch()
+    flipped = tuple(expected(array) for array in patch)
+    assert all(same(augment(seed, *patch), flipped) for seed in range(5))
+
+
+def test_a_rotation_keeps_the_sense_of_the_image() -> None:
+    augment = Augmenter(changed(rotate90=1.0))
+    image = coded_patch()[0]
+    turned = {augment(seed, *coded_patch())[0].tobytes() for seed in range(40)}
+    assert turned == {np.rot90(image, turns).tobytes() for turns in range(4)}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_affine_move_never_mixes_class_ids(seed: int) -> None:
+    affine = {"probability": 1.0, "shift": 0.1, "scale": 0.2, "rotate": 45.0}
+    _, truth, visible = Augmenter(changed(affine=affine))(seed, *coded_patch())
+    assert set(np.unique(truth)) <= {0, 3, 200}
+    assert visible.dtype == np.bool_
+    assert set(np.unique(visible.view(np.uint8))) == {0, 1}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_padding_is_black_and_not_visible(seed: int) -> None:
+    affine = {"probability": 1.0, "shift": 0.3, "scale": 0.0, "rotate": 0.0}
+    image = np.full((SIDE, SIDE, 3), 255, np.uint8)
+    truth, visible = np.full((SIDE, SIDE), 3, np.uint8), np.ones((SIDE, SIDE), np.bool_)
+    image, truth, visible = Augmenter(changed(affine=affine))(seed, image, truth, visible)
+    assert 0 < np.count_nonzero(~visible) < visible.size
+    assert (truth[visible] == 3).all()
+    assert (image[visible] >= 255 / 4).all()  # the nearest source pixel has a quarter or more
+    assert (image[~visible] <= 255 * 3 / 4).all()
+    assert (image[~visible] == 0).any()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_affine_move_keeps_image_and_truth_aligned(seed: int) -> None:
+    affine = {"probability": 1.0, "shift": 0.1, "scale": 0.1, "rotate": 45.0}
+    image, truth, visible = Augmenter(changed(affine=affine))(seed, *ramp_patch())
+    inside = image[..., 2] == 255
+    assert np.count_nonzero(inside) > SIDE * SIDE / 2
+    assert visible[inside].all()
+    off = np.abs(image[..., 0] / 8 - truth)[inside]
+    assert off.max() <= 0.75  # nearest against bilinear: half a pixel, and rounding
+
+
+def test_the_shift_is_in_sides_of_the_patch() -> None:
+    augment = Augmenter(changed(affine={"probability": 1.0, "shift": 0.25}))
+    middle = [augment(seed, *ramp_patch())[0][16, 16, :2] / 8 - 16 for seed in range(60)]
+    moved = np.array(middle)  # pixels down and right
+    assert np.abs(moved).max() <= 8.01
+    assert (moved.min(axis=0) < -6).all() and (moved.max(axis=0) > 6).all()
+
+
+def test_the_rotation_is_in_degrees() -> None:
+    augment = Augmenter(changed(affine={"probability": 1.0, "rotate": 20.0}))
+    angles = []
+    for seed in range(40):
+        image = augment(seed, *ramp_patch())[0].astype(float)
+        down, right = image[22, 16, 0] - image[10, 16, 0], image[16, 22, 0] - image[16, 10, 0]
+        angles.append(np.degrees(np.arctan2(right, down)))
+    assert np.abs(angles).max() < 21
+    assert min(angles) < -14 and max(angles) > 14
+
+
+def test_the_scale_is_one_plus_minus_its_limit() -> None:
+    augment = Augmenter(changed(affine={"probability": 1.0, "scale": 0.3}))
+    scales = []
+    for seed in range(40):
+        image = augment(seed, *ramp_patch())[0].astype(float)
+        scales.append(12 * 8 / (image[22, 16, 0] - image[10, 16, 0]))
+    assert 0.68 < min(scales) < 0.8
+    assert 1.2 < max(scales) < 1.32
+
+
+def test_the_scale_keeps_the_proportions() -> None:
+    augment = Augmenter(changed(affine={"probability": 1.0, "scale": 0.3}))
+    for seed in range(8):
+        image = augment(seed, *ramp_patch())[0].astype(float)
+        down, right = image[22, 16, 0] - image[10, 16, 0], image[16, 22, 1] - image[16, 10, 1]
+        assert down == pytest.approx(right, abs=2)  # of 74 to 137
+
+
+def test_equal_seeds_give_equal_bytes_whatever_came_before() -> None:
+    fresh, used = Augmenter(LIVELY), Augmenter(LIVELY)
+    for seed in (9, 4, 9):
+        used(seed, *coded_patch())
+    for seed in range(6):
+        assert same(used(seed, *coded_patch()), fresh(seed, *coded_patch()))
+        assert same(fresh(seed, *coded_patch()), fresh(seed, *coded_patch()))
+
+
+def test_other_seeds_give_other_moves() -> None:
+    augment = Augmenter(changed(LIVELY, affine={"probability": 1.0}))
+    moved = {augment(seed, *coded_patch())[0].tobytes() for seed in range(20)}
+    assert len(moved) == 20
+
+
+def test_seeds_may_have_64_bits() -> None:
+    augment = Augmenter(changed(LIVELY, affine={"probability": 1.0}))
+    first, second = (augment(seed, *coded_patch()) for seed in (2**64 - 1, 2**63 - 1))
+    assert not same(first, second)
+
+
+def test_probability_zero_is_the_identity() -> None:
+    affine = {"probability": 0.0, "shift": 0.5, "scale": 0.5, "rotate": 180.0}
+    augment = Augmenter(changed(affine=affine))
+    assert all(same(augment(seed, *coded_patch()), coded_patch()) for seed in range(5))
+
+
+def test_the_given_arrays_stay_as_they_are_and_may_be_read_only() -> None:
+    patch = coded_patch()
+    for array in patch:
+        array.setflags(write=False)
+    augment = Augmenter(changed(LIVELY, horizontal_flip=1.0, affine={"probability": 1.0}))
+    assert not same(augment(1, *patch), coded_patch())
+    assert same(patch, coded_patch())
+
+
+@pytest.mark.parametrize(
+    ("flips", "affine", "message"),
+    [
+        ({"horizontal_flip": 1.5}, {}, "less than or equal to 1"),
+        ({"rotate90": -0.1}, {}, "greater than or equal to 0"),
+        ({}, {"scale": 1.0}, "less than 1"),
+        ({}, {"rotate": 181.0}, "less than or equal to 180"),
+        ({}, {"shift": 2.0}, "less than or equal to 1"),
+    ],
+)
+def test_values_out_of_range_are_refused(
+    flips: dict[str, float], affine: dict[str, float], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        changed(affine=affine, **flips)

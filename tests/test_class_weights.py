@@ -1,0 +1,57 @@
+import pytest
+
+from partialseg.class_weights import inverse_root_frequency, resolve_class_weights
+
+COUNTS = {"field": 64, "house": 16, "lake": 16, "road": 4}  # roots of the shares: .8 .4 .4 .2
+
+
+def test_weights_are_those_of_the_hand_computed_table() -> None:
+    expected = [1 / (0.8 * 1.8), 1 / (0.4 * 1.8), 1 / (0.4 * 1.8), 1 / (0.2 * 1.8)]
+    assert inverse_root_frequency(COUNTS) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "counts", [COUNTS, {"a": 1, "b": 999_999}, {"a": 5}, {"a": 7, "b": 7, "c": 7}]
+)
+def test_the_mean_weight_of_a_visible_pixel_is_one(counts: dict[str, int]) -> None:
+    weights = inverse_root_frequency(counts)
+    total = sum(w * n for w, n in zip(weights, counts.values(), strict=True))
+    assert total / sum(counts.values()) == pytest.approx(1.0)
+
+
+def test_equal_classes_weigh_one() -> None:
+    assert inverse_root_frequency({"a": 7, "b": 7}) == pytest.approx((1.0, 1.0))
+
+
+def test_a_class_four_times_rarer_weighs_twice_as_much() -> None:
+    common, rare = inverse_root_frequency({"a": 400, "b": 100})
+    assert rare / common == pytest.approx(2.0)
+
+
+def test_auto_follows_the_order_of_the_counts() -> None:
+    reversed_counts = dict(reversed(COUNTS.items()))
+    weights = resolve_class_weights("auto", COUNTS)
+    assert weights == inverse_root_frequency(COUNTS)
+    assert resolve_class_weights("auto", reversed_counts) == tuple(reversed(weights))
+
+
+def test_none_means_no_weights() -> None:
+    assert resolve_class_weights("none", COUNTS) is None
+
+
+def test_a_list_is_taken_as_it_is() -> None:
+    weights = (0.66, 1.27, 1.12, 1.03)
+    assert resolve_class_weights(weights, {"a": 1, "b": 0, "c": 2, "d": 0}) == weights
+
+
+@pytest.mark.parametrize("weights", [(1.0, 2.0), (1.0,) * 5, (1.0, 2.0, 0.0, 1.0), (-1.0,) * 4])
+def test_a_list_of_another_length_or_not_positive_is_refused(weights: tuple[float, ...]) -> None:
+    message = r"class_weights: needs 4 positive weights, one a class, got \[" + str(weights[0])
+    with pytest.raises(ValueError, match=message):
+        resolve_class_weights(weights, COUNTS)
+
+
+def test_auto_without_a_visible_pixel_of_a_class_is_refused() -> None:
+    message = r"class_weights: auto needs visible training pixels of every class, \['lake'\] has"
+    with pytest.raises(ValueError, match=message):
+        resolve_class_weights("auto", COUNTS | {"lake": 0})

@@ -1,0 +1,243 @@
+"""The pipeline itself: the real configuration, shrunk, run by DVC in a temporary clone."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from code_of_stage import SRC
+
+ROOT = SRC.parent
+pytestmark = pytest.mark.slow
+
+
+class Clone:
+    """A git clone of this work tree in which commands run."""
+
+    def __init__(self, folder: Path, site_cache: Path) -> None:
+        self.folder = folder
+        self.first_repro = ""  # what the first `dvc repro` printed
+        self._environment = os.environ | {
+            "DVC_SITE_CACHE_DIR": str(site_cache),
+            "DVC_NO_ANALYTICS": "1",
+            "GIT_AUTHOR_NAME": "test",
+            "GIT_AUTHOR_EMAIL": "test@example.org",
+            "GIT_COMMITTER_NAME": "test",
+            "GIT_COMMITTER_EMAIL": "test@example.org",
+        }
+
+    def run(self, *command: str) -> str:
+        done = self._run(command)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def fail(self, *command: str) -> str:
+        done = self._run(command)
+        assert done.returncode != 0, done.stdout
+        return done.stdout
+
+    def _run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self._environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def edit_params(self, **top: Any) -> None:
+        file = self.folder / "params.yaml"
+        file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | top, sort_keys=False))
+
+    def commit(self, message: str) -> None:
+        self.run("git", "add", "-A")
+        self.run("git", "commit", "-q", "-m", message)
+
+    def read(self, path: str) -> Any:
+        return json.loads((self.folder / path).read_text())
+
+
+def copy_of_the_work_tree(folder: Path) -> None:
+    """Copy what git tracks or would track, without the outputs of the committed run."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file() and not name.startswith(("metrics/", "plots/", "dvc.lock")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+
+
+def shrink(params: dict[str, Any]) -> dict[str, Any]:
+    """Make the sample's real configuration small: every key stays."""
+    sample = params["datasets"]["sample"]
+    sample["download"] |= {"orthophotos": 4, "min_side": 260, "max_side": 300, "cell": 128}
+    sample["tile"] |= {"source_size": 128, "size": 96}
+    sample["train"] |= {"base_channels": 2, "epochs": 2, "batch_size": 4, "workers": 0}
+    sample["evaluate"] |= {"workers": 0, "panel_patches": 2}
+    return params
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    folder = tmp_path_factory.mktemp("clone")
+    copy_of_the_work_tree(folder)
+    made = Clone(folder, tmp_path_factory.mktemp("site_cache"))
+    made.edit_params(**shrink(yaml.safe_load((folder / "params.yaml").read_text())))
+    made.run("git", "init", "-q")
+    made.commit("the real configuration, shrunk")
+    made.first_repro = made.run("dvc", "repro")
+    made.commit("its results")
+    return made
+
+
+STAGES = [
+    "download@sample",
+    "tile@sample",
+    *(f"label@sample-{fraction}" for fraction in ("0.1", "0.15")),
+    *(
+        f"{stage}@sample-{architecture}-{fraction}"
+        for stage in ("train", "evaluate")
+        for architecture in ("unet", "unetplusplus")
+        for fraction in ("0.1", "0.15")
+    ),
+    "compare@sample",
+]
+
+
+def test_every_stage_runs_once_and_a_second_repro_runs_none(clone: Clone) -> None:
+    lines = clone.first_repro.splitlines()
+    ran = [line.split("'")[1] for line in lines if line.startswith("Running stage")]
+    assert sorted(ran) == sorted(STAGES)
+    second = clone.run("dvc", "repro")
+    assert "Running stage" not in second
+    assert "Data and pipelines are up to date." in second
+    assert "Data and pipelines are up to date." in clone.run("dvc", "status")
+
+
+def test_the_table_has_the_four_cells(clone: Clone) -> None:
+    rows = clone.read("plots/sample/table.json")
+    cells = [(row["label_fraction"], row["architecture"]) for row in rows]
+    assert cells == [
+        (0.1, "unet"),
+        (0.1, "unetplusplus"),
+        (0.15, "unet"),
+        (0.15, "unetplusplus"),
+    ]
+    for row in rows:
+        run = clone.read(f"metrics/sample/{row['architecture']}-{row['label_fraction']}.json")
+        assert (row["best_val_miou"], row["test_miou"]) == (run["val_miou"], run["test_miou"])
+        assert 0 < row["test_miou"] < 1
+    shown = clone.run("dvc", "metrics", "show")
+    assert "metrics/summary.json" in shown and "metrics/sample/unetplusplus-0.15.json" in shown
+
+
+def test_no_output_in_git_is_large_and_no_data_is_tracked(clone: Clone) -> None:
+    tracked = clone.run("git", "ls-files").splitlines()
+    outputs = [name for name in tracked if name.startswith(("data/", "runs/"))]
+    assert all(name.endswith(".gitignore") for name in outputs)
+    assert {"dvc.lock", "metrics/summary.json", "plots/sample/panel.png"} <= set(tracked)
+    assert all((clone.folder / name).stat().st_size < 2_000_000 for name in tracked)
+
+
+def test_the_curves_show_in_dvc(clone: Clone) -> None:
+    plots = json.loads(clone.run("dvc", "plots", "show", "--json"))
+    assert sorted(plots["data"]) == [
+        "Training loss",
+        "Validation accuracy",
+        "Validation loss",
+        "Validation mIoU",
+    ]
+    points = plots["data"]["Training loss"][0]["content"]["data"]["values"]
+    drawn = {(point["field"], point["epoch"]) for point in points}
+    assert drawn == {(name, epoch) for name in ("unet", "unetplusplus") for epoch in ("1", "2")}
+
+
+def test_another_fraction_moves_the_headline_and_trains_nothing_again(clone: Clone) -> None:
+    assert clone.read("metrics/summary.json")["unet"] == clone.read("metrics/sample/unet-0.1.json")
+    out = clone.run("dvc", "exp", "run", "-S", "label_fraction=0.15")
+    assert "Running stage 'compare@sample'" in out
+    assert "Running stage 'train" not in out and "Running stage 'label" not in out
+    summary = clone.read("metrics/summary.json")
+    assert summary["unet"] == clone.read("metrics/sample/unet-0.15.json")
+    changed = json.loads(clone.run("dvc", "metrics", "diff", "--json"))["metrics/summary.json"]
+    assert set(changed) == {
+        f"{architecture}.{score}"
+        for architecture in ("unet", "unetplusplus")
+        for score in changed_scores(clone, architecture)
+    }
+    assert "metrics/summary.json" in clone.run("dvc", "metrics", "diff")
+    clone.run("git", "checkout", "-q", ".")
+    clone.run("dvc", "checkout")
+
+
+def changed_scores(clone: Clone, architecture: str) -> set[str]:
+    """Return the scores in which the committed runs at 10 % and 15 % differ."""
+    few = clone.read(f"metrics/sample/{architecture}-0.1.json")
+    more = clone.read(f"metrics/sample/{architecture}-0.15.json")
+    return {score for score in few if few[score] != more[score]}
+
+
+def test_a_new_fraction_in_a_temporary_workspace_trains_its_cells_only(clone: Clone) -> None:
+    before = clone.run("git", "status", "--porcelain")
+    out = clone.run("dvc", "exp", "run", "--temp", "-S", "label_fraction=0.05", "-n", "five")
+    trained = [line for line in out.splitlines() if line.startswith("Running stage 'train")]
+    assert len(trained) == 2 and all("-0.05'" in line for line in trained)
+    assert clone.run("git", "status", "--porcelain") == before
+    shown = clone.run("git", "show", "five:plots/sample/table.json")
+    assert [row["label_fraction"] for row in json.loads(shown)] == [
+        *(0.05, 0.05),
+        *(0.1, 0.1),
+        *(0.15, 0.15),
+    ]
+    diff = json.loads(clone.run("dvc", "metrics", "diff", "HEAD", "five", "--json"))
+    assert "unet.train_seconds" in diff["metrics/summary.json"]
+
+
+def test_editing_one_network_trains_that_one_alone(clone: Clone) -> None:
+    network = clone.folder / "src" / "partialseg" / "models" / "unet.py"
+    network.write_text(network.read_text() + "\n# edited\n")
+    stale = {
+        line.rstrip(":")
+        for line in clone.run("dvc", "status").splitlines()
+        if not line.startswith("\t")
+    }
+    assert stale == {
+        f"{stage}@sample-unet-{fraction}"
+        for stage in ("train", "evaluate")
+        for fraction in ("0.1", "0.15")
+    }
+    figures = clone.folder / "src" / "partialseg" / "figures.py"
+    figures.write_text(figures.read_text() + "\n# edited\n")
+    clone.run("git", "checkout", "-q", "src/partialseg/models/unet.py")
+    assert [
+        line for line in clone.run("dvc", "status").splitlines() if not line.startswith("\t")
+    ] == ["compare@sample:"]
+    clone.run("git", "checkout", "-q", "src")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("label_fraction=1.5", "error: label fraction must be in 0 < fraction <= 1, got 1.5"),
+        ("label_fraction=0", "error: label fraction must be in 0 < fraction <= 1, got 0.0"),
+        ("architectures=[segnet]", "error: unknown architecture 'segnet'; known: unet, unetplus"),
+        ("datasets.sample.train.epochs=many", "datasets.sample.train.epochs: "),
+        ("dataset=moon", "moon"),
+    ],
+)
+def test_bad_parameters_stop_with_one_line(clone: Clone, setting: str, message: str) -> None:
+    out = clone.fail("dvc", "exp", "run", "--temp", "-S", setting)
+    assert message in out
+    assert "Traceback" not in out

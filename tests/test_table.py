@@ -1,0 +1,142 @@
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from partialseg.results import RunResults
+from partialseg.table import markdown, table_rows, write_table
+
+MAJORITY = ("background", 0.1165)
+
+
+def run_of(architecture: str, fraction: float, **changes: Any) -> RunResults:
+    detail: dict[str, Any] = {
+        "architecture": architecture,
+        "label_fraction": fraction,
+        "seed": 42,
+        "parameters": 31_037_893,
+        "train_seconds": 62.4,
+        "final_val_miou": 0.5,
+        "final_val_accuracy": 0.8125,
+        "final_val_batch_miou": 0.48,
+        "best_val_batch_miou": 0.49,
+        "val": {"miou": 0.61284, "accuracy": 0.9},
+        "test": {"miou": 0.58996, "accuracy": 0.875},
+    }
+    return RunResults(detail=detail | changes, panel=np.zeros((0, 4, 4), np.uint8))
+
+
+RUNS = [
+    run_of("unet", 0.05),
+    run_of("unetplusplus", 0.1, final_val_miou=0.0, train_seconds=3599.6, parameters=9_160_000),
+]
+# The table is as wide as its widest cells.
+TABLE = """\
+| Label fraction   | Architecture   | Final val mIoU   | Best val mIoU   | Final val accuracy   | \
+Test mIoU   | Training time   | Parameters   |
+|------------------|----------------|------------------|-----------------|----------------------|\
+-------------|-----------------|--------------|
+| 5 %              | UNet           | 0.5000           | 0.6128          | 0.8125               | \
+0.5900      | 1 min 02 s      | 31.04 M      |
+| 10 %             | UNet++         | 0.0000           | 0.6128          | 0.8125               | \
+0.5900      | 60 min 00 s     | 9.16 M       |
+|                  | all background |                  |                 |                      | \
+0.1165      |                 |              |
+"""
+BESIDE_REPORT = """\
+mIoU as the published report takes it, a mean over batches of the per-batch mIoU (ours / report):
+
+| Label fraction   | Architecture   | Final mIoU      | Best mIoU       | Final accuracy   | \
+Training time             |
+|------------------|----------------|-----------------|-----------------|------------------|\
+---------------------------|
+| 5 %              | UNet           | 0.4800 / -      | 0.4900 / -      | 0.8125 / -       | \
+1 min 02 s / -            |
+| 10 %             | UNet++         | 0.4800 / 0.5054 | 0.4900 / 0.5054 | 0.8125 / 0.8680  | \
+60 min 00 s / 35 min 00 s |
+"""
+
+
+def test_the_markdown_is_the_table_with_the_trivial_answer_below() -> None:
+    assert markdown(table_rows("sample", RUNS), MAJORITY) == TABLE
+
+
+def test_beside_landcover_ai_stand_the_figures_of_the_report() -> None:
+    text = markdown(table_rows("landcover_ai", RUNS), MAJORITY)
+    assert text == f"{TABLE}\n{BESIDE_REPORT}"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "fraction", "figures"),
+    [
+        ("unet", 0.1, (0.4775, 0.4887, 0.8640, 18 * 60)),
+        ("unet", 0.15, (0.4764, 0.4902, 0.8605, 18 * 60)),
+        ("unetplusplus", 0.1, (0.5054, 0.5054, 0.8680, 35 * 60)),
+        ("unetplusplus", 0.15, (0.4630, 0.4705, 0.8398, 35 * 60)),
+        ("unet", 0.05, (None, None, None, None)),
+        ("unetplusplus", 1.0, (None, None, None, None)),
+    ],
+)
+def test_the_rows_have_the_figures_of_the_same_run(
+    architecture: str, fraction: float, figures: tuple[float | None, ...]
+) -> None:
+    (row,) = table_rows("landcover_ai", [run_of(architecture, fraction)])
+    names = ("final_batch_miou", "best_batch_miou", "final_accuracy", "train_seconds")
+    assert tuple(row[f"report_{name}"] for name in names) == figures
+
+
+@pytest.mark.parametrize("dataset", ["sample", "folder"])
+def test_other_data_sets_have_no_figures_of_the_report(dataset: str) -> None:
+    rows = table_rows(dataset, RUNS)
+    assert not any(key.startswith("report") for row in rows for key in row)
+
+
+def test_json_and_csv_hold_all_digits(tmp_path: Path) -> None:
+    write_table(table_rows("sample", RUNS), MAJORITY, tmp_path)
+    expected = {
+        "label_fraction": 0.05,
+        "architecture": "unet",
+        "final_val_miou": 0.5,
+        "best_val_miou": 0.61284,
+        "final_val_accuracy": 0.8125,
+        "test_miou": 0.58996,
+        "test_accuracy": 0.875,
+        "train_seconds": 62.4,
+        "parameters": 31_037_893,
+        "final_val_batch_miou": 0.48,
+        "best_val_batch_miou": 0.49,
+        "seed": 42,
+    }
+    rows = json.loads((tmp_path / "table.json").read_text())
+    assert len(rows) == 2
+    assert rows[0] == expected
+    assert rows[1] == expected | {
+        "label_fraction": 0.1,
+        "architecture": "unetplusplus",
+        "final_val_miou": 0.0,
+        "train_seconds": 3599.6,
+        "parameters": 9_160_000,
+    }
+    with (tmp_path / "table.csv").open(newline="") as stream:
+        lines = list(csv.reader(stream))
+    assert lines[0] == list(expected)
+    assert lines[1:] == [[str(value) for value in row.values()] for row in rows]
+
+
+def test_an_unreported_figure_is_empty_in_csv_and_null_in_json(tmp_path: Path) -> None:
+    write_table(table_rows("landcover_ai", RUNS), MAJORITY, tmp_path)
+    with (tmp_path / "table.csv").open(newline="") as stream:
+        first, second = csv.DictReader(stream)
+    assert (first["report_best_batch_miou"], second["report_best_batch_miou"]) == ("", "0.5054")
+    rows = json.loads((tmp_path / "table.json").read_text())
+    assert [row["report_train_seconds"] for row in rows] == [None, 2100]
+
+
+def test_the_three_files_are_written(tmp_path: Path) -> None:
+    write_table(table_rows("sample", RUNS), MAJORITY, tmp_path)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["table.csv", "table.json", "table.md"]
+    assert (tmp_path / "table.md").read_text() == TABLE
