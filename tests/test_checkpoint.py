@@ -103,11 +103,11 @@ def test_a_failed_write_leaves_the_earlier_file(
 ) -> None:
     before = file.read_bytes()
 
-    def fill_the_disk(content: object, part: Path) -> None:
-        Path(part).write_bytes(b"half")
+    def fill_the_disk(part: Path, content: bytes) -> None:
+        part.write_text("half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(torch, "save", fill_the_disk)
+    monkeypatch.setattr(Path, "write_bytes", fill_the_disk)
     with pytest.raises(OSError, match="No space left"):
         save_checkpoint(checkpoint_of(trained_network()), file)
     assert file.read_bytes() == before

@@ -73,7 +73,7 @@ def load_checkpoint(file: Path) -> Checkpoint:
         content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
         history = [EpochRecord(**record) for record in content.pop("history")]
         return Checkpoint(history=history, **content)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         raise ValueError(f"{file}: missing or damaged checkpoint: {error}") from error
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"{file}: no checkpoint of this project: {error}") from error

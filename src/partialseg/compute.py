@@ -70,7 +70,12 @@ def choose_compute(precision: Precision) -> Compute:
     if precision != "auto":
         return Compute(device, getattr(torch, precision))
     if device.type == "cuda":
-        return Compute(device, torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
+        return Compute(
+            device,
+            torch.bfloat16
+            if torch.cuda.is_bf16_supported(including_emulation=False)
+            else torch.float16,
+        )
     return Compute(device, torch.bfloat16 if _cpu_has_bfloat16() else torch.float32)
 
 
