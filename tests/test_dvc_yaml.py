@@ -3,18 +3,19 @@
 import itertools
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
 from code_of_stage import SRC, code_of_stage
+from partialseg.experiment import Architecture, Dataset
 from partialseg.models.build import ARCHITECTURES
 from partialseg.params import load_section
 
 ROOT = SRC.parent
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-DATASETS = ("sample", "landcover_ai", "folder")
+DATASETS = get_args(Dataset)
 ITEMS = [
     {"dataset": dataset, "architecture": architecture}
     for dataset, architecture in itertools.product(DATASETS, ARCHITECTURES)
@@ -52,6 +53,15 @@ def test_the_walk_sees_what_it_should() -> None:
     sample = names("download", dataset="sample")
     assert "datasets/sample/download.py" in sample
     assert "datasets/landcover_ai/fetch.py" not in sample
+
+
+def test_every_architecture_and_data_set_has_its_module() -> None:
+    assert get_args(Architecture) == ARCHITECTURES
+    assert {file.stem for file in (SRC / "partialseg" / "models").glob("unet*.py")} == set(
+        ARCHITECTURES
+    )
+    packages = (SRC / "partialseg" / "datasets").glob("*/download.py")
+    assert {file.parent.name for file in packages} == set(DATASETS)
 
 
 def test_each_script_is_a_stage_and_packages_are_empty() -> None:

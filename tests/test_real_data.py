@@ -78,7 +78,7 @@ def test_a_real_landcover_mask_at_full_size(landcover_source: Path, tmp_path: Pa
 
 @pytest.fixture(scope="module")
 def dubai_params(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped `folder` section on three parts each of tiles 1, 4 and 6, with a small network."""
+    """The shipped `folder` section on three parts each of tiles 1, 4, 6, with a small network."""
     folder = tmp_path_factory.mktemp("dubai")
     for kind in ("images", "masks"):
         (folder / kind).mkdir()

@@ -185,12 +185,13 @@ def one_epoch(
     *patches: tuple[Tensor, Tensor],
     learning_rate: float = 0.0,
     class_weights: Tensor | None = None,
+    batch_size: int = 1,
 ) -> tuple[float, list[int]]:
     """Train an epoch with plain gradient descent; return its loss and the reported images."""
     done: list[int] = []
     loss = train_epoch(
         network,
-        DataLoader(patches, 1),  # type: ignore[arg-type]
+        DataLoader(patches, batch_size),  # type: ignore[arg-type]
         class_weights,
         torch.optim.SGD(network.parameters(), lr=learning_rate),
         CPU.grad_scaler(),
@@ -204,6 +205,11 @@ def test_the_loss_of_an_epoch_is_the_mean_of_its_batches() -> None:
     loss, done = one_epoch(Lookup(TABLE), FIRST, SECOND)
     assert loss == pytest.approx((RIGHT + WRONG) / 2, rel=1e-5)
     assert done == [1, 1]
+
+
+def test_images_are_reported_batch_by_batch() -> None:
+    _, done = one_epoch(Lookup(TABLE), FIRST, SECOND, FIRST, batch_size=2)
+    assert done == [2, 1]
 
 
 def test_the_loss_of_an_epoch_has_the_weights_of_the_classes() -> None:

@@ -1,4 +1,5 @@
 import hashlib
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def test_exactly_that_many_are_visible(fraction: float) -> None:
 def test_a_smaller_fraction_lies_inside_a_larger_one() -> None:
     fractions = [0.01, 0.05, 0.1, 0.15, 0.3, 0.8, 1.0]
     masks = [visible_pixels(42, "a", 64, 64, fraction) for fraction in fractions]
-    for smaller, larger in zip(masks, masks[1:], strict=False):
+    for smaller, larger in pairwise(masks):
         assert not (smaller & ~larger).any()
 
 

@@ -26,7 +26,7 @@ _Yaml12Loader.add_implicit_resolver(
 
 
 def load_section(file: Path, section: str, kind: type[T]) -> T:
-    """Return the section (dotted keys) of a params file as the type kind.
+    """Return the section (dotted keys, '' is the top level) of a params file as the type kind.
 
     Raises:
         ValueError: the file cannot be read or parsed, or a key is missing, unknown, of the wrong
@@ -34,7 +34,7 @@ def load_section(file: Path, section: str, kind: type[T]) -> T:
     """
     value: Any = read_yaml(file)
     walked: list[str] = []
-    for key in section.split("."):
+    for key in filter(None, section.split(".")):
         if not isinstance(value, Mapping) or key not in value:
             known = ", ".join(map(str, value)) if isinstance(value, Mapping) else "none"
             where = ".".join(walked) or "the top level"
@@ -70,10 +70,12 @@ def _validated(file: Path, section: str, kind: Any, value: Any) -> Any:
 
 def _problem(section: str, item: Any) -> str:
     """One sentence for one finding of pydantic: key, rule, value."""
-    key = ".".join([section, *(str(part) for part in item["loc"])])
+    key = ".".join(filter(None, [section, *(str(part) for part in item["loc"])]))
     if item["type"] == "missing":
         return f"{key}: is missing"
     if item["type"] == "unexpected_keyword_argument":
         return f"{key}: is unknown (value {item['input']!r})"
     rule = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{key}: {rule}, got {item['input']!r}"
+    # A whole section is no help: its own rule names the value.
+    value = "" if isinstance(item["input"], dict) else f", got {item['input']!r}"
+    return f"{key}: {rule}{value}" if key else f"{rule}{value}"

@@ -1,0 +1,39 @@
+"""Stage check: the top level of params.yaml, before anything else runs.
+
+DVC takes part of its graph from there (data set, architectures, fractions), and would say of a
+wrong name only that a file is missing.
+"""
+
+import argparse
+from pathlib import Path
+
+from partialseg.atomic import new_file
+from partialseg.command import run
+from partialseg.experiment import Experiment
+from partialseg.params import load_section
+
+
+def check(params_file: Path, out: Path) -> Experiment:
+    """Check the top level of a params file and leave a note, which is always the same.
+
+    As the note never changes, other parameters make DVC run this stage and no later one.
+
+    Raises:
+        ValueError: a key is missing or unknown, or a value is out of range.
+    """
+    experiment = load_section(params_file, "", Experiment)
+    with new_file(out) as file:
+        file.write_text("The parameters at the top level are valid.\n", encoding="utf-8")
+    return experiment
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    check(args.params, args.out)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,31 @@
+"""The top level of params.yaml: which experiment is run."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt
+from pydantic.dataclasses import dataclass
+
+from partialseg.params import STRICT
+
+Dataset = Literal["sample", "landcover_ai", "folder"]
+Architecture = Literal["unet", "unetplusplus"]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Experiment:
+    """A data set, the architectures that are compared, the headline label fraction, the seed.
+
+    datasets holds the sections of the data sets, which their stages check.
+    """
+
+    dataset: Dataset
+    label_fraction: Annotated[float, Field(gt=0, le=1)]
+    seed: NonNegativeInt
+    architectures: Annotated[tuple[Architecture, ...], Field(min_length=1)]
+    datasets: dict[Dataset, object]
+
+    def __post_init__(self) -> None:
+        if len(set(self.architectures)) != len(self.architectures):
+            raise ValueError(f"architectures must differ, got {list(self.architectures)}")
+        if self.dataset not in self.datasets:
+            raise ValueError(f"dataset {self.dataset!r} has no section under datasets")

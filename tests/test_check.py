@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import pytest
+
+from check import check
+from code_of_stage import SRC
+
+GOOD = """
+dataset: sample
+label_fraction: 0.10
+seed: 42
+architectures: [unet, unetplusplus]
+datasets: {sample: {}, folder: {}}
+"""
+
+
+def check_text(tmp_path: Path, text: str) -> Path:
+    (tmp_path / "params.yaml").write_text(text)
+    check(tmp_path / "params.yaml", tmp_path / "note.txt")
+    return tmp_path / "note.txt"
+
+
+def test_valid_parameters_leave_a_note_that_never_changes(tmp_path: Path) -> None:
+    first = check_text(tmp_path, GOOD).read_bytes()
+    assert first == check_text(tmp_path, GOOD.replace("0.10", "1")).read_bytes()
+    assert first == b"The parameters at the top level are valid.\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("dataset: sample", "dataset: moon", r"dataset: should be .*'folder', got 'moon'"),
+        ("dataset: sample", "dataset: landcover_ai", "'landcover_ai' has no section under datas"),
+        ("label_fraction: 0.10", "label_fraction: 0", "label_fraction: .*greater than 0, got 0"),
+        ("label_fraction: 0.10", "label_fraction: 1.5", r"less than or equal to 1, got 1\.5"),
+        ("label_fraction: 0.10", "label_fraction: 10%", r"label_fraction: .*number, got '10%'"),
+        ("label_fraction", "label_fractoin", "label_fraction: is missing; label_fractoin: is unk"),
+        ("[unet, ", "[segnet, ", r"architectures\.0: should be 'unet' or .*, got 'segnet'"),
+        ("[unet, unetplusplus]", "[unet, unet]", r"architectures must differ, got \['unet', 'un"),
+        ("[unet, unetplusplus]", "[]", r"architectures: .*at least 1 item"),
+        ("seed: 42", "seed: -1", r"seed: .*greater than or equal to 0, got -1"),
+    ],
+)
+def test_a_wrong_value_is_named_and_nothing_written(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=r"params\.yaml: .*" + message):
+        check_text(tmp_path, GOOD.replace(old, new))
+    assert not (tmp_path / "note.txt").exists()
+
+
+def test_the_shipped_parameters_are_valid(tmp_path: Path) -> None:
+    experiment = check(SRC.parent / "params.yaml", tmp_path / "note.txt")
+    assert (experiment.dataset, experiment.label_fraction) == ("sample", 0.1)
+    assert list(experiment.datasets) == ["sample", "landcover_ai", "folder"]
