@@ -68,10 +68,10 @@ def test_epochs_differ_in_order_and_in_augmentation(make: Make) -> None:
     assert len(orders) == 5
     moves = {images_of(epoch_of(lively, epoch))[0] for epoch in range(1, 6)}
     assert len(moves) == 5
-    lively.epoch = 1
-    first = lively[0][0]
-    lively.epoch = 2
-    assert not torch.equal(lively[0][0], first)
+    seen = set()
+    for lively.epoch in range(1, 9):
+        seen.add(lively[0][0].numpy().tobytes())
+    assert len(seen) >= 4  # of eight draws among eight poses
 
 
 def test_seeds_differ_in_order_and_in_augmentation(make: Make) -> None:

@@ -101,7 +101,7 @@ def test_training_learns_what_can_be_learnt(
         architecture=architecture,
         seed=2,
         base_channels=4,
-        epochs=10,
+        epochs=20,
         batch_size=1,
         learning_rate=0.02,
     )

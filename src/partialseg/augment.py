@@ -50,6 +50,7 @@ class Augmenter:
                 A.Affine(
                     translate_percent=(-affine.shift, affine.shift),
                     scale=(1 - affine.scale, 1 + affine.scale),
+                    keep_ratio=True,
                     rotate=(-affine.rotate, affine.rotate),
                     p=affine.probability,
                 ),

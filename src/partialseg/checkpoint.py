@@ -16,6 +16,8 @@ from partialseg.models.build import build_network
 
 BEST = "best.pt"
 LAST = "last.pt"
+# What torch.load raises on damaged bytes, found by flipping them.
+DAMAGED = (OSError, RuntimeError, EOFError, ValueError, IndexError, pickle.UnpicklingError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,7 @@ def load_checkpoint(file: Path) -> Checkpoint:
         content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
         history = [EpochRecord(**record) for record in content.pop("history")]
         return Checkpoint(history=history, **content)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except DAMAGED as error:
         raise ValueError(f"{file}: missing or damaged checkpoint: {error}") from error
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"{file}: no checkpoint of this project: {error}") from error

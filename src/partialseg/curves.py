@@ -51,6 +51,8 @@ def read_curve(folder: Path, curve: str) -> tuple[list[int], list[float]]:
     try:
         with file.open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream, delimiter="\t"))
+        if not rows:
+            raise ValueError("no epoch")
         return [int(row["step"]) for row in rows], [float(row[name]) for row in rows]
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file}: missing or damaged curve: {error}") from error

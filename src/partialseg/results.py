@@ -75,6 +75,8 @@ def read_results(files: RunFiles) -> RunResults:
     reading = files.detail
     try:
         detail = json.loads(files.detail.read_text(encoding="utf-8"))
+        if not isinstance(detail, dict):
+            raise ValueError("no JSON object")
         reading = files.panel
         panel = np.load(files.panel, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
