@@ -2,8 +2,10 @@
 
 import argparse
 import csv
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from partialseg.atomic import new_file
 from partialseg.command import run
@@ -45,24 +47,35 @@ def compare(
     curves = [
         _curves(runs / name / FOLDER, result) for name, result in zip(names, results, strict=True)
     ]
+    # Into a folder aside first: the figures belong together, and `out` holds other stages' files.
     out.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out, prefix=".") as aside:
+        draw_comparison(dataset, store, results, curves, Path(aside))
+        for file in sorted(Path(aside).iterdir()):
+            os.replace(file, out / file.name)
+    return results
+
+
+def draw_comparison(
+    dataset: str,
+    store: PatchStore,
+    results: Sequence[RunResults],
+    curves: Sequence[RunCurves],
+    folder: Path,
+) -> None:
+    """Write the table and the figures of the runs into a folder."""
     majority = results[0].detail["test"]
     majority_class, majority_miou = majority["majority_class"], majority["majority_miou"]
-    write_table(table_rows(dataset, results), (majority_class, majority_miou), out)
-    draw_curves(curves, out / "curves.png")
-    draw_miou([_score(r) for r in results], majority_miou, majority_class, out / "miou.png")
+    class_names = store.summary.class_names
+    write_table(table_rows(dataset, results), (majority_class, majority_miou), folder)
+    draw_curves(curves, folder / "curves.png")
+    draw_miou([_score(r) for r in results], majority_miou, majority_class, folder / "miou.png")
     draw_confusions(
         {_name(result): result.confusion("test") for result in results},
-        store.summary.class_names,
-        out / "confusion.png",
+        class_names,
+        folder / "confusion.png",
     )
-    draw_panel(
-        panel_rows(store, results),
-        store.summary.class_names,
-        store.summary.palette,
-        out / "panel.png",
-    )
-    return results
+    draw_panel(panel_rows(store, results), class_names, store.summary.palette, folder / "panel.png")
 
 
 def run_files(runs: Path, metrics: Path, name: str) -> RunFiles:

@@ -20,7 +20,7 @@ from partialseg.models.build import count_parameters
 from partialseg.panel import choose_panel
 from partialseg.params import STRICT, load_section
 from partialseg.patches import Patch, PatchStore
-from partialseg.results import SPLITS, RunFiles, RunResults, write_results
+from partialseg.results import SCORED_SPLITS, RunFiles, RunResults, write_results
 from partialseg.scoring import Scores, predict_logits, score
 
 
@@ -50,7 +50,9 @@ def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -
         )
     compute = choose_compute(params.precision)
     network = compute.place(best.build())
-    scores = {split: score_split(network, store, split, best, params, compute) for split in SPLITS}
+    scores = {
+        split: score_split(network, store, split, best, params, compute) for split in SCORED_SPLITS
+    }
     results = RunResults(
         detail=run_scores(last, best.epoch, count_parameters(network))
         | {split: split_scores(item, best.class_names) for split, item in scores.items()},
@@ -146,7 +148,7 @@ def main() -> None:
     params = load_section(args.params, f"datasets.{args.dataset}.evaluate", Evaluate)
     out = RunFiles(scores=args.scores, detail=args.detail, panel=args.panel)
     results = evaluate(args.patches, args.run, out, params)
-    for split in SPLITS:
+    for split in SCORED_SPLITS:
         scores = results.detail[split]
         print(
             f"{split}: mIoU {scores['miou']:.4f} (all {scores['majority_class']}: "

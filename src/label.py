@@ -40,7 +40,7 @@ def label_patch(store: PatchStore, patch: Patch, fraction: float, seed: int) -> 
     counts = np.bincount(truth[visible], minlength=NO_TRUTH + 1)[: len(patch.counts)]
     if not counts.any():
         raise ValueError(
-            f"patch {patch.name}: label fraction {fraction} shows {visible.sum()} of "
+            f"patch {patch.name}: label_fraction {fraction} shows {visible.sum()} of "
             f"{visible.size} pixels, none of them with a truth ({patch.no_truth} have none); "
             "take a larger fraction"
         )

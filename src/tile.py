@@ -25,6 +25,7 @@ from partialseg.raster import open_raster, read_rgb
 from partialseg.source import Orthophoto, Source, check_unchanged, read_index
 from partialseg.truth import NO_TRUTH
 
+MIN_SIZE = 32  # px: below, the deepest level has 1 x 1 px, and BatchNorm fails on a batch of one
 NO_SPLIT = "none"  # a cell without any truth, or one that no official list names
 
 
@@ -38,7 +39,7 @@ class Tile:
     """
 
     source_size: PositiveInt
-    size: Annotated[int, Field(ge=16)]
+    size: Annotated[int, Field(ge=MIN_SIZE)]
     split: split.SplitMethod
     split_seed: NonNegativeInt
     val: float | str
@@ -50,10 +51,10 @@ class Tile:
         kind = {"pattern": str, "orthophoto": float, "random": float}.get(self.split)
         for key, value in (("val", self.val), ("test", self.test)):
             if kind and not isinstance(value, kind):
-                wanted = "a file name pattern" if kind is str else "a share from 0 to 1"
+                wanted = "a file name pattern" if kind is str else "a share in 0 <= share < 1"
                 raise ValueError(f"{key} must be {wanted} for split {self.split!r}, got {value!r}")
             if kind is float and not 0 <= float(value) < 1:
-                raise ValueError(f"{key} must be a share from 0 to 1, got {value!r}")
+                raise ValueError(f"{key} must be a share in 0 <= share < 1, got {value!r}")
 
 
 def tile(source_folder: Path, out: Path, params: Tile) -> list[Patch]:
@@ -84,22 +85,25 @@ def tile(source_folder: Path, out: Path, params: Tile) -> list[Patch]:
 
 
 def assign_splits(source: Source, source_folder: Path, params: Tile) -> split.Assignment:
-    """Return the split of each cell name (or of each orthophoto, by its name)."""
-    cells = _cell_names(source.orthophotos, params.source_size)
-    stems = [orthophoto.name for orthophoto in source.orthophotos]
+    """Return the split of each cell by its name; official lists may leave cells out."""
+    cells_of = _cell_names(source.orthophotos, params.source_size)
+    cells = [cell for names in cells_of.values() for cell in names]
     match params.split:
         case "official":
             return split.official(source_folder, cells)
         case "random":
             return split.by_share(cells, params.split_seed, float(params.val), float(params.test))
         case "orthophoto":
-            return split.by_share(stems, params.split_seed, float(params.val), float(params.test))
+            of_stem = split.by_share(
+                list(cells_of), params.split_seed, float(params.val), float(params.test)
+            )
         case "pattern":
-            return split.by_pattern(stems, str(params.val), str(params.test))
+            of_stem = split.by_pattern(list(cells_of), str(params.val), str(params.test))
+    return {cell: of_stem[stem] for stem, names in cells_of.items() for cell in names}
 
 
-def _cell_names(orthophotos: Sequence[Orthophoto], side: int) -> list[str]:
-    names: list[str] = []
+def _cell_names(orthophotos: Sequence[Orthophoto], side: int) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = {}
     for item in orthophotos:
         if min(item.width, item.height) < side:
             raise ValueError(
@@ -107,7 +111,7 @@ def _cell_names(orthophotos: Sequence[Orthophoto], side: int) -> list[str]:
                 f"{side} px (source_size)"
             )
         cells = full_cells(item.width, item.height, side)
-        names += [cell_name(item.name, cell.number) for cell in cells]
+        names[item.name] = [cell_name(item.name, cell.number) for cell in cells]
     return names
 
 
@@ -123,7 +127,7 @@ def _cut(
     ):
         for index, cell in enumerate(cells):
             image = read_rgb(image_raster, cell.window)
-            mask = code.decode(mask_raster, cell.window, orthophoto.mask)
+            mask = code.decode(mask_raster, cell.window)
             mask = _write_resampled(writer, image, mask, params.size)
             patches.append(_patch(orthophoto, cell, index, mask, params, classes))
     return patches
@@ -169,14 +173,16 @@ def _patch(
 def _with_split(patch: Patch, assigned: split.Assignment) -> Patch:
     if not any(patch.counts):
         return patch
-    by_name = assigned.get(patch.name, NO_SPLIT)
-    return replace(patch, split=assigned.get(patch.orthophoto, by_name))
+    return replace(patch, split=assigned.get(patch.name, NO_SPLIT))
 
 
 def _check_splits(patches: Sequence[Patch]) -> None:
     sizes = {name: sum(patch.split == name for patch in patches) for name in split.SPLITS}
     if not all(sizes.values()):
-        raise ValueError(f"an empty split: {sizes} patches; change split, val, test or split_seed")
+        raise ValueError(
+            f"tile: an empty split: {sizes} patches; change split, val, test or split_seed in the "
+            "tile section"
+        )
 
 
 def main() -> None:

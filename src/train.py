@@ -50,7 +50,6 @@ def train(
         seed,
         compute,
     )
-    out.mkdir(parents=True, exist_ok=True)
     history: list[EpochRecord] = []
     with CurveWriter(out / FOLDER) as curves:
         for record in records:

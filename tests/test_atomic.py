@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,3 +46,15 @@ def test_a_file_appears_whole_with_its_suffix_on_the_way(tmp_path: Path) -> None
         raise OSError("full")
     assert target.read_text() == "1"
     assert [path.name for path in target.parent.iterdir()] == ["a.json"]
+
+
+@pytest.mark.parametrize("new", [new_file, new_folder])
+def test_a_full_disk_is_told_with_the_name(tmp_path: Path, new: Any) -> None:
+    """The error of write() has no name; /dev/full is a disk without room."""
+    with (
+        pytest.raises(OSError, match=r"No space left on device: '.*/target'"),
+        new(tmp_path / "target"),
+        open("/dev/full", "wb", buffering=0) as full,
+    ):
+        full.write(b"x")
+    assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,9 @@ dataset: sample
 label_fraction: 0.10
 seed: 42
 architectures: [unet, unetplusplus]
-datasets: {sample: {}, folder: {}}
+datasets:
+  sample: {download: {}, tile: {}, train: {}, evaluate: {}}
+  folder: {download: {}, tile: {}, train: {}, evaluate: {}}
 """
 
 
@@ -38,6 +40,8 @@ def test_valid_parameters_leave_a_note_that_never_changes(tmp_path: Path) -> Non
         ("[unet, ", "[segnet, ", r"architectures\.0: should be 'unet' or .*, got 'segnet'"),
         ("[unet, unetplusplus]", "[unet, unet]", r"architectures must differ, got \['unet', 'un"),
         ("[unet, unetplusplus]", "[]", r"architectures: .*at least 1 item"),
+        ("seed: 42", "seed: 4294967296", r"seed: should be less than 4294967296, got 4294967296"),
+        ("sample: {download: {}, ", "sample: {downlaod: {}, ", r"sample\.downlaod: is unknown"),
         ("seed: 42", "seed: -1", r"seed: .*greater than or equal to 0, got -1"),
     ],
 )

@@ -23,3 +23,12 @@ def test_a_defect_keeps_its_traceback() -> None:
 
     with pytest.raises(KeyError, match="ours"):
         run(main)
+
+
+def test_an_interruption_is_one_line_and_status_130(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as stop:
+        run(main)
+    assert (stop.value.code, capsys.readouterr().err) == (130, "interrupted\n")

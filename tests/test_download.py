@@ -14,6 +14,7 @@ from code_of_stage import SRC
 from conftest import draw_orthophoto, write_raster
 from download import download
 from partialseg.source import read_index
+from tile import Tile, tile
 
 SAMPLE = {
     "seed": 3,
@@ -132,6 +133,23 @@ def test_a_folder_is_indexed_where_it_lies(
     assert source.orthophotos[0].image == tmp_path / "mine" / "images" / "a.jpg"
     assert source.legend.palette == ((132, 41, 246), (1, 2, 3))
     assert source.legend.ignored_colours == ((0, 0, 0),)
+
+
+def test_the_lists_of_a_folder_serve_the_official_split(
+    tmp_path: Path, write_params: Callable[..., Path]
+) -> None:
+    mine = tmp_path / "mine"
+    write_raster(mine / "images" / "a.tif", np.zeros((3, 32, 96), np.uint8))
+    write_raster(mine / "masks" / "a.tif", np.zeros((1, 32, 96), np.uint8))
+    for name, cell in (("train", "a_0"), ("val", "a_1"), ("test", "a_2"), ("notes", "x")):
+        (mine / f"{name}.txt").write_text(f"{cell}\n")
+    legend = DUBAI | {"mask_values": "ids", "ignored_colours": []}
+    params = write_params(folder={"path": str(mine), "legend": legend})
+    download("folder", params, tmp_path / "source")
+    how = Tile(source_size=32, size=32, split="official", split_seed=1, val=0.0, test=0.0)
+    patches = tile(tmp_path / "source", tmp_path / "patches", how)
+    assert [patch.split for patch in patches] == ["train", "val", "test"]
+    assert not (tmp_path / "source" / "notes.txt").exists()
 
 
 def test_a_missing_folder_is_named(tmp_path: Path, write_params: Callable[..., Path]) -> None:

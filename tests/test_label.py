@@ -58,7 +58,7 @@ def test_pixels_without_truth_are_shown_but_not_counted(
 def test_a_patch_without_a_visible_pixel_is_named(
     make_patches: Callable[..., Path], tmp_path: Path
 ) -> None:
-    message = r"patch a_train_0: label fraction 0\.0009 shows 0 of 1024 pixels"
+    message = r"patch a_train_0: label_fraction 0\.0009 shows 0 of 1024 pixels"
     with pytest.raises(ValueError, match=message):
         label(make_patches(), tmp_path / "labels", 0.0009, 42)
     assert not (tmp_path / "labels").exists()

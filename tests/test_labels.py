@@ -41,7 +41,7 @@ def test_the_budget_is_told(folder: Path) -> None:
         "counts": {"field": 6, "house": 1},
     }
     assert (folder / "labels.csv").read_text().splitlines()[:2] == [
-        "name,visible,field,house",
+        "name,visible,pixels:field,pixels:house",
         f"a,{VISIBLE['a'].sum()},3,0",
     ]
 

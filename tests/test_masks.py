@@ -18,7 +18,7 @@ BY_COLOUR = mask_code("colours", COLOURS, (), ((155, 155, 155), (0, 0, 0)))
 
 def decode(code: MaskCode, file: Path) -> NDArray[np.uint8]:
     with open_raster(file) as raster:
-        return code.decode(raster, Window(0, 0, raster.width, raster.height), file)
+        return code.decode(raster, Window(0, 0, raster.width, raster.height))
 
 
 def test_ids_stay_and_the_ignored_one_becomes_no_truth(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_exponents_are_numbers_as_dvc_writes_them(tmp_path: Path, written: str) 
         ("epochs: 3", "epochs: true", r"data\.x\.epochs: .*integer, got True"),
         ("rate: 1.0e-3", "rate: 0", r"data\.x\.rate: should be greater than 0, got 0"),
         ("rate: 1.0e-3", "rate: .inf", r"data\.x\.rate: .*finite"),
+        ("epochs: 3", "epochs: 2024-01-01", r"data\.x\.epochs: .*integer, got '2024-01-01'"),
         ("rate: 1.0e-3", "rate:", r"data\.x\.rate: .*number, got None"),
         ("mode: a", "mode: c", r"data\.x\.mode: should be 'a' or 'b', got 'c'"),
         ("low: 1", "low: 7", r"data\.x\.inner: low 7 exceeds high 2"),

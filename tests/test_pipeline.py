@@ -84,7 +84,7 @@ def shrink(params: dict[str, Any]) -> dict[str, Any]:
     sample = params["datasets"]["sample"]
     sample["download"] |= {"orthophotos": 4, "min_side": 260, "max_side": 300, "cell": 128}
     sample["tile"] |= {"source_size": 128, "size": 96}
-    sample["train"] |= {"base_channels": 2, "epochs": 2, "batch_size": 4, "workers": 0}
+    sample["train"] |= {"base_channels": 4, "epochs": 4, "batch_size": 2, "workers": 0}
     sample["evaluate"] |= {"workers": 0, "panel_patches": 2}
     return params
 
@@ -139,7 +139,8 @@ def test_the_table_has_the_four_cells(clone: Clone) -> None:
     for row in rows:
         run = clone.read(f"metrics/sample/{row['architecture']}-{row['label_fraction']}.json")
         assert (row["best_val_miou"], row["test_miou"]) == (run["val_miou"], run["test_miou"])
-        assert 0 < row["test_miou"] < 1
+        # A network that learns nothing predicts one class everywhere: at most a fifth.
+        assert 0.2 < row["test_miou"] < 1
     shown = clone.run("dvc", "metrics", "show")
     assert "metrics/summary.json" in shown and "metrics/sample/unetplusplus-0.15.json" in shown
 
@@ -162,7 +163,7 @@ def test_the_curves_show_in_dvc(clone: Clone) -> None:
     ]
     points = plots["data"]["Training loss"][0]["content"]["data"]["values"]
     drawn = {(point["field"], point["epoch"]) for point in points}
-    assert drawn == {(name, epoch) for name in ("unet", "unetplusplus") for epoch in ("1", "2")}
+    assert drawn == {(name, epoch) for name in ("unet", "unetplusplus") for epoch in "1234"}
 
 
 def test_another_fraction_moves_the_headline_and_trains_nothing_again(clone: Clone) -> None:
@@ -173,21 +174,14 @@ def test_another_fraction_moves_the_headline_and_trains_nothing_again(clone: Clo
     summary = clone.read("metrics/summary.json")
     assert summary["unet"] == clone.read("metrics/sample/unet-0.15.json")
     changed = json.loads(clone.run("dvc", "metrics", "diff", "--json"))["metrics/summary.json"]
-    assert set(changed) == {
-        f"{architecture}.{score}"
-        for architecture in ("unet", "unetplusplus")
-        for score in changed_scores(clone, architecture)
-    }
-    assert "metrics/summary.json" in clone.run("dvc", "metrics", "diff")
+    for architecture in ("unet", "unetplusplus"):  # scores, not only the time of training
+        few = clone.read(f"metrics/sample/{architecture}-0.1.json")["val_accuracy"]
+        more = clone.read(f"metrics/sample/{architecture}-0.15.json")["val_accuracy"]
+        moved = changed[f"{architecture}.val_accuracy"]
+        assert (moved["old"], moved["new"]) == (few, more)
+    assert "val_accuracy" in clone.run("dvc", "metrics", "diff")
     clone.run("git", "checkout", "-q", ".")
     clone.run("dvc", "checkout")
-
-
-def changed_scores(clone: Clone, architecture: str) -> set[str]:
-    """Return the scores in which the committed runs at 10 % and 15 % differ."""
-    few = clone.read(f"metrics/sample/{architecture}-0.1.json")
-    more = clone.read(f"metrics/sample/{architecture}-0.15.json")
-    return {score for score in few if few[score] != more[score]}
 
 
 def test_a_new_fraction_in_a_temporary_workspace_trains_its_cells_only(clone: Clone) -> None:
@@ -199,7 +193,7 @@ def test_a_new_fraction_in_a_temporary_workspace_trains_its_cells_only(clone: Cl
     rows = [line.split("|")[1].strip() for line in out.splitlines() if "| UNet" in line]
     assert rows == ["5 %", "5 %", "10 %", "10 %", "15 %", "15 %"]
     diff = json.loads(clone.run("dvc", "metrics", "diff", "HEAD", "five", "--json"))
-    assert "unet.train_seconds" in diff["metrics/summary.json"]
+    assert "unet.val_accuracy" in diff["metrics/summary.json"]
 
 
 def test_editing_one_network_trains_that_one_alone(clone: Clone) -> None:

@@ -34,6 +34,12 @@ def test_official_lists_with_errors_are_named(tmp_path: Path) -> None:
         official(tmp_path, NAMES)
 
 
+def test_official_lists_may_have_spaces_in_names_and_empty_lines(tmp_path: Path) -> None:
+    write_lists(tmp_path, "my a_0\r\n\n", "my a_1", "my a_2 \n")
+    names = [f"my a_{number}" for number in range(3)]
+    assert official(tmp_path, names) == dict(zip(names, ("train", "val", "test"), strict=True))
+
+
 def test_shares_are_exact_and_seeded() -> None:
     assigned = by_share(NAMES, 1, 0.2, 0.3)
     counts = {name: list(assigned.values()).count(name) for name in ("train", "val", "test")}

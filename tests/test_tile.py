@@ -11,7 +11,7 @@ import pytest
 import rasterio
 
 from code_of_stage import SRC
-from conftest import write_raster
+from conftest import LEGEND, write_raster
 from partialseg.patches import PatchStore
 from partialseg.source import write_index
 from tile import Tile, tile
@@ -73,8 +73,6 @@ def test_512_to_384_keeps_image_and_mask_on_one_another(tmp_path: Path) -> None:
     ids[..., 200:512] = ids[..., 712:1_024] = ids[..., 1_224:] = 1
     write_raster(tmp_path / "images" / "a.tif", np.repeat(ids * 200, 3, axis=0))
     write_raster(tmp_path / "masks" / "a.tif", ids)
-    from conftest import LEGEND
-
     write_index(tmp_path, tmp_path / "images", tmp_path / "masks", LEGEND)
     tile(tmp_path, tmp_path / "out", params(source_size=512, size=384))
     store = PatchStore(tmp_path / "out")
@@ -107,6 +105,45 @@ def test_cells_that_no_list_names_belong_to_no_split(
     assert [patch.split for patch in patches] == ["train", "val", "none", "test"]
 
 
+@pytest.mark.parametrize(
+    ("method", "val", "test"),
+    [("official", 0.0, 0.0), ("random", 0.2, 0.2), ("orthophoto", 0.3, 0.3), ("pattern", "b", "c")],
+)
+def test_an_orthophoto_named_like_a_cell_of_another_is_no_such_cell(
+    make_source: MakeSource, tmp_path: Path, method: str, val: float | str, test: float | str
+) -> None:
+    source = make_source({"a": (64, 64), "a_1": (64, 64), "b": (64, 64), "c": (64, 64)})
+    lists = {"train": ["a_0", "a_1_0"], "val": ["a_1", "b_0"], "test": ["a_2", "a_1_1"]}
+    write_lists(source, lists)
+    changed = params(split=method, val=val, test=test, split_seed=5)
+    patches = tile(source, tmp_path / "out", changed)
+    split_of = {patch.name: patch.split for patch in patches}
+    counts = {name: list(split_of.values()).count(name) for name in ("train", "val", "test")}
+    match method:
+        case "official":
+            for name, cells in lists.items():
+                assert sorted(cell for cell in split_of if split_of[cell] == name) == sorted(cells)
+        case "random":
+            assert counts == {"train": 10, "val": 3, "test": 3}
+        case _:
+            assert counts == {"train": 8, "val": 4, "test": 4}
+            assert split_of["a_1"] == split_of["a_0"]
+
+
+@pytest.mark.parametrize("kind", ["images", "masks"])
+def test_a_truncated_file_is_named_itself(
+    make_source: MakeSource, tmp_path: Path, kind: str
+) -> None:
+    source = make_source({"a": (256, 256)})
+    noise = np.random.default_rng(1).integers(0, 3, (3, 256, 256), np.uint8)
+    broken = write_raster(source / kind / "a.tif", noise if kind == "images" else noise[:1])
+    broken.write_bytes(broken.read_bytes()[:30_000])
+    write_index(source, source / "images", source / "masks", LEGEND)
+    with pytest.raises(ValueError, match=rf"{kind}/a\.tif: cannot be read as a raster"):
+        tile(source, tmp_path / "out", params())
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
 def test_whole_orthophotos_are_held_out(make_source: MakeSource, tmp_path: Path) -> None:
     source = make_source(dict.fromkeys("abcde", (64, 64)))
     patches = tile(source, tmp_path / "out", params(split="orthophoto"))
@@ -126,8 +163,6 @@ def test_cells_are_drawn_at_random(make_source: MakeSource, tmp_path: Path) -> N
 
 
 def test_ignored_pixels_are_without_truth(tmp_path: Path) -> None:
-    from conftest import LEGEND
-
     ids = np.zeros((1, 32, 320), np.uint8)
     ids[..., :40] = 9  # the ignored id: the whole first cell and 8 columns of the second
     write_raster(tmp_path / "images" / "a.tif", np.repeat(ids, 3, axis=0))
@@ -161,7 +196,7 @@ def test_equal_inputs_give_equal_bytes(make_source: MakeSource, tmp_path: Path) 
         (
             {"a": (64, 64)},
             {"split": "pattern", "val": "b*", "test": "c*"},
-            r"an empty split: \{'train': 4, 'val': 0, 'test': 0\} patches",
+            r"tile: an empty split: \{'train': 4, 'val': 0, 'test': 0\} patches",
         ),
         ({"a": (64, 64)}, {"split": "official"}, r"train\.txt: missing; the split 'official'"),
     ],
@@ -184,8 +219,6 @@ def test_a_class_id_out_of_range_leaves_nothing(make_source: MakeSource, tmp_pat
     ids = np.zeros((1, 64, 64), np.uint8)
     ids[0, 60, 60] = 3
     write_raster(source / "masks" / "a.tif", ids)
-    from conftest import LEGEND
-
     write_index(source, source / "images", source / "masks", LEGEND)
     with pytest.raises(ValueError, match=r"masks/a\.tif: class id 3 on 1 pixels"):
         tile(source, tmp_path / "out", params())
@@ -198,10 +231,10 @@ def test_a_full_disk_leaves_nothing(
     source = make_source({"a": (64, 64)})
 
     def full(*args: object) -> None:
-        raise OSError(28, "No space left on device", "a.npy")
+        raise OSError(28, "No space left on device")  # as write() says it: without a name
 
     monkeypatch.setattr("partialseg.patches.PatchWriter.append", full)
-    with pytest.raises(OSError, match=r"No space left on device: 'a\.npy'"):
+    with pytest.raises(OSError, match=r"No space left on device: '.*/out'"):
         tile(source, tmp_path / "out", params())
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
@@ -210,9 +243,12 @@ def test_a_full_disk_leaves_nothing(
     ("changed", "message"),
     [
         ({"size": 64}, "size 64 must not exceed source_size 32"),
-        ({"size": 15}, "greater than or equal to 16"),
-        ({"val": 1.0}, r"val must be a share from 0 to 1, got 1\.0"),
-        ({"test": "Tile_*"}, r"test must be a share from 0 to 1 for split 'random', got 'Tile_\*'"),
+        ({"size": 31}, "greater than or equal to 32"),
+        ({"val": 1.0}, r"val must be a share in 0 <= share < 1, got 1\.0"),
+        (
+            {"test": "Tile_*"},
+            r"0 <= share < 1 for split 'random', got 'Tile_\*'",
+        ),
         ({"split": "pattern"}, r"val must be a file name pattern for split 'pattern', got 0\.2"),
         ({"split": "spatial"}, r"'official', 'orthophoto', 'random' or 'pattern'"),
     ],

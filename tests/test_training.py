@@ -288,3 +288,11 @@ def test_the_params_file_has_a_section_for_each_data_set(dataset: str) -> None:
 def test_parameters_out_of_range_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         train_params(**changes)
+
+
+def test_a_training_that_diverges_stops(make: Callable[..., SmallFit]) -> None:
+    small = make(learning_rate=1e30, batch_size=1)
+    with pytest.raises(
+        ValueError, match=r"epoch \d: the training loss is .*learning_rate \(1e\+30"
+    ):
+        list(small.records())

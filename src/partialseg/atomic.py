@@ -12,17 +12,20 @@ def new_folder(folder: Path) -> Iterator[Path]:
     """Yield an empty sibling folder that replaces `folder` when the block succeeds.
 
     After an exception nothing is left behind and an earlier `folder` is as it was.
+
+    Raises:
+        OSError: it cannot be written (a full disk); the message names the folder.
     """
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     try:
-        yield part
-    except BaseException:
+        with _named(folder):
+            part.mkdir(parents=True)
+            yield part
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(part, folder)
+    finally:
         shutil.rmtree(part, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
-    os.replace(part, folder)
 
 
 @contextmanager
@@ -31,11 +34,26 @@ def new_file(file: Path) -> Iterator[Path]:
 
     The suffix is kept, since writers choose the format by it. After an exception nothing is left
     behind and an earlier `file` is as it was.
+
+    Raises:
+        OSError: it cannot be written (a full disk); the message names the file.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f".{file.stem}.part{file.suffix}")
     try:
-        yield part
-        os.replace(part, file)
+        with _named(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            yield part
+            os.replace(part, file)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Give an OSError the path: that of a full disk, from write(), has none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error

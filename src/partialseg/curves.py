@@ -2,7 +2,7 @@
 
 import csv
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from partialseg.epoch_record import EpochRecord
 
@@ -17,17 +17,16 @@ CURVES = {
 
 
 class CurveWriter:
-    """Writes the curves of one run, epoch by epoch, into a folder of its own."""
+    """Writes the curves of one run into a folder of its own, which begins with the first epoch."""
 
     def __init__(self, folder: Path) -> None:
-        # Imported here: reading curves needs no DVCLive, and its import takes a second.
-        from dvclive.live import Live
-
-        # dvc.yaml is ours, and the pipeline's experiments are saved by `dvc exp run`.
-        self._live = Live(str(folder), dvcyaml=False, save_dvc_exp=False, report=None)
+        self._folder = folder
+        self._live: Any = None
 
     def append(self, record: EpochRecord) -> None:
         """Add one epoch."""
+        if self._live is None:
+            self._live = _open_live(self._folder)
         self._live.step = record.epoch
         for curve, field in CURVES.items():
             self._live.log_metric(curve, getattr(record, field))
@@ -37,7 +36,16 @@ class CurveWriter:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._live.end()
+        if self._live is not None:
+            self._live.end()
+
+
+def _open_live(folder: Path) -> Any:
+    # Imported here: reading curves needs no DVCLive, and its import takes a second.
+    from dvclive.live import Live
+
+    # dvc.yaml is ours, and the pipeline's experiments are saved by `dvc exp run`.
+    return Live(str(folder), dvcyaml=False, save_dvc_exp=False, report=None)
 
 
 def read_curve(folder: Path, curve: str) -> tuple[list[int], list[float]]:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from partialseg.params import STRICT
+from partialseg.truth import PIXELS_OF
 
 BITS = "visible.npy"
 TABLE = "labels.csv"
@@ -58,7 +59,7 @@ def write_labels(
     np.save(folder / BITS, np.stack([item.bits for item in labels]))
     with (folder / TABLE).open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream, lineterminator="\n")
-        rows.writerow(["name", "visible", *class_names])
+        rows.writerow(["name", "visible", *(PIXELS_OF + name for name in class_names)])
         for item in labels:
             rows.writerow([item.name, item.visible, *item.counts])
     totals = np.sum([item.counts for item in labels], axis=0).tolist()

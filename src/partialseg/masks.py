@@ -1,7 +1,6 @@
 """Masks of the source as class ids: which value or colour of a mask file means which class."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -23,7 +22,7 @@ class MaskCode:
     ids: NDArray[np.uint8]
     colours: bool
 
-    def decode(self, raster: DatasetReader, window: Window, file: Path) -> NDArray[np.uint8]:
+    def decode(self, raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
         """Return a window of a mask as class ids (H, W), NO_TRUTH where the source has none.
 
         Raises:
@@ -31,11 +30,11 @@ class MaskCode:
                 of a mask of ids differ.
         """
         read = _read_colour_codes if self.colours else _read_ids
-        values = read(raster, window, file)
+        values = read(raster, window)
         place = np.searchsorted(self.codes, values).clip(max=len(self.codes) - 1)
         unknown = values[self.codes[place] != values]
         if unknown.size:
-            raise ValueError(f"{file}: {self._describe(unknown)}; {self._rule()}")
+            raise ValueError(f"{raster.name}: {self._describe(unknown)}; {self._rule()}")
         return self.ids[place]
 
     def _describe(self, unknown: NDArray[np.int64]) -> str:
@@ -84,14 +83,14 @@ def _colour(code: int) -> Colour:
     return code >> 16, code >> 8 & 255, code & 255
 
 
-def _read_colour_codes(raster: DatasetReader, window: Window, file: Path) -> NDArray[np.int64]:
+def _read_colour_codes(raster: DatasetReader, window: Window) -> NDArray[np.int64]:
     red, green, blue = read_colours(raster, window).astype(np.int64)
     return red << 16 | green << 8 | blue
 
 
-def _read_ids(raster: DatasetReader, window: Window, file: Path) -> NDArray[np.int64]:
+def _read_ids(raster: DatasetReader, window: Window) -> NDArray[np.int64]:
     # Some published LandCover.ai masks hold the ids three times.
     first, *others = read_values(raster, window)
     if any((band != first).any() for band in others):
-        raise ValueError(f"{file}: the bands of a mask of class ids must be equal")
+        raise ValueError(f"{raster.name}: the bands of a mask of class ids must be equal")
     return first.astype(np.int64)

@@ -62,7 +62,8 @@ def read_yaml(file: Path) -> Any:
 def _validated(file: Path, section: str, kind: Any, value: Any) -> Any:
     try:
         # By way of JSON: there a list may become a tuple while all else stays strict.
-        return TypeAdapter(kind).validate_json(json.dumps(value), strict=True)
+        # A YAML date becomes its text again.
+        return TypeAdapter(kind).validate_json(json.dumps(value, default=str), strict=True)
     except ValidationError as error:
         problems = "; ".join(_problem(section, item) for item in error.errors())
         raise ValueError(f"{file}: {problems}") from error

@@ -16,12 +16,11 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from partialseg.params import STRICT
-from partialseg.truth import Colour
+from partialseg.truth import PIXELS_OF, Colour
 
 MANIFEST = "manifest.csv"
 SUMMARY = "patches.json"
 _FIELDS = ("name", "orthophoto", "index", "row", "column", "split", "crs", "transform")
-_COUNT = "pixels:"  # prefix of the columns that count the pixels of a class
 _NO_TRUTH_COUNT = "pixels without truth"
 
 
@@ -87,7 +86,7 @@ def open_writer(folder: Path, orthophoto: str, count: int, size: int) -> Iterato
 
 def write_manifest(folder: Path, summary: Summary, patches: Sequence[Patch]) -> None:
     """Write manifest.csv and patches.json of a store."""
-    counts = [_COUNT + name for name in summary.class_names]
+    counts = [PIXELS_OF + name for name in summary.class_names]
     with (folder / MANIFEST).open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream, lineterminator="\n")
         rows.writerow([*_FIELDS, *counts, _NO_TRUTH_COUNT])
@@ -177,6 +176,6 @@ def _patch(row: dict[str, str]) -> Patch:
         split=row["split"],
         crs=row["crs"],
         transform=tuple(float(value) for value in row["transform"].split()),
-        counts=tuple(int(row[key]) for key in row if key.startswith(_COUNT)),
+        counts=tuple(int(row[key]) for key in row if key.startswith(PIXELS_OF)),
         no_truth=int(row[_NO_TRUTH_COUNT]),
     )

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
+RGB = (1, 2, 3)  # bands
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 # GDAL keeps decoded blocks up to this bound: room for a row of cells of a strip TIFF that is
 # 40,000 px wide, and a bound on the memory of any raster.
@@ -36,19 +37,16 @@ def open_raster(file: Path) -> Iterator[DatasetReader]:
     """Open a raster for reading by windows.
 
     Raises:
-        ValueError: the file is missing, is no raster or breaks while it is read.
+        ValueError: the file is missing or is no raster.
     """
-    try:
-        with (
-            warnings.catch_warnings(),
-            rasterio.Env(GDAL_CACHEMAX=CACHE_MIB),
-        ):
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # PNG and JPEG have none
-            with rasterio.open(file) as raster:
-                yield raster
-    except (RasterioIOError, RasterioError) as error:
-        reason = str(error.__cause__ or error)
-        raise ValueError(f"{file}: cannot be read as a raster: {reason}") from error
+    with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=CACHE_MIB):
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # PNG and JPEG have none
+        try:
+            raster = rasterio.open(file)
+        except RasterioError as error:
+            raise _unreadable(file, error) from error
+        with raster:
+            yield raster
 
 
 def read_header(file: Path) -> Header:
@@ -69,23 +67,32 @@ def read_header(file: Path) -> Header:
 
 
 def read_rgb(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
-    """Return the first three bands of a window as (H, W, 3)."""
-    bands: NDArray[np.uint8] = raster.read((1, 2, 3), window=window)
-    return np.ascontiguousarray(np.moveaxis(bands, 0, -1))
+    """Return the first three bands of a window as (H, W, 3).
+
+    Raises:
+        ValueError: the file breaks off or is damaged there.
+    """
+    return np.ascontiguousarray(np.moveaxis(_read(raster, RGB, window), 0, -1))
 
 
 def read_values(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
-    """Return all bands of a window as (bands, H, W), untouched."""
-    values: NDArray[np.uint8] = raster.read(window=window)
-    return values
+    """Return all bands of a window as (bands, H, W), untouched.
+
+    Raises:
+        ValueError: the file breaks off or is damaged there.
+    """
+    return _read(raster, tuple(raster.indexes), window)
 
 
 def read_colours(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
-    """Return the colours of a window as (3, H, W): a palette is looked up, alpha left out."""
+    """Return the colours of a window as (3, H, W): a palette is looked up, alpha left out.
+
+    Raises:
+        ValueError: the file breaks off or is damaged there.
+    """
     if raster.count >= 3:
-        colours: NDArray[np.uint8] = raster.read((1, 2, 3), window=window)
-        return colours
-    band = raster.read(1, window=window)
+        return _read(raster, RGB, window)
+    band = _read(raster, (1,), window)[0]
     try:
         palette = raster.colormap(1)
     except ValueError:  # a grey mask: its colours are r = g = b
@@ -94,3 +101,14 @@ def read_colours(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
     for index, colour in palette.items():
         table[index] = colour[:3]
     return np.moveaxis(table[band], -1, 0)
+
+
+def _read(raster: DatasetReader, bands: tuple[int, ...], window: Window) -> NDArray[np.uint8]:
+    try:
+        return raster.read(bands, window=window)
+    except RasterioError as error:
+        raise _unreadable(Path(raster.name), error) from error
+
+
+def _unreadable(file: Path, error: RasterioError) -> ValueError:
+    return ValueError(f"{file}: cannot be read as a raster: {error.__cause__ or error}")

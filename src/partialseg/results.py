@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from partialseg.atomic import new_file
 
-SPLITS = ("val", "test")
+SCORED_SPLITS = ("val", "test")
+IDENTITY = ("architecture", "label_fraction", "seed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ class RunResults:
         """Return the few numbers that `dvc metrics` shows of a run, best checkpoint."""
         scores = {
             f"{split}_{score}": self.detail[split][score]
-            for split in SPLITS
+            for split in SCORED_SPLITS
             for score in ("miou", "accuracy")
         }
         return scores | {"train_seconds": self.detail["train_seconds"]}
@@ -75,8 +76,8 @@ def read_results(files: RunFiles) -> RunResults:
     reading = files.detail
     try:
         detail = json.loads(files.detail.read_text(encoding="utf-8"))
-        if not isinstance(detail, dict):
-            raise ValueError("no JSON object")
+        if not isinstance(detail, dict) or not detail.keys() >= {*IDENTITY, *SCORED_SPLITS}:
+            raise ValueError("no results of a run")
         reading = files.panel
         panel = np.load(files.panel, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -87,4 +88,4 @@ def read_results(files: RunFiles) -> RunResults:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON object, indented, as a whole file."""
     with new_file(path) as file:
-        file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -25,11 +25,11 @@ def official(lists: Path, names: Sequence[str]) -> Assignment:
         file = lists / f"{split}.txt"
         if not file.is_file():
             raise ValueError(f"{file}: missing; the split 'official' needs the lists of the source")
-        for name in file.read_text(encoding="utf-8").split():
+        for name in filter(None, map(str.strip, file.read_text("utf-8").splitlines())):
             if name not in known:
                 raise ValueError(
-                    f"{file}: no full cell is named {name!r}; the official lists number cells of "
-                    "512 px, so source_size must be 512"
+                    f"{file}: no full cell is named {name!r}; lists name cells of source_size px "
+                    "(those of LandCover.ai: 512)"
                 )
             if name in assigned:
                 raise ValueError(f"{file}: {name!r} is listed twice (also for {assigned[name]})")

@@ -1,5 +1,6 @@
 """The training loop."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -51,7 +52,11 @@ def fit(
     seed: int,
     compute: Compute,
 ) -> Iterator[EpochRecord]:
-    """Train a network that lies on compute's device, and yield a record after each epoch."""
+    """Train a network that lies on compute's device, and yield a record after each epoch.
+
+    Raises:
+        ValueError: the training loss is not finite.
+    """
     optimizer = torch.optim.Adam(
         network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
     )
@@ -65,6 +70,11 @@ def fit(
             train_loss = train_epoch(
                 network, batches, class_weights, optimizer, scaler, compute, progress.update
             )
+            if not math.isfinite(train_loss):
+                raise ValueError(
+                    f"epoch {epoch}: the training loss is {train_loss}; lower learning_rate "
+                    f"({params.learning_rate})"
+                )
             trained = time.perf_counter()
             scores = score(network, val_batches, num_classes, class_weights, compute)
             record = EpochRecord(

@@ -4,3 +4,4 @@ Colour = tuple[int, int, int]  # RGB, 0..255
 
 NO_TRUTH = 255  # a pixel that the source leaves unlabelled
 MAX_CLASSES = NO_TRUTH
+PIXELS_OF = "pixels:"  # prefix, in tables, of the column that counts the pixels of a class

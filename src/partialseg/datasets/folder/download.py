@@ -1,6 +1,7 @@
 """A user's own data set: a folder with images/ and masks/, described in params.yaml."""
 
 import os
+import shutil
 from pathlib import Path
 
 from pydantic.dataclasses import dataclass
@@ -9,6 +10,8 @@ from partialseg.atomic import new_folder
 from partialseg.legend import Legend
 from partialseg.params import STRICT
 from partialseg.source import write_index
+
+SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -24,7 +27,7 @@ class Download:
 
 
 def download(params: Download, out: Path) -> None:
-    """Check and index the folder; its files stay where they are.
+    """Check and index the folder; its files stay where they are, lists of a split are copied.
 
     Raises:
         ValueError: the folder is missing or its files do not fit the contract of a source.
@@ -37,3 +40,6 @@ def download(params: Download, out: Path) -> None:
         )
     with new_folder(out) as folder:
         write_index(folder, path / "images", path / "masks", params.legend)
+        for file in path.glob("*.txt"):  # train.txt, val.txt and test.txt of the split 'official'
+            if file.stem in SPLITS:
+                shutil.copyfile(file, folder / file.name)

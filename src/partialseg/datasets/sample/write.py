@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from rasterio import Affine
+from rasterio.errors import RasterioError
 
 from partialseg.datasets.sample.canvas import PIXEL_SIZE, Bytes
 from partialseg.datasets.sample.noise import generator
@@ -107,6 +108,8 @@ def write_geotiff(path: Path, pixels: Bytes, transform: Affine) -> None:
         ) as file:
             file.write(np.moveaxis(pixels, 2, 0))
         os.replace(unfinished, path)
+    except RasterioError as error:
+        raise OSError(f"{path}: cannot be written: {error.__cause__ or error}") from error
     finally:
         unfinished.unlink(missing_ok=True)
 
