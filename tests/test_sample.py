@@ -191,7 +191,7 @@ def test_a_failed_write_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Monke
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("partialseg.datasets.sample.write.os.replace", fail)
+    monkeypatch.setattr("partialseg.atomic.os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         write_sample(tmp_path, **SMALL | {"min_side": 128, "max_side": 128})
     assert contents(tmp_path) == {}

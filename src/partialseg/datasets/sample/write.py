@@ -1,14 +1,13 @@
 """Writes the sample in the layout of the LandCover.ai archive: images, masks and three lists."""
 
 import math
-import os
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from rasterio import Affine
-from rasterio.errors import RasterioError
+from rasterio.io import MemoryFile
 
+from partialseg.atomic import new_file
 from partialseg.datasets.sample.canvas import PIXEL_SIZE, Bytes
 from partialseg.datasets.sample.noise import generator
 from partialseg.datasets.sample.render import render_orthophoto
@@ -88,11 +87,9 @@ def sheet_transform(sheet: int) -> Affine:
 def write_geotiff(path: Path, pixels: Bytes, transform: Affine) -> None:
     """Write pixels (H, W, bands) as a tiled, deflated GeoTIFF, whole or not at all."""
     height, width, bands = pixels.shape
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        with rasterio.open(
-            unfinished,
-            "w",
+    # In memory first: libtiff would print its own lines about a full disk.
+    with MemoryFile() as memory:
+        with memory.open(
             driver="GTiff",
             height=height,
             width=width,
@@ -105,13 +102,10 @@ def write_geotiff(path: Path, pixels: Bytes, transform: Affine) -> None:
             blockysize=BLOCK,
             compress="deflate",
             photometric="RGB" if bands == 3 else "MINISBLACK",
-        ) as file:
-            file.write(np.moveaxis(pixels, 2, 0))
-        os.replace(unfinished, path)
-    except RasterioError as error:
-        raise OSError(f"{path}: cannot be written: {error.__cause__ or error}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+        ) as raster:
+            raster.write(np.moveaxis(pixels, 2, 0))
+        with new_file(path) as part:
+            part.write_bytes(memory.getbuffer())
 
 
 def cell_names(stem: str, height: int, width: int, cell: int) -> list[str]:
@@ -139,7 +133,5 @@ def write_lists(
         "train": shuffled[val + test :],
     }
     for name, part in parts.items():
-        path = folder / f"{name}.txt"
-        unfinished = path.with_name(f".{path.name}.part")
-        unfinished.write_text("".join(f"{cell}\n" for cell in sorted(part)))
-        os.replace(unfinished, path)
+        with new_file(folder / f"{name}.txt") as file:
+            file.write_text("".join(f"{cell}\n" for cell in sorted(part)))
