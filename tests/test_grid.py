@@ -21,9 +21,9 @@ def test_exact_multiples_have_no_partial_cell() -> None:
 
 
 def test_the_real_half_metre_mask_has_72_cells() -> None:
-    # 4,701 x 4,136 px: 9 of 10 columns, 8 of 9 rows; the last whole one is 7 * 10 + 8.
-    numbers = [cell.number for cell in full_cells(4_701, 4_136, 512)]
-    assert (len(numbers), numbers[9], numbers[-1]) == (72, 10, 78)
+    # 4,136 px wide, 4,701 high: 8 of 9 columns, 9 of 10 rows; the last whole one is 8 * 9 + 7.
+    numbers = [cell.number for cell in full_cells(4_136, 4_701, 512)]
+    assert (len(numbers), numbers[8], numbers[-1]) == (72, 9, 79)
 
 
 @pytest.mark.parametrize(("width", "height"), [(511, 512), (512, 511)])
