@@ -62,7 +62,7 @@ def save_checkpoint(checkpoint: Checkpoint, file: Path) -> None:
     buffer = BytesIO()
     torch.save(content, buffer)
     with new_file(file) as part:
-        part.write_bytes(buffer.getbuffer())
+        part.write_bytes(buffer.getvalue())
 
 
 def load_checkpoint(file: Path) -> Checkpoint:
