@@ -21,7 +21,13 @@ from partialseg.training import Train, fit
 
 
 def train(
-    architecture: str, patches: Path, labels: Path, out: Path, params: Train, seed: int
+    architecture: str,
+    recipe: str,
+    patches: Path,
+    labels: Path,
+    out: Path,
+    params: Train,
+    seed: int,
 ) -> Checkpoint:
     """Train a network; write its best and last checkpoint and its curves to `out`.
 
@@ -56,6 +62,7 @@ def train(
             history.append(record)
             checkpoint = Checkpoint(
                 architecture=architecture,
+                recipe=recipe,
                 base_channels=params.base_channels,
                 deep_supervision=params.deep_supervision,
                 class_names=list(names),
@@ -91,13 +98,17 @@ def main() -> None:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--architecture", required=True)
+    parser.add_argument("--recipe", required=True)
     parser.add_argument("--patches", type=Path, required=True)
     parser.add_argument("--labels", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    params = load_section(args.params, f"datasets.{args.dataset}.train", Train)
+    section = f"datasets.{args.dataset}"
+    params = load_section(
+        args.params, f"{section}.train", Train, f"{section}.recipes.{args.recipe}"
+    )
     seed = load_section(args.params, "seed", int)
-    train(args.architecture, args.patches, args.labels, args.out, params, seed)
+    train(args.architecture, args.recipe, args.patches, args.labels, args.out, params, seed)
 
 
 if __name__ == "__main__":

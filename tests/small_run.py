@@ -69,7 +69,7 @@ def small_run(
     """Label half of the pixels beside `out`, and train into `out`."""
     labels = out.with_name(f"{out.name}-labels")
     label(patches, labels, 0.5, 42)
-    return train(architecture, patches, labels, out, train_params(**changes), seed)
+    return train(architecture, "reproduction", patches, labels, out, train_params(**changes), seed)
 
 
 def record(epoch: int, **changes: float) -> EpochRecord:

@@ -15,6 +15,7 @@ from small_run import record
 def checkpoint_of(network: nn.Module, **changes: Any) -> Checkpoint:
     made = Checkpoint(
         architecture="unet",
+        recipe="reproduction",
         base_channels=2,
         deep_supervision=False,
         class_names=["field", "house", "lake"],

@@ -56,7 +56,7 @@ def test_a_checkpoint_says_how_its_weights_came_about(
     patches: Path, summary: LabelSummary, tmp_path: Path
 ) -> None:
     params = train_params(class_weights="auto", base_channels=3)
-    made = train("unet", patches, tmp_path / "labels", tmp_path / "run", params, 7)
+    made = train("unet", "reproduction", patches, tmp_path / "labels", tmp_path / "run", params, 7)
     assert (made.architecture, made.base_channels, made.deep_supervision) == ("unet", 3, False)
     assert (made.label_fraction, made.seed, made.compute) == (0.25, 7, "CPU, float32")
     assert made.class_names == ["field", "house", "lake"]

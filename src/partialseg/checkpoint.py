@@ -24,10 +24,12 @@ DAMAGED = (OSError, RuntimeError, EOFError, ValueError, IndexError, pickle.Unpic
 class Checkpoint:
     """Weights after the last epoch of `history`, the network they fit and its training.
 
-    class_weights are those of the loss, None for equal ones; compute names device and precision.
+    recipe names the parameters of the training; class_weights are those of the loss, None for
+    equal ones; compute names device and precision.
     """
 
     architecture: str
+    recipe: str
     base_channels: int
     deep_supervision: bool
     class_names: list[str]

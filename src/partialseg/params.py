@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -25,14 +25,34 @@ _Yaml12Loader.add_implicit_resolver(
 )
 
 
-def load_section(file: Path, section: str, kind: type[T]) -> T:
+def load_section(file: Path, section: str, kind: type[T], changes: str = "") -> T:
     """Return the section (dotted keys, '' is the top level) of a params file as the type kind.
+
+    changes names a second section, whose keys replace those of the first at any depth.
 
     Raises:
         ValueError: the file cannot be read or parsed, or a key is missing, unknown, of the wrong
             type or out of range; the message gives file, key, rule and value.
     """
-    value: Any = read_yaml(file)
+    content = read_yaml(file)
+    value = _walk(file, content, section)
+    changed = _walk(file, content, changes) if changes else {}
+    if changed:
+        value = _merged(value, changed)
+    try:
+        # By way of JSON: there a list may become a tuple while all else stays strict.
+        # A YAML date becomes its text again.
+        content = json.dumps(value, default=str)
+        return TypeAdapter(kind).validate_json(content, strict=True)
+    except ValidationError as error:
+        problems = "; ".join(
+            _problem(changes if _has(changed, item["loc"]) else section, item)
+            for item in error.errors()
+        )
+        raise ValueError(f"{file}: {problems}") from error
+
+
+def _walk(file: Path, value: Any, section: str) -> Any:
     walked: list[str] = []
     for key in filter(None, section.split(".")):
         if not isinstance(value, Mapping) or key not in value:
@@ -41,7 +61,22 @@ def load_section(file: Path, section: str, kind: type[T]) -> T:
             raise ValueError(f"{file}: {section}: no key {key!r} in {where} (keys: {known})")
         value = value[key]
         walked.append(key)
-    return _validated(file, section, kind, value)
+    return value
+
+
+def _merged(value: Any, changes: Any) -> Any:
+    if not isinstance(value, Mapping) or not isinstance(changes, Mapping):
+        return changes
+    return {**value, **{key: _merged(value.get(key), new) for key, new in changes.items()}}
+
+
+def _has(changes: Any, location: Sequence[int | str]) -> bool:
+    """Whether a section holds a location; a key that is missing below its mapping counts."""
+    if not location or not isinstance(changes, Mapping):
+        return bool(location) or bool(changes)
+    return location[0] in changes and (
+        len(location) == 1 or _has(changes[location[0]], location[1:])
+    )
 
 
 def read_yaml(file: Path) -> Any:
@@ -57,16 +92,6 @@ def read_yaml(file: Path) -> Any:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{file}: not a YAML file: {reason}") from error
-
-
-def _validated(file: Path, section: str, kind: Any, value: Any) -> Any:
-    try:
-        # By way of JSON: there a list may become a tuple while all else stays strict.
-        # A YAML date becomes its text again.
-        return TypeAdapter(kind).validate_json(json.dumps(value, default=str), strict=True)
-    except ValidationError as error:
-        problems = "; ".join(_problem(section, item) for item in error.errors())
-        raise ValueError(f"{file}: {problems}") from error
 
 
 def _problem(section: str, item: Any) -> str:
