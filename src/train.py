@@ -1,23 +1,31 @@
 """Stage train: train one architecture on the visible labels of one label fraction."""
 
 import argparse
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 
-from partialseg.checkpoint import BEST, LAST, Checkpoint, save_checkpoint
+from partialseg.checkpoint import Checkpoint
 from partialseg.class_weights import resolve_class_weights
 from partialseg.command import run
-from partialseg.compute import choose_compute, seed_everything
+from partialseg.compute import Compute, choose_algorithms, choose_compute, seed_everything
 from partialseg.curves import FOLDER, CurveWriter
 from partialseg.data import TruthPatches
 from partialseg.epoch_record import EpochRecord
+from partialseg.fingerprint import fingerprint
 from partialseg.labels import LabelStore
+from partialseg.learner import Learner
 from partialseg.models.build import build_network
 from partialseg.params import load_section
 from partialseg.patches import PatchStore
+from partialseg.ranks import ALONE, Ranks, joined, launch, launched
+from partialseg.resume import ResumeFolder
 from partialseg.train_data import TrainPatches
-from partialseg.training import Train, fit
+from partialseg.train_params import Train
+from partialseg.training import fit
 
 
 def train(
@@ -26,69 +34,119 @@ def train(
     patches: Path,
     labels: Path,
     out: Path,
+    resume: Path,
     params: Train,
     seed: int,
+    ranks: Ranks = ALONE,
 ) -> Checkpoint:
     """Train a network; write its best and last checkpoint and its curves to `out`.
 
-    The best epoch is the one of the highest validation mIoU (the first of equals). Returns the
-    last checkpoint.
+    The best epoch is the one of the highest validation mIoU (the first of equals). A training
+    that was interrupted goes on from its last epoch, which lies in `resume`. Of several ranks the
+    first writes. Returns the last checkpoint.
 
     Raises:
-        ValueError: the architecture is unknown, or labels, patches and parameters do not fit.
+        ValueError: the architecture is unknown, labels, patches and parameters do not fit, or the
+            training fails.
     """
     store = PatchStore(patches)
+    store.check_truth()
     label_store = LabelStore(labels, [patch.name for patch in store.of_split("train")])
-    names = store.summary.class_names
     weights = resolve_class_weights(params.class_weights, label_store.summary.counts)
+    choose_algorithms(params.deterministic)
     compute = choose_compute(params.precision)
-    seed_everything(seed)
-    network = compute.place(
-        build_network(architecture, 3, len(names), params.base_channels, params.deep_supervision)
+    untrained = Checkpoint(
+        architecture=architecture,
+        recipe=recipe,
+        base_channels=params.base_channels,
+        deep_supervision=params.deep_supervision,
+        class_names=list(store.summary.class_names),
+        palette=list(store.summary.palette),
+        label_fraction=label_store.summary.fraction,
+        seed=seed,
+        class_weights=None if weights is None else list(weights),
+        compute=str(compute),
     )
-    records = fit(
-        network,
-        TrainPatches(store, label_store, params.augment, seed),
-        TruthPatches(store, store.of_split("val")),
-        len(names),
-        None if weights is None else torch.tensor(weights, device=compute.device),
-        params,
-        seed,
-        compute,
+    learner = make_learner(untrained, params, compute, ranks)
+    with ExitStack() as stack:
+        folder = None
+        if ranks.first:
+            settings = {"run": asdict(untrained), "train": asdict(params), "ranks": ranks.count}
+            mark = fingerprint(settings, {"patches": patches, "labels": labels})
+            folder = stack.enter_context(ResumeFolder(resume, mark))
+            untrained = replace(untrained, fingerprint=mark)
+        last = ranks.share((folder and folder.load()) or untrained)
+        if last.state:
+            learner.restore(last.state)
+        records = fit(
+            learner,
+            TrainPatches(store, label_store, params.augment, seed),
+            TruthPatches(store, store.of_split("val")),
+            len(untrained.class_names),
+            params,
+            seed,
+            last.history,
+        )
+        return keep(records, learner, last, folder, out, params.epochs)
+
+
+def make_learner(untrained: Checkpoint, params: Train, compute: Compute, ranks: Ranks) -> Learner:
+    """Return the learner of a network that starts as the seed says."""
+    seed_everything(untrained.seed)
+    network = build_network(
+        untrained.architecture,
+        3,
+        len(untrained.class_names),
+        params.base_channels,
+        params.deep_supervision,
     )
-    history: list[EpochRecord] = []
+    weights = untrained.class_weights
+    on_device = None if weights is None else torch.tensor(weights, device=compute.device)
+    return Learner(compute.place(network), on_device, params, compute, ranks)
+
+
+def keep(
+    records: Iterable[EpochRecord],
+    learner: Learner,
+    last: Checkpoint,
+    folder: ResumeFolder | None,
+    out: Path,
+    epochs: int,
+) -> Checkpoint:
+    """Train on after `last`, save every epoch, and at the end write the outputs.
+
+    A rank without a folder only trains.
+    """
+    if folder is None:
+        for _ in records:
+            pass
+        return last
+    if last.history:
+        print(f"going on after epoch {last.epoch}/{epochs}", flush=True)
     with CurveWriter(out / FOLDER) as curves:
-        for record in records:
-            history.append(record)
-            checkpoint = Checkpoint(
-                architecture=architecture,
-                recipe=recipe,
-                base_channels=params.base_channels,
-                deep_supervision=params.deep_supervision,
-                class_names=list(names),
-                palette=list(store.summary.palette),
-                label_fraction=label_store.summary.fraction,
-                seed=seed,
-                class_weights=None if weights is None else list(weights),
-                compute=str(compute),
-                history=history,
-                weights=network.state_dict(),
-            )
-            save_checkpoint(checkpoint, out / LAST)
-            if record.val_miou > max((r.val_miou for r in history[:-1]), default=-1.0):
-                save_checkpoint(checkpoint, out / BEST)
+        for record in last.history:
             curves.append(record)
-            report(record, params.epochs)
-    return checkpoint
+        for record in records:
+            last = replace(
+                last,
+                history=[*last.history, record],
+                weights=learner.scored.state_dict(),
+                state=learner.state(),
+            )
+            folder.save(last)
+            curves.append(record)
+            report(record, epochs)
+    return folder.publish(last, out)
 
 
 def report(record: EpochRecord, epochs: int) -> None:
     """Print one line about an epoch."""
+    skipped = f", {record.skipped_steps} steps overflowed" if record.skipped_steps else ""
     print(
         f"epoch {record.epoch}/{epochs}: loss {record.train_loss:.4f}, "
         f"val loss {record.val_loss:.4f}, val mIoU {record.val_miou:.4f}, "
-        f"val accuracy {record.val_accuracy:.4f}, {record.images_per_second:.1f} images/s, "
-        f"{record.seconds:.1f} s",
+        f"val accuracy {record.val_accuracy:.4f}, {record.images_per_second:.1f} images/s "
+        f"({record.loader_share:.1%} waiting for patches), {record.seconds:.1f} s{skipped}",
         flush=True,
     )
 
@@ -102,13 +160,27 @@ def main() -> None:
     parser.add_argument("--patches", type=Path, required=True)
     parser.add_argument("--labels", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--resume", type=Path, required=True)
     args = parser.parse_args()
     section = f"datasets.{args.dataset}"
     params = load_section(
         args.params, f"{section}.train", Train, f"{section}.recipes.{args.recipe}"
     )
     seed = load_section(args.params, "seed", int)
-    train(args.architecture, args.recipe, args.patches, args.labels, args.out, params, seed)
+    if params.processes > 1 and not launched():
+        launch(params.processes)
+    with joined() as ranks:
+        train(
+            args.architecture,
+            args.recipe,
+            args.patches,
+            args.labels,
+            args.out,
+            args.resume,
+            params,
+            seed,
+            ranks,
+        )
 
 
 if __name__ == "__main__":

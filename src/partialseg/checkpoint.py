@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ class Checkpoint:
     """Weights after the last epoch of `history`, the network they fit and its training.
 
     recipe names the parameters of the training; class_weights are those of the loss, None for
-    equal ones; compute names device and precision.
+    equal ones; compute names device and precision. fingerprint stands for all that the training
+    depended on; state is what an unfinished training needs to go on.
     """
 
     architecture: str
@@ -38,8 +39,10 @@ class Checkpoint:
     seed: int
     class_weights: list[float] | None
     compute: str
-    history: list[EpochRecord]
-    weights: Mapping[str, Tensor]
+    history: list[EpochRecord] = field(default_factory=list)
+    weights: Mapping[str, Tensor] = field(default_factory=dict)
+    fingerprint: str = ""
+    state: dict[str, Any] | None = None
 
     @property
     def epoch(self) -> int:
@@ -57,7 +60,7 @@ class Checkpoint:
 
 def save_checkpoint(checkpoint: Checkpoint, file: Path) -> None:
     """Write a checkpoint as plain types and tensors, so that it loads with weights_only=True."""
-    content = {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}
+    content = {item.name: getattr(checkpoint, item.name) for item in fields(checkpoint)}
     content["history"] = [asdict(record) for record in checkpoint.history]
     content["weights"] = dict(checkpoint.weights)
     # By way of memory: torch reports a full disk as a RuntimeError without the file's name.

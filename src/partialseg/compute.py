@@ -1,5 +1,6 @@
 """Where and in which precision a network runs."""
 
+import os
 import random
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +19,17 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+
+
+def choose_algorithms(deterministic: bool) -> None:
+    """Take algorithms that give equal bits run by run, or else the fastest ones.
+
+    A CPU gives equal bits either way. Where CUDA has no deterministic algorithm, torch warns.
+    """
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    torch.backends.cudnn.benchmark = not deterministic
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Patches as tensors: the input of the networks, and the truth they are scored against."""
 
+import signal
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from partialseg.loss import IGNORE_INDEX
 from partialseg.patches import Patch, PatchStore
+from partialseg.ranks import ALONE, Ranks
 from partialseg.truth import NO_TRUTH
 
 # Mean and standard deviation of RGB in 0..255: those of ImageNet, as is customary
@@ -52,11 +54,29 @@ class TruthPatches(Dataset[Batch]):
         )
 
 
-def truth_loader(patches: TruthPatches, batch_size: int, workers: int) -> DataLoader[Batch]:
-    """Return the batches of a split in the order of the manifest; none is dropped."""
+def truth_loader(
+    patches: TruthPatches, batch_size: int, workers: int, ranks: Ranks = ALONE
+) -> DataLoader[Batch]:
+    """Return the batches of a split in the order of the manifest, of them a rank's; none is lost.
+
+    Workers live on from one pass to the next.
+    """
+    starts = range(0, len(patches), batch_size)
+    batches = [range(start, min(start + batch_size, len(patches))) for start in starts]
     return DataLoader(
-        patches, batch_size, num_workers=workers, pin_memory=torch.cuda.is_available()
+        patches,
+        batch_sampler=[list(batch) for batch in batches[ranks.rank :: ranks.count]],
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=start_worker,
     )
+
+
+def start_worker(_: int) -> None:
+    """Leave signals to the training process: its end is a worker's end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def image_tensor(image: NDArray[np.uint8]) -> Tensor:

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class EpochRecord:
-    """What one epoch brought: losses, scores on the whole validation split, seconds, images/s."""
+    """What one epoch brought: losses, scores on the whole validation split, seconds, images/s.
+
+    loader_share is the part of the training, without the scoring, in which it waited for patches;
+    skipped_steps those whose gradient overflowed float16.
+    """
 
     epoch: int
     train_loss: float
@@ -15,3 +19,5 @@ class EpochRecord:
     val_batch_miou: float
     seconds: float
     images_per_second: float
+    loader_share: float
+    skipped_steps: int

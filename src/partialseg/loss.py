@@ -19,8 +19,9 @@ def partial_cross_entropy(logits: Tensor, labels: Tensor, class_weights: Tensor 
         labels: (N, H, W), int64, IGNORE_INDEX where unlabelled.
         class_weights: (C,), or None for equal weights of 1.
     """
-    total = F.cross_entropy(
-        logits.float(), labels, class_weights, ignore_index=IGNORE_INDEX, reduction="sum"
+    # Summed here: CUDA's own sum over the pixels adds in changing order.
+    losses = F.cross_entropy(
+        logits.float(), labels, class_weights, ignore_index=IGNORE_INDEX, reduction="none"
     )
     labelled = (labels != IGNORE_INDEX).sum()
-    return total / labelled.clamp(min=1)
+    return losses.sum() / labelled.clamp(min=1)

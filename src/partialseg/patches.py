@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from partialseg.params import STRICT
-from partialseg.truth import PIXELS_OF, Colour
+from partialseg.truth import NO_TRUTH, PIXELS_OF, Colour
 
 MANIFEST = "manifest.csv"
 SUMMARY = "patches.json"
@@ -131,6 +131,23 @@ class PatchStore:
     def truth(self, patch: Patch) -> NDArray[np.uint8]:
         """Return the class ids (size, size) of a patch, NO_TRUTH where there is none."""
         return self._open(patch.orthophoto)[1][patch.index]
+
+    def check_truth(self) -> None:
+        """Check every pixel of the masks, which takes a second for ten thousand patches.
+
+        Raises:
+            ValueError: a mask holds an id that is no class.
+        """
+        classes = len(self.summary.class_names)
+        for orthophoto in self._count_of:
+            for index, mask in enumerate(self._open(orthophoto)[1]):
+                wrong = (mask >= classes) & (mask != NO_TRUTH)
+                if wrong.any():
+                    file = _files(self.folder, orthophoto)[1]
+                    raise ValueError(
+                        f"{file}: damaged: patch {index} holds the class id {mask[wrong][0]}, "
+                        f"allowed are 0..{classes - 1} and {NO_TRUTH}"
+                    )
 
     def _open(self, orthophoto: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         if orthophoto not in self._arrays:

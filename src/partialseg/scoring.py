@@ -10,6 +10,7 @@ from partialseg.compute import Compute
 from partialseg.confusion import ConfusionMatrix
 from partialseg.data import Batch
 from partialseg.loss import IGNORE_INDEX, partial_cross_entropy
+from partialseg.ranks import ALONE, Ranks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,12 @@ def score(
     num_classes: int,
     class_weights: Tensor | None,
     compute: Compute,
+    ranks: Ranks = ALONE,
 ) -> Scores:
-    """Score a network in evaluation mode on all pixels of a split that have a truth."""
+    """Score a network in evaluation mode on all pixels of a split that have a truth.
+
+    Several ranks have batches each, and get the scores of all.
+    """
     network.eval()
     whole = ConfusionMatrix(num_classes)
     loss_sum, pixels = 0.0, 0
@@ -49,10 +54,16 @@ def score(
         if known:
             batch_mious.append(of_batch.miou())
         whole.merge(of_batch)
+    # Summed over the ranks as counts: a mean of the ranks' scores would be another quantity.
+    whole.counts = ranks.sum(whole.counts)
+    sums = [loss_sum, pixels, sum(batch_mious), len(batch_mious)]
+    loss_sum, pixels, batch_miou_sum, batches_with_truth = ranks.sum(
+        torch.tensor(sums, dtype=torch.float64)
+    ).tolist()
     return Scores(
         confusion=whole,
         loss=loss_sum / pixels,
-        batch_miou=sum(batch_mious) / len(batch_mious),
+        batch_miou=batch_miou_sum / batches_with_truth,
     )
 
 

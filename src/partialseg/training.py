@@ -1,125 +1,155 @@
 """The training loop."""
 
-import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from pydantic.dataclasses import dataclass
-from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from partialseg.augment import Augment
-from partialseg.class_weights import ClassWeights
-from partialseg.compute import Compute, Precision
 from partialseg.data import Batch, TruthPatches, truth_loader
 from partialseg.epoch_record import EpochRecord
-from partialseg.loss import partial_cross_entropy
-from partialseg.params import STRICT
+from partialseg.health import Health
+from partialseg.learner import Learner
+from partialseg.schedule import learning_rate_factor
 from partialseg.scoring import score
-from partialseg.train_data import TrainPatches, train_loader
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class Train:
-    """How a network is trained: Adam with a constant learning rate on partial cross-entropy.
-
-    base_channels is the width of the first level; deep_supervision concerns UNet++ alone;
-    workers are processes that load patches (0: none beside the training itself).
-    """
-
-    base_channels: PositiveInt
-    deep_supervision: bool
-    epochs: PositiveInt
-    batch_size: PositiveInt
-    learning_rate: PositiveFloat
-    weight_decay: NonNegativeFloat
-    class_weights: ClassWeights
-    precision: Precision
-    workers: NonNegativeInt
-    augment: Augment
+from partialseg.train_data import EpochBatches, TrainPatches, train_loader
+from partialseg.train_params import Train
 
 
 def fit(
-    network: nn.Module,
+    learner: Learner,
     train_patches: TrainPatches,
     val_patches: TruthPatches,
     num_classes: int,
-    class_weights: Tensor | None,
     params: Train,
     seed: int,
-    compute: Compute,
+    history: Sequence[EpochRecord] = (),
 ) -> Iterator[EpochRecord]:
-    """Train a network that lies on compute's device, and yield a record after each epoch.
+    """Train on after the epochs of history until training is over; yield a record an epoch.
 
     Raises:
-        ValueError: the training loss is not finite.
+        ValueError: a loss or a gradient is not finite, the batches are too small for the
+            processes, or memory does not suffice.
     """
-    optimizer = torch.optim.Adam(
-        network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay
-    )
-    scaler = compute.grad_scaler()
-    val_batches = truth_loader(val_patches, params.batch_size, params.workers)
-    images = len(train_patches)
-    with tqdm(total=params.epochs * images, unit="img", disable=None) as progress:
-        for epoch in range(1, params.epochs + 1):
+    ranks, records = learner.ranks, list(history)
+    order = EpochBatches(len(train_patches), params.batch_size, params.accumulation, seed, ranks)
+    batches = train_loader(train_patches, order, params.workers)
+    val_batches = truth_loader(val_patches, params.batch_size, params.workers, ranks)
+    with (
+        _out_of_memory_named(params),
+        tqdm(
+            total=params.epochs * len(order),
+            initial=len(records) * len(order),
+            unit="step",
+            disable=None if ranks.first else True,
+        ) as progress,
+    ):
+        while not is_over(records, params):
             started = time.perf_counter()
-            batches = train_loader(train_patches, params.batch_size, params.workers, seed, epoch)
-            train_loss = train_epoch(
-                network, batches, class_weights, optimizer, scaler, compute, progress.update
+            order.epoch = len(records) + 1
+            trained = train_epoch(learner, batches, order.epoch, params, progress.update)
+            seconds = time.perf_counter() - started
+            scores = score(
+                learner.scored,
+                val_batches,
+                num_classes,
+                learner.class_weights,
+                learner.compute,
+                ranks,
             )
-            if not math.isfinite(train_loss):
-                raise ValueError(
-                    f"epoch {epoch}: the training loss is {train_loss}; lower learning_rate "
-                    f"({params.learning_rate})"
-                )
-            trained = time.perf_counter()
-            scores = score(network, val_batches, num_classes, class_weights, compute)
             record = EpochRecord(
-                epoch=epoch,
-                train_loss=train_loss,
+                epoch=order.epoch,
+                train_loss=trained.loss,
                 val_loss=scores.loss,
                 val_miou=scores.confusion.miou(),
                 val_accuracy=scores.confusion.accuracy(),
                 val_batch_miou=scores.batch_miou,
                 seconds=time.perf_counter() - started,
-                images_per_second=images / (trained - started),
+                images_per_second=len(train_patches) / seconds,
+                loader_share=trained.loader_seconds / seconds,
+                skipped_steps=trained.skipped_steps,
             )
-            progress.set_postfix(epoch=epoch, val_miou=f"{record.val_miou:.4f}")
+            records.append(record)
+            progress.set_postfix(epoch=order.epoch, val_miou=f"{record.val_miou:.4f}")
             yield record
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What an epoch of training brought: mean loss of a batch, seconds without one, skips."""
+
+    loss: float
+    loader_seconds: float
+    skipped_steps: int
+
+
 def train_epoch(
-    network: nn.Module,
+    learner: Learner,
     batches: DataLoader[Batch],
-    class_weights: Tensor | None,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    compute: Compute,
-    on_images: Callable[[int], object],
-) -> float:
-    """Train on every batch once; return the mean loss of a batch, and report images as done."""
-    network.train()
-    loss_sum = torch.zeros((), device=compute.device)
-    for images, labels in batches:
-        with compute.autocast():
-            outputs = network(compute.to_input(images))
-        loss = training_loss(outputs, compute.to_labels(labels), class_weights)
-        optimizer.zero_grad(set_to_none=True)
-        scaler.scale(loss).backward()
-        scaler.step(optimizer)
-        scaler.update()
-        loss_sum += loss.detach()
-        on_images(len(images))
-    return float(loss_sum) / len(batches)
+    epoch: int,
+    params: Train,
+    on_step: Callable[[], object],
+) -> Trained:
+    """Train on every batch once; epochs count from 1.
+
+    Raises:
+        ValueError: a loss or a gradient is not finite.
+    """
+    first, steps = (epoch - 1) * len(batches), params.epochs * len(batches)
+    health = Health(epoch, learner.scaler.is_enabled(), _advice(params))
+    loss_sum = torch.zeros((), device=learner.compute.device)
+    waited, waiting_since = 0.0, time.perf_counter()
+    for step, (images, labels) in enumerate(batches, start=first):
+        waited += time.perf_counter() - waiting_since
+        factor = learning_rate_factor(params.schedule, params.warmup, step, steps)
+        loss, gradient_norm = learner.step(images, labels, params.learning_rate * factor)
+        health.add(loss, gradient_norm)
+        loss_sum += loss
+        on_step()
+        waiting_since = time.perf_counter()
+    health.finish()
+    return Trained(
+        loss=float(loss_sum) / len(batches),
+        loader_seconds=waited,
+        skipped_steps=health.skipped,
+    )
 
 
-def training_loss(
-    outputs: Tensor | tuple[Tensor, ...], labels: Tensor, class_weights: Tensor | None
-) -> Tensor:
-    """Return the partial cross-entropy, or its mean over the heads of deep supervision."""
-    heads = outputs if isinstance(outputs, tuple) else (outputs,)
-    losses = [partial_cross_entropy(logits, labels, class_weights) for logits in heads]
-    return torch.stack(losses).mean()
+def is_over(history: Sequence[EpochRecord], params: Train) -> bool:
+    """Return whether all epochs are trained, or patience with them is at its end."""
+    if len(history) >= params.epochs:
+        return True
+    if not params.patience or not history:
+        return False
+    return len(history) - best_epoch(history) >= params.patience
+
+
+def best_epoch(history: Sequence[EpochRecord]) -> int:
+    """Return the epoch of the highest validation mIoU, the first of equals."""
+    return max(history, key=lambda record: record.val_miou).epoch
+
+
+def _advice(params: Train) -> str:
+    cause = f"the likely cause is a learning_rate ({params.learning_rate:g}) that is too high"
+    if params.precision in ("float32", "bfloat16", "auto"):
+        return cause
+    return f"{cause}, or the range of {params.precision}: try bfloat16 or float32"
+
+
+@contextmanager
+def _out_of_memory_named(params: Train) -> Iterator[None]:
+    """Turn an exhausted memory into the parameters that need less of it."""
+    try:
+        yield
+    except RuntimeError as error:
+        # On CUDA a type of its own; on a CPU the allocator's name tells it.
+        if not isinstance(error, torch.OutOfMemoryError) and "Allocator" not in str(error):
+            raise
+        raise ValueError(
+            f"out of memory at batch_size {params.batch_size} with accumulation "
+            f"{params.accumulation} and processes {params.processes}: raise accumulation, which "
+            "keeps the result but for BatchNorm, or lower batch_size"
+        ) from error

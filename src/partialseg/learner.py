@@ -1,0 +1,143 @@
+"""A network in training, and one step of it."""
+
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils import get_total_norm
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from partialseg.compute import Compute
+from partialseg.loss import IGNORE_INDEX, partial_cross_entropy
+from partialseg.models.sync_batchnorm import synchronise_batchnorm
+from partialseg.ranks import Ranks
+from partialseg.train_params import Train
+
+
+class Learner:
+    """A network with its optimiser, its gradient scaler and the average of its weights.
+
+    The network lies on compute's device. Where several ranks train, each has a learner, and all
+    of them hold the same weights.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        class_weights: Tensor | None,
+        params: Train,
+        compute: Compute,
+        ranks: Ranks,
+    ) -> None:
+        if ranks.count > 1:
+            network = synchronise_batchnorm(network, compute.device)
+        self.network = network
+        self.class_weights = class_weights
+        self.compute = compute
+        self.ranks = ranks
+        self.optimizer = make_optimizer(network, params)
+        self.scaler = compute.grad_scaler()
+        # Buffers too: the statistics of BatchNorm belong to the weights.
+        self._average = (
+            AveragedModel(
+                network, multi_avg_fn=get_ema_multi_avg_fn(params.ema_decay), use_buffers=True
+            )
+            if params.ema_decay
+            else None
+        )
+        if params.compile:
+            network.compile()
+        self._accumulation = params.accumulation
+        self._parallel = (
+            # BatchNorm has the same buffers on all ranks by itself.
+            DistributedDataParallel(
+                network, forward_sync_buffers=False, gradient_as_bucket_view=True
+            )
+            if ranks.count > 1
+            else network
+        )
+
+    @property
+    def scored(self) -> nn.Module:
+        """The network that is scored and kept: that of the averaged weights, if there is one."""
+        return self._average.module if self._average else self.network
+
+    def step(self, images: Tensor, labels: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
+        """Train on a batch, of which this rank has images (N, 3, H, W) and labels (N, H, W).
+
+        Returns the loss of the whole batch and the norm of its gradient, scalars.
+        """
+        self.network.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self._backward(images, labels)
+        self.scaler.unscale_(self.optimizer)
+        gradients = [w.grad for w in self.network.parameters() if w.grad is not None]
+        norm = get_total_norm(gradients)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self._average:
+            self._average.update_parameters(self.network)
+        return self.ranks.sum(loss), norm
+
+    def _backward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Add up the gradients of the parts; return this rank's share of the loss."""
+        parts = images.tensor_split(self._accumulation)
+        targets = [self.compute.to_labels(part) for part in labels.tensor_split(self._accumulation)]
+        labelled = torch.stack([(target != IGNORE_INDEX).sum() for target in targets])
+        # Each part counts by its labelled pixels: together they have the loss of the whole batch.
+        shares = labelled / self.ranks.sum(labelled.sum()).clamp(min=1)
+        total = torch.zeros((), device=self.compute.device)
+        for number, (part, target) in enumerate(zip(parts, targets, strict=True), start=1):
+            with self._ranks_apart(number < len(parts)):
+                with self.compute.autocast():
+                    outputs = self._parallel(self.compute.to_input(part))
+                loss = training_loss(outputs, target, self.class_weights) * shares[number - 1]
+                # DistributedDataParallel takes the mean over the ranks, and we want the sum.
+                self.scaler.scale(loss * self.ranks.count).backward()
+            total += loss.detach()
+        return total
+
+    def _ranks_apart(self, more_to_come: bool) -> Any:
+        """Return the context in which gradients are not exchanged yet."""
+        parallel = self._parallel
+        if more_to_come and isinstance(parallel, DistributedDataParallel):
+            return parallel.no_sync()
+        return nullcontext()
+
+    def state(self) -> dict[str, Any]:
+        """Return what restore() takes, as plain types and tensors."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "average": self._average.state_dict() if self._average else None,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where another learner of the same parameters stopped."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        if self._average:
+            self._average.load_state_dict(state["average"])
+
+
+def make_optimizer(network: nn.Module, params: Train) -> torch.optim.Optimizer:
+    """Return Adam, or AdamW, whose weight decay is no part of the gradient (arXiv:1711.05101)."""
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[params.optimizer]
+    return kind(
+        network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay, fused=True
+    )
+
+
+def training_loss(
+    outputs: Tensor | tuple[Tensor, ...], labels: Tensor, class_weights: Tensor | None
+) -> Tensor:
+    """Return the partial cross-entropy, or its mean over the heads of deep supervision."""
+    heads = outputs if isinstance(outputs, tuple) else (outputs,)
+    losses = [partial_cross_entropy(logits, labels, class_weights) for logits in heads]
+    return torch.stack(losses).mean()

@@ -1,0 +1,68 @@
+"""BatchNorm over the batch of all ranks, so that several processes train as one would."""
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.autograd import Function
+
+
+class _SumOfRanks(Function):
+    """The sum of all ranks' tensors; as each rank's loss depends on it, so does the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, local: Tensor) -> Tensor:
+        total = local.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _SumOfRanks.forward(ctx, gradient)
+
+
+class SyncBatchNorm2d(nn.BatchNorm2d):
+    """BatchNorm whose statistics are those of all ranks' images: (N, C, H, W) -> the same.
+
+    torch.nn.SyncBatchNorm refuses tensors on the CPU; this one is for them.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(input)
+        x = input.float()
+        channels = x.shape[1]
+        # One message: the sums, the sums of squares, and the number of pixels.
+        pixels = x.new_full((1,), x.numel() / channels)
+        local = torch.cat([x.sum((0, 2, 3)), (x * x).sum((0, 2, 3)), pixels])
+        total: Tensor = _SumOfRanks.apply(local)
+        pixels = total[-1]
+        mean = total[:channels] / pixels
+        variance = total[channels:-1] / pixels - mean * mean
+        self._track(mean.detach(), variance.detach(), float(pixels.detach()))
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        shift = self.bias - mean * scale
+        return (x * scale[:, None, None] + shift[:, None, None]).to(input.dtype)
+
+    @torch.no_grad()
+    def _track(self, mean: Tensor, variance: Tensor, pixels: float) -> None:
+        assert self.running_mean is not None and self.running_var is not None
+        assert self.num_batches_tracked is not None and self.momentum is not None
+        self.num_batches_tracked += 1
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance * (pixels / (pixels - 1)), self.momentum)
+
+
+def synchronise_batchnorm(network: nn.Module, device: torch.device) -> nn.Module:
+    """Return the network with the BatchNorm of all ranks; names and values of weights stay."""
+    if device.type == "cuda":
+        return nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    for name, child in network.named_children():
+        if isinstance(child, nn.BatchNorm2d):
+            synchronised = SyncBatchNorm2d(child.num_features, child.eps, child.momentum)
+            synchronised.load_state_dict(child.state_dict())
+            setattr(network, name, synchronised.to(device))
+        else:
+            synchronise_batchnorm(child, device)
+    return network

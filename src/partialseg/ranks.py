@@ -1,0 +1,117 @@
+"""Several processes that train one network together: torch.distributed behind three verbs."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NoReturn, TypeVar
+from uuid import uuid4
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranks:
+    """The place of this process, 0 <= rank < count, among those that share each batch.
+
+    local_rank is its place on this machine, which chooses its GPU.
+    """
+
+    rank: int = 0
+    count: int = 1
+    local_rank: int = 0
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes and prints."""
+        return self.rank == 0
+
+    def sum(self, tensor: Tensor) -> Tensor:
+        """Return the sum of the ranks' tensors, of equal shape and type; every rank must ask."""
+        if self.count == 1:
+            return tensor
+        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        total = tensor.to(device, copy=True)
+        dist.all_reduce(total)
+        return total.to(tensor.device)
+
+    def share(self, value: T) -> T:
+        """Return the first rank's value on every rank; every rank must ask."""
+        if self.count == 1:
+            return value
+        holder = [value]
+        dist.broadcast_object_list(holder, src=0)
+        return holder[0]
+
+
+ALONE = Ranks()
+
+
+def launched() -> bool:
+    """Whether torchrun has started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def launch(processes: int) -> NoReturn:
+    """Run this command as several processes of this machine, as torchrun does, and exit with it.
+
+    The output is that of the first one.
+    """
+    # Imported here: a training in one process does without.
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    # torchrun would give each process one thread.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        run_id=uuid4().hex,
+        max_restarts=0,
+        logs_specs=DefaultLogsSpecs(local_ranks_filter={0}),
+    )
+    logging.disable(logging.CRITICAL)  # of torch's launcher, which repeats what is said below
+    try:
+        elastic_launch(config, sys.executable)(*sys.argv)
+    except ChildFailedError as error:
+        first = min(error.failures)
+        if first != 0:  # the first process says itself what is wrong
+            print(
+                f"error: training process {first} failed; run the command under torchrun to see "
+                "its output",
+                file=sys.stderr,
+            )
+        raise SystemExit(max(1, error.failures[first].exitcode)) from None
+    except SignalException as error:
+        raise SystemExit(128 + error.sigval) from None
+    raise SystemExit(0)
+
+
+@contextmanager
+def joined() -> Iterator[Ranks]:
+    """Join the processes that torchrun has started, by NCCL on GPUs, else by Gloo."""
+    if not launched():
+        yield ALONE
+        return
+    place = Ranks(
+        rank=int(os.environ["RANK"]),
+        count=int(os.environ["WORLD_SIZE"]),
+        local_rank=int(os.environ["LOCAL_RANK"]),
+    )
+    if torch.cuda.is_available():
+        torch.cuda.set_device(place.local_rank)
+    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield place
+    finally:
+        dist.destroy_process_group()

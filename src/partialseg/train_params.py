@@ -1,0 +1,46 @@
+"""The section train of params.yaml."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic.dataclasses import dataclass
+
+from partialseg.augment import Augment
+from partialseg.class_weights import ClassWeights
+from partialseg.compute import Precision
+from partialseg.params import STRICT, Share
+from partialseg.schedule import Schedule
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Train:
+    """How a network is trained on partial cross-entropy.
+
+    base_channels is the width of the first level; deep_supervision concerns UNet++ alone.
+    batch_size images make a step, however they are spread: over processes (one a GPU), each of
+    which computes its share in `accumulation` parts, one after the other, to save memory.
+    warmup is the share of the steps in which the learning rate rises; ema_decay that of the
+    average of weights that is scored and kept (0: none); training stops after `patience` epochs
+    without a better validation mIoU (0: never). workers are processes that load patches for each
+    training process (0: it loads them itself).
+    """
+
+    base_channels: PositiveInt
+    deep_supervision: bool
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    processes: PositiveInt
+    accumulation: PositiveInt
+    optimizer: Literal["adam", "adamw"]
+    learning_rate: PositiveFloat
+    schedule: Schedule
+    warmup: Share
+    weight_decay: NonNegativeFloat
+    ema_decay: Annotated[float, Field(ge=0, lt=1)]
+    patience: NonNegativeInt
+    class_weights: ClassWeights
+    precision: Precision
+    compile: bool
+    deterministic: bool
+    workers: NonNegativeInt
+    augment: Augment
