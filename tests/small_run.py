@@ -16,7 +16,7 @@ from partialseg.checkpoint import Checkpoint
 from partialseg.compute import Compute
 from partialseg.data import MEAN, STD
 from partialseg.epoch_record import EpochRecord
-from partialseg.training import Train
+from partialseg.train_params import Train
 from train import train
 
 torch.set_num_threads(1)  # networks as small as these only lose by more
@@ -53,10 +53,19 @@ def train_params(**changes: Any) -> Train:
         "deep_supervision": False,
         "epochs": 2,
         "batch_size": 2,
+        "processes": 1,
+        "accumulation": 1,
+        "optimizer": "adam",
         "learning_rate": 0.01,
+        "schedule": "constant",
+        "warmup": 0.0,
         "weight_decay": 0.0001,
+        "ema_decay": 0.0,
+        "patience": 0,
         "class_weights": "none",
         "precision": "float32",
+        "compile": False,
+        "deterministic": False,
         "workers": 0,
         "augment": STILL,
     }
@@ -69,7 +78,9 @@ def small_run(
     """Label half of the pixels beside `out`, and train into `out`."""
     labels = out.with_name(f"{out.name}-labels")
     label(patches, labels, 0.5, 42)
-    return train(architecture, "reproduction", patches, labels, out, train_params(**changes), seed)
+    params = train_params(**changes)
+    resume = out.with_name(f"{out.name}-resume")
+    return train(architecture, "reproduction", patches, labels, out, resume, params, seed)
 
 
 def record(epoch: int, **changes: float) -> EpochRecord:
@@ -82,6 +93,8 @@ def record(epoch: int, **changes: float) -> EpochRecord:
         "val_batch_miou": epoch / 8,
         "seconds": 1.5 * epoch,
         "images_per_second": 10.0 + epoch,
+        "loader_share": 0.01 * epoch,
+        "skipped_steps": epoch - 1,
     }
     return EpochRecord(epoch=epoch, **values | changes)
 

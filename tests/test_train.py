@@ -19,6 +19,7 @@ from partialseg.command import run
 from partialseg.curves import CURVES, read_curve
 from partialseg.epoch_record import EpochRecord
 from partialseg.labels import LabelSummary
+from partialseg.learner import Learner
 from partialseg.models.unet import UNet
 from partialseg.models.unetplusplus import UNetPlusPlus
 from small_run import LIVELY, isolate, record, small_run, train_params, write_params
@@ -56,7 +57,8 @@ def test_a_checkpoint_says_how_its_weights_came_about(
     patches: Path, summary: LabelSummary, tmp_path: Path
 ) -> None:
     params = train_params(class_weights="auto", base_channels=3)
-    made = train("unet", "reproduction", patches, tmp_path / "labels", tmp_path / "run", params, 7)
+    folders = (patches, tmp_path / "labels", tmp_path / "run", tmp_path / "resume")
+    made = train("unet", "reproduction", *folders, params, 7)
     assert (made.architecture, made.base_channels, made.deep_supervision) == ("unet", 3, False)
     assert (made.label_fraction, made.seed, made.compute) == (0.25, 7, "CPU, float32")
     assert made.class_names == ["field", "house", "lake"]
@@ -121,10 +123,10 @@ def test_both_architectures_start_from_their_own_seeded_weights(
 def fake_fit(scores: list[float]) -> Callable[..., Iterator[EpochRecord]]:
     """Return a fit() whose epoch n scores scores[n - 1] and leaves n in the head's bias."""
 
-    def fit(network: nn.Module, *_: object) -> Iterator[EpochRecord]:
-        for epoch, score in enumerate(scores, start=1):
-            nn.init.constant_(network.head.bias, epoch)
-            yield record(epoch, val_miou=score)
+    def fit(learner: Learner, *arguments: Any) -> Iterator[EpochRecord]:
+        for epoch in range(len(arguments[-1]) + 1, len(scores) + 1):
+            nn.init.constant_(learner.network.head.bias, epoch)
+            yield record(epoch, val_miou=scores[epoch - 1])
 
     return fit
 
@@ -149,7 +151,7 @@ def test_the_best_epoch_is_the_first_of_the_highest_validation_miou(
         assert stored.weights["head.bias"].tolist() == [float(epoch)] * 3
 
 
-def test_checkpoints_are_there_after_each_epoch(
+def test_a_failed_training_leaves_its_checkpoints_and_no_output(
     patches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fit(*arguments: Any) -> Iterator[EpochRecord]:
@@ -159,17 +161,18 @@ def test_checkpoints_are_there_after_each_epoch(
     monkeypatch.setattr("train.fit", fit)
     with pytest.raises(RuntimeError, match="the power failed"):
         small_run(patches, tmp_path / "run")
-    assert load_checkpoint(tmp_path / "run" / "best.pt").epoch == 1
-    assert load_checkpoint(tmp_path / "run" / "last.pt").epoch == 2
+    assert load_checkpoint(tmp_path / "run-resume" / "best.pt").epoch == 1
+    assert load_checkpoint(tmp_path / "run-resume" / "last.pt").epoch == 2
+    assert os.listdir(tmp_path / "run") == ["curves"]
     assert read_curve(tmp_path / "run" / "curves", "val/miou") == ([1, 2], [0.5, 0.4])
 
 
-def test_a_second_run_replaces_the_first(
+def test_another_run_replaces_the_first(
     patches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for scores in ([0.1, 0.2, 0.9], [0.3]):
+    for seed, scores in ((1, [0.1, 0.2, 0.9]), (2, [0.3])):
         monkeypatch.setattr("train.fit", fake_fit(scores))
-        small_run(patches, tmp_path / "run")
+        small_run(patches, tmp_path / "run", seed=seed)
     assert load_checkpoint(tmp_path / "run" / "best.pt").history == [record(1, val_miou=0.3)]
     assert read_curve(tmp_path / "run" / "curves", "val/miou") == ([1], [0.3])
 
@@ -178,7 +181,7 @@ def test_an_epoch_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     report(record(2, val_miou=0.5), 12)
     assert capsys.readouterr().out == (
         "epoch 2/12: loss 0.5000, val loss 0.5000, val mIoU 0.5000, val accuracy 0.3333, "
-        "12.0 images/s, 3.0 s\n"
+        "12.0 images/s (2.0% waiting for patches), 3.0 s, 1 steps overflowed\n"
     )
 
 
@@ -202,7 +205,8 @@ def test_labels_of_other_patches_are_refused(
 ) -> None:
     other = make_patches(columns=2)
     with pytest.raises(ValueError, match="labels: these labels belong to other patches"):
-        train("unet", other, tmp_path / "labels", tmp_path / "run", train_params(), 3)
+        folders = (other, tmp_path / "labels", tmp_path / "run", tmp_path / "resume")
+        train("unet", "reproduction", *folders, train_params(), 3)
     assert not (tmp_path / "run").exists()
 
 
@@ -213,6 +217,8 @@ def arguments(folder: Path, **changes: str) -> list[str]:
         "patches": str(folder),
         "labels": "labels",
         "out": "run",
+        "resume": "resume",
+        "recipe": "reproduction",
     }
     return [part for key, value in (values | changes).items() for part in (f"--{key}", value)]
 

@@ -10,7 +10,8 @@ from partialseg.augment import Augment
 from partialseg.data import Batch, image_tensor
 from partialseg.labels import LabelStore, LabelSummary
 from partialseg.patches import PatchStore
-from partialseg.train_data import TrainPatches, train_loader
+from partialseg.ranks import ALONE, Ranks
+from partialseg.train_data import EpochBatches, TrainPatches, train_loader
 from small_run import LIVELY, STILL
 
 Make = Callable[..., TrainPatches]
@@ -38,7 +39,9 @@ def make(folder: Path, summary: LabelSummary, tmp_path: Path) -> Make:
 
 
 def epoch_of(patches: TrainPatches, epoch: int = 1, workers: int = 0, seed: int = 1) -> list[Batch]:
-    return list(train_loader(patches, 2, workers, seed, epoch))
+    batches = EpochBatches(len(patches), 2, 1, seed, ALONE)
+    batches.epoch = epoch
+    return list(train_loader(patches, batches, workers))
 
 
 def images_of(batches: list[Batch]) -> list[bytes]:
@@ -68,9 +71,7 @@ def test_epochs_differ_in_order_and_in_augmentation(make: Make) -> None:
     assert len(orders) == 5
     moves = {images_of(epoch_of(lively, epoch))[0] for epoch in range(1, 6)}
     assert len(moves) == 5
-    seen = set()
-    for lively.epoch in range(1, 9):
-        seen.add(lively[0][0].numpy().tobytes())
+    seen = {lively[epoch, 0][0].numpy().tobytes() for epoch in range(1, 9)}
     assert len(seen) >= 4  # of eight draws among eight poses
 
 
@@ -78,9 +79,7 @@ def test_seeds_differ_in_order_and_in_augmentation(make: Make) -> None:
     still = make(STILL)
     assert images_of(epoch_of(still, seed=1)) != images_of(epoch_of(still, seed=2))
     lively = [make(LIVELY, seed) for seed in (1, 2)]
-    for patches in lively:
-        patches.epoch = 1
-    pairs = zip(*([p[place][0] for place in range(COLUMNS)] for p in lively), strict=True)
+    pairs = zip(*([p[1, place][0] for place in range(COLUMNS)] for p in lively), strict=True)
     assert any(not torch.equal(a, b) for a, b in pairs)
 
 
@@ -127,7 +126,7 @@ def test_each_patch_has_its_own_labels(make: Make, folder: Path, tmp_path: Path)
     train = store.of_split("train")
     labels = LabelStore(tmp_path / "labels", [patch.name for patch in train])
     for place, patch in enumerate(train):
-        image, label_ = patches[place]
+        image, label_ = patches[1, place]
         truth = torch.from_numpy(store.truth(patch).astype("int16"))
         visible = torch.from_numpy(labels.visible(place).copy())
         expected = torch.where(visible, truth, torch.tensor(-1, dtype=torch.int16))
@@ -147,3 +146,51 @@ def test_augmented_labels_stay_on_their_pixels(make: Make) -> None:
         for image, label_ in zip(images, labels, strict=True):
             known = label_ != -1
             assert torch.equal(label_[known].long(), red_class(image)[known])
+
+
+def places_of(batches: EpochBatches) -> list[list[int]]:
+    return [[index for _, index in batch] for batch in batches]
+
+
+def test_workers_that_live_on_learn_of_the_next_epoch(make: Make) -> None:
+    patches = make(LIVELY)
+    batches = EpochBatches(len(patches), 2, 1, 1, ALONE)
+    loader = train_loader(patches, batches, workers=2)
+    for epoch in (1, 2, 3):
+        batches.epoch = epoch
+        assert equal(list(loader), epoch_of(make(LIVELY), epoch))
+
+
+@pytest.mark.parametrize(
+    ("patches", "batch_size", "sizes"),
+    [(7, 2, [2, 2, 2, 1]), (5, 4, [3, 2]), (65, 32, [22, 22, 21]), (6, 3, [3, 3]), (3, 8, [3])],
+)
+def test_sizes_of_batches_differ_by_one_at_most(
+    patches: int, batch_size: int, sizes: list[int]
+) -> None:
+    batches = EpochBatches(patches, batch_size, 1, 1, ALONE)
+    assert [len(batch) for batch in batches] == sizes
+    assert len(batches) == len(sizes)
+
+
+def test_the_ranks_share_the_batches_of_one(make: Make) -> None:
+    whole = places_of(EpochBatches(11, 4, 1, 1, ALONE))
+    shares = [places_of(EpochBatches(11, 4, 1, 1, Ranks(rank=r, count=3))) for r in range(3)]
+    assert [len(batch) for batch in whole] == [4, 4, 3]
+    assert [[len(batch) for batch in share] for share in shares] == [
+        [2, 2, 1],
+        [1, 1, 1],
+        [1, 1, 1],
+    ]
+    for place, batch in enumerate(whole):
+        assert sorted(batch) == sorted(index for share in shares for index in share[place])
+
+
+@pytest.mark.parametrize(("count", "accumulation"), [(3, 1), (1, 3), (2, 2)])
+def test_batches_too_small_to_be_shared_are_refused(count: int, accumulation: int) -> None:
+    EpochBatches(4, 2, 1, 1, Ranks(count=2))
+    message = (
+        rf"batch_size 2: batches of 2 of the 4 .* by {count} processes in {accumulation} parts"
+    )
+    with pytest.raises(ValueError, match=message):
+        EpochBatches(4, 2, accumulation, 1, Ranks(count=count))

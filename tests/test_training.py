@@ -15,14 +15,16 @@ from partialseg.compute import Compute, seed_everything
 from partialseg.data import TruthPatches, truth_loader
 from partialseg.epoch_record import EpochRecord
 from partialseg.labels import LabelStore
-from partialseg.loss import partial_cross_entropy
+from partialseg.learner import Learner
 from partialseg.models.build import build_network
 from partialseg.params import load_section
 from partialseg.patches import PatchStore
+from partialseg.ranks import ALONE
 from partialseg.scoring import score
 from partialseg.train_data import TrainPatches
-from partialseg.training import Train, fit, train_epoch, training_loss
-from small_run import CPU, LIVELY, Lookup, isolate, red_image, train_params
+from partialseg.train_params import Train
+from partialseg.training import Trained, best_epoch, fit, is_over, train_epoch
+from small_run import CPU, LIVELY, Lookup, isolate, record, red_image, train_params
 
 
 class SmallFit:
@@ -41,29 +43,21 @@ class SmallFit:
         store = PatchStore(patches)
         names = [patch.name for patch in store.of_split("train")]
         self.params = train_params(**changes)
-        self.weights, self.compute, self.seed = class_weights, compute, seed
+        self.seed = seed
         seed_everything(seed)
         self.network = compute.place(
             build_network(
                 architecture, 3, 3, self.params.base_channels, self.params.deep_supervision
             )
         )
+        self.learner = Learner(self.network, class_weights, self.params, compute, ALONE)
         self.train_patches = TrainPatches(
             store, LabelStore(labels, names), self.params.augment, seed
         )
         self.val_patches = TruthPatches(store, store.of_split("val"))
 
     def records(self) -> Iterator[EpochRecord]:
-        return fit(
-            self.network,
-            self.train_patches,
-            self.val_patches,
-            3,
-            self.weights,
-            self.params,
-            self.seed,
-            self.compute,
-        )
+        return fit(self.learner, self.train_patches, self.val_patches, 3, self.params, self.seed)
 
 
 @pytest.fixture
@@ -84,7 +78,7 @@ def without_time(record: EpochRecord) -> dict[str, float]:
     return {
         name: value
         for name, value in asdict(record).items()
-        if name not in ("seconds", "images_per_second")
+        if name not in ("seconds", "images_per_second", "loader_share")
     }
 
 
@@ -140,12 +134,13 @@ def test_the_seed_alone_changes_the_order_of_training(make: Callable[..., SmallF
 
 def test_there_is_a_record_after_each_epoch(make: Callable[..., SmallFit]) -> None:
     small = make(epochs=3)
-    for epoch, record in enumerate(small.records(), start=1):
-        assert record.epoch == epoch
-        # 5 patches in batches of 2: BatchNorm has seen 3 batches an epoch, none while scoring.
+    for epoch, made in enumerate(small.records(), start=1):
+        assert made.epoch == epoch
+        # 5 patches in 3 batches: BatchNorm has seen 3 batches an epoch, none while scoring.
         assert small.network.stem[1].num_batches_tracked == 3 * epoch
-        assert 0 < record.seconds < 60
-        assert record.images_per_second >= 5 / record.seconds
+        assert 0 < made.seconds < 60
+        assert made.images_per_second >= 5 / made.seconds
+        assert 0 < made.loader_share < 1
     assert epoch == 3
 
 
@@ -154,13 +149,13 @@ def test_a_record_has_the_scores_of_the_whole_validation_split(
 ) -> None:
     weights = torch.tensor([0.5, 1.0, 3.0])
     small = make(class_weights=weights)
-    for record in small.records():
+    for made in small.records():
         batches = truth_loader(small.val_patches, 2, 0)
         expected = score(small.network, batches, 3, weights, CPU)
-        assert record.val_loss == expected.loss
-        assert record.val_miou == expected.confusion.miou()
-        assert record.val_accuracy == expected.confusion.accuracy()
-        assert record.val_batch_miou == expected.batch_miou
+        assert made.val_loss == expected.loss
+        assert made.val_miou == expected.confusion.miou()
+        assert made.val_accuracy == expected.confusion.accuracy()
+        assert made.val_batch_miou == expected.batch_miou
         assert expected.confusion.counts.sum() == 5 * 32 * 32
 
 
@@ -181,87 +176,134 @@ SECOND = (red_image([[1, 0], [0, 0]]), torch.tensor([[0, -1], [-1, -1]], dtype=t
 
 
 def one_epoch(
-    network: nn.Module,
-    *patches: tuple[Tensor, Tensor],
-    learning_rate: float = 0.0,
-    class_weights: Tensor | None = None,
-    batch_size: int = 1,
-) -> tuple[float, list[int]]:
-    """Train an epoch with plain gradient descent; return its loss and the reported images."""
+    *patches: tuple[Tensor, Tensor], batch_size: int = 1, **changes: Any
+) -> tuple[Trained, int]:
+    """Train an epoch of a Lookup; return what it brought and the number of reported steps."""
+    params = train_params(epochs=1, **changes)
+    learner = Learner(Lookup(TABLE), None, params, CPU, ALONE)
     done: list[int] = []
-    loss = train_epoch(
-        network,
-        DataLoader(patches, batch_size),  # type: ignore[arg-type]
-        class_weights,
-        torch.optim.SGD(network.parameters(), lr=learning_rate),
-        CPU.grad_scaler(),
-        CPU,
-        done.append,
-    )
-    return loss, done
+    batches = DataLoader(patches, batch_size)  # type: ignore[arg-type]
+    return train_epoch(learner, batches, 1, params, lambda: done.append(1)), len(done)
 
 
 def test_the_loss_of_an_epoch_is_the_mean_of_its_batches() -> None:
-    loss, done = one_epoch(Lookup(TABLE), FIRST, SECOND)
-    assert loss == pytest.approx((RIGHT + WRONG) / 2, rel=1e-5)
-    assert done == [1, 1]
+    trained, steps = one_epoch(FIRST, SECOND, learning_rate=1e-30)
+    assert trained.loss == pytest.approx((RIGHT + WRONG) / 2, rel=1e-5)
+    assert (steps, trained.skipped_steps) == (2, 0)
+    assert 0 < trained.loader_seconds < 10
 
 
-def test_images_are_reported_batch_by_batch() -> None:
-    _, done = one_epoch(Lookup(TABLE), FIRST, SECOND, FIRST, batch_size=2)
-    assert done == [2, 1]
+def test_a_step_is_reported_for_each_batch() -> None:
+    assert one_epoch(FIRST, SECOND, FIRST, batch_size=2)[1] == 2
 
 
-def test_the_loss_of_an_epoch_has_the_weights_of_the_classes() -> None:
-    loss, _ = one_epoch(Lookup(TABLE), FIRST, SECOND, class_weights=torch.tensor([3.0, 1.0]))
-    assert loss == pytest.approx(((3 * RIGHT + RIGHT) / 2 + 3 * WRONG) / 2, rel=1e-5)
+class Rates(Learner):
+    """A learner that only notes the learning rates it is given."""
+
+    def __init__(self, params: Train) -> None:
+        super().__init__(Lookup(TABLE), None, params, CPU, ALONE)
+        self.rates: list[float] = []
+
+    def step(self, images: Tensor, labels: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
+        self.rates.append(learning_rate)
+        return torch.tensor(1.0), torch.tensor(1.0)
 
 
-def test_a_step_goes_down_the_gradient() -> None:
-    network = Lookup(TABLE)
-    one_epoch(network, FIRST, learning_rate=1.0)
-    step = torch.tensor([[0.25, -0.25], [-0.25, 0.25]]) / 2  # (one-hot - softmax) / 2 labelled
-    torch.testing.assert_close(network.table.data, torch.tensor(TABLE) + step)
+def test_the_schedule_runs_over_all_epochs() -> None:
+    params = train_params(epochs=2, learning_rate=8.0, schedule="cosine")
+    learner = Rates(params)
+    batches = DataLoader([FIRST, SECOND], 1)  # type: ignore[arg-type]
+    for epoch in (1, 2):
+        train_epoch(learner, batches, epoch, params, lambda: None)
+    root = math.sqrt(0.5)
+    expected = [8.0, 4 * (1 + root), 4.0, 4 * (1 - root)]
+    assert learner.rates == pytest.approx(expected)
 
 
-def test_gradients_do_not_add_up_over_batches() -> None:
-    network, twice = Lookup(TABLE), Lookup(TABLE)
-    one_epoch(network, FIRST, SECOND, learning_rate=1.0)
-    one_epoch(twice, FIRST, learning_rate=1.0)
-    one_epoch(twice, SECOND, learning_rate=1.0)
-    assert same_weights(network, twice)
+def history_of(*mious: float) -> list[EpochRecord]:
+    return [record(epoch, val_miou=miou) for epoch, miou in enumerate(mious, start=1)]
 
 
-def test_a_batch_without_labels_changes_nothing() -> None:
-    network = Lookup(TABLE)
-    unlabelled = (FIRST[0], torch.full((2, 2), -1, dtype=torch.int16))
-    loss, _ = one_epoch(network, unlabelled, learning_rate=1.0)
-    assert loss == 0.0
-    assert torch.equal(network.table.data, torch.tensor(TABLE))
+@pytest.mark.parametrize(
+    ("mious", "best"), [([0.4], 1), ([0.2, 0.5, 0.5, 0.3], 2), ([0.0, 0.0], 1), ([0.1, 0.2], 2)]
+)
+def test_the_best_epoch_is_the_first_of_the_highest_miou(mious: list[float], best: int) -> None:
+    assert best_epoch(history_of(*mious)) == best
 
 
-def test_an_epoch_trains_in_training_mode() -> None:
-    network = Lookup(TABLE).eval()
-    one_epoch(network, FIRST)
-    assert network.training
+@pytest.mark.parametrize(
+    ("mious", "patience", "over"),
+    [
+        ([], 0, False),
+        ([], 1, False),
+        ([0.1] * 4, 0, False),
+        ([0.1] * 5, 0, True),
+        ([0.3], 1, False),
+        ([0.3, 0.3], 1, True),
+        ([0.3, 0.4], 1, False),
+        ([0.3, 0.2, 0.1], 3, False),
+        ([0.3, 0.2, 0.1, 0.2], 3, True),
+        ([0.1, 0.2, 0.3, 0.4, 0.5], 3, True),
+    ],
+)
+def test_training_is_over_after_all_epochs_or_without_progress(
+    mious: list[float], patience: int, over: bool
+) -> None:
+    assert is_over(history_of(*mious), train_params(epochs=5, patience=patience)) is over
 
 
-def test_the_loss_of_deep_supervision_is_the_mean_over_the_heads() -> None:
-    labels = torch.tensor([[[0, -1]]])
-    probabilities = [(0.5, 0.5), (0.25, 0.75), (0.125, 0.875), (0.5, 0.5)]
-    heads = tuple(
-        torch.tensor(pair).log()[None, :, None, None].expand(1, 2, 1, 2) for pair in probabilities
+def test_training_stops_early(make: Callable[..., SmallFit]) -> None:
+    # So small a rate changes no weight, so that no epoch is better than the first ...
+    small = make(epochs=9, patience=2, learning_rate=1e-30, weight_decay=0.0)
+    # ... once BatchNorm's statistics, which do change, are those of the first one.
+    for module in small.network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 0.0
+    assert [record.epoch for record in small.records()] == [1, 2, 3]
+
+
+def test_training_goes_on_after_a_history(make: Callable[..., SmallFit]) -> None:
+    small = make(epochs=3)
+    history = history_of(0.1, 0.2)
+    records = fit(
+        small.learner, small.train_patches, small.val_patches, 3, small.params, 1, history
     )
-    ln2 = math.log(2)
-    loss = training_loss(heads, labels, torch.tensor([2.0, 1.0]))
-    assert float(loss) == pytest.approx(2 * (ln2 + 2 * ln2 + 3 * ln2 + ln2) / 4)
+    assert [record.epoch for record in records] == [3]
+    assert len(history) == 2
 
 
-def test_the_loss_of_one_head_is_the_partial_cross_entropy() -> None:
-    logits, labels = torch.randn(2, 3, 4, 4), torch.randint(-1, 3, (2, 4, 4))
-    weights = torch.tensor([1.0, 2.0, 3.0])
-    expected = partial_cross_entropy(logits, labels, weights)
-    assert torch.equal(training_loss(logits, labels, weights), expected)
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+    ],
+)
+def test_exhausted_memory_names_the_parameters(
+    make: Callable[..., SmallFit], error: Exception
+) -> None:
+    small = make(batch_size=4)
+
+    def exhausted(*_: object) -> None:
+        raise error
+
+    small.network.register_forward_pre_hook(exhausted)
+    with pytest.raises(
+        ValueError,
+        match=r"out of memory at batch_size 4 with accumulation 1 .*raise accumulation.* or lower",
+    ):
+        list(small.records())
+
+
+def test_other_errors_stay_what_they_are(make: Callable[..., SmallFit]) -> None:
+    small = make()
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("ours")
+
+    small.network.register_forward_pre_hook(broken)
+    with pytest.raises(RuntimeError, match="ours"):
+        list(small.records())
 
 
 @pytest.mark.parametrize("dataset", ["sample", "landcover_ai", "folder"])
@@ -279,6 +321,13 @@ def test_the_params_file_has_a_section_for_each_data_set(dataset: str) -> None:
         ({"learning_rate": 0.0}, "learning_rate\n.*greater than 0"),
         ({"learning_rate": math.nan}, "learning_rate\n.*finite number"),
         ({"weight_decay": -0.1}, "weight_decay\n.*greater than or equal to 0"),
+        ({"processes": 0}, "processes\n.*greater than 0"),
+        ({"accumulation": 0}, "accumulation\n.*greater than 0"),
+        ({"optimizer": "sgd"}, "optimizer\n.*'adam' or 'adamw'"),
+        ({"schedule": "linear"}, "schedule\n.*'constant', 'cosine' or 'one_cycle'"),
+        ({"warmup": 1.1}, "warmup\n.*less than or equal to 1"),
+        ({"ema_decay": 1.0}, "ema_decay\n.*less than 1"),
+        ({"patience": -1}, "patience\n.*greater than or equal to 0"),
         ({"workers": -1}, "workers\n.*greater than or equal to 0"),
         ({"class_weights": "equal"}, "class_weights.*\n.*'auto' or 'none'"),
         ({"precision": "half"}, "precision\n.*'auto', 'float32', 'bfloat16' or 'float16'"),
@@ -292,7 +341,5 @@ def test_parameters_out_of_range_are_refused(changes: dict[str, Any], message: s
 
 def test_a_training_that_diverges_stops(make: Callable[..., SmallFit]) -> None:
     small = make(learning_rate=1e30, batch_size=1)
-    with pytest.raises(
-        ValueError, match=r"epoch \d: the training loss is .*learning_rate \(1e\+30"
-    ):
+    with pytest.raises(ValueError, match=r"epoch 1, step 2: the .* learning_rate \(1e\+30\) that"):
         list(small.records())

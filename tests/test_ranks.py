@@ -1,0 +1,161 @@
+"""Two Gloo processes against one."""
+
+import copy
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import nn
+
+from code_of_stage import SRC
+from label import label
+from partialseg.checkpoint import Checkpoint, load_checkpoint
+from partialseg.models.sync_batchnorm import synchronise_batchnorm
+from partialseg.models.unet import UNet
+from partialseg.ranks import ALONE, Ranks, launched
+from small_run import LIVELY, isolate, write_params
+
+CPU = torch.device("cpu")
+
+
+def test_one_process_needs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    tensor, value = torch.arange(3), {"a": 1}
+    assert ALONE.sum(tensor) is tensor
+    assert ALONE.share(value) is value
+    assert ALONE.first
+    assert not launched()
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    assert launched()
+
+
+def in_two_processes(work: Callable[..., None], folder: Path, *arguments: Any) -> list[Any]:
+    """Run work(ranks, *arguments) in two processes; return what each saved with keep()."""
+    mp.spawn(_join, (work, str(folder), arguments), nprocs=2)
+    return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+
+
+def _join(rank: int, work: Callable[..., Any], folder: str, arguments: tuple[Any, ...]) -> None:
+    torch.set_num_threads(1)
+    rendezvous = f"file://{folder}/rendezvous"
+    dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=2)
+    torch.save(work(Ranks(rank=rank, count=2), *arguments), f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+def sum_and_share(ranks: Ranks) -> Any:
+    own = torch.tensor([[1, 2], [3, 4]]) * (ranks.rank + 1)
+    total = ranks.sum(own)
+    shared = ranks.share({"from": ranks.rank, "weights": torch.ones(2) * ranks.rank})
+    return own, total, shared["from"], shared["weights"], ranks.first
+
+
+def test_ranks_sum_and_share(tmp_path: Path) -> None:
+    for rank, (own, total, source, weights, first) in enumerate(
+        in_two_processes(sum_and_share, tmp_path)
+    ):
+        assert own.tolist() == [[rank + 1, 2 * rank + 2], [3 * rank + 3, 4 * rank + 4]]
+        assert total.tolist() == [[3, 6], [9, 12]]
+        assert (source, weights.tolist(), first) == (0, [0.0, 0.0], rank == 0)
+
+
+def halves(ranks: Ranks, network: nn.Module, images: torch.Tensor) -> Any:
+    """Return output, gradients of its squares and state of a rank's half of the images."""
+    synchronised = synchronise_batchnorm(network, CPU)
+    own = images[ranks.rank :: 2].clone().requires_grad_()
+    output = synchronised.train()(own)
+    (output**2).sum().backward()
+    gradients = [ranks.sum(weight.grad) for weight in synchronised.parameters()]
+    return output.detach(), own.grad, gradients, synchronised.state_dict()
+
+
+def test_batchnorm_of_two_ranks_is_that_of_all_images(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1))
+    images = 3 + 5 * torch.randn(5, 3, 6, 7)
+    whole = copy.deepcopy(network).train()
+    inputs = images.clone().requires_grad_()
+    expected = whole(inputs)
+    (expected**2).sum().backward()
+    for rank, (output, of_input, gradients, state) in enumerate(
+        in_two_processes(halves, tmp_path, network, images)
+    ):
+        close = torch.testing.assert_close
+        close(output, expected[rank::2].detach(), rtol=1e-4, atol=1e-5)
+        close(of_input, inputs.grad[rank::2], rtol=1e-4, atol=1e-4)
+        for ours, theirs in zip(gradients, whole.parameters(), strict=True):
+            close(ours, theirs.grad, rtol=1e-4, atol=1e-3)
+        for name, value in whole.state_dict().items():
+            close(state[name], value, rtol=1e-4, atol=1e-5)
+
+
+def test_synchronised_batchnorm_evaluates_like_any(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = UNet(3, 2, 2).train()
+    network(torch.randn(2, 3, 32, 32))
+    synchronised = synchronise_batchnorm(copy.deepcopy(network), CPU).eval()
+    images = torch.randn(1, 3, 32, 32)
+    assert [*synchronised.state_dict()] == [*network.state_dict()]
+    assert torch.equal(synchronised(images), network.eval()(images))
+
+
+def trained(
+    folder: Path, patches: Path, name: str, **changes: Any
+) -> tuple[Checkpoint, subprocess.CompletedProcess[str]]:
+    """Run the stage as DVC does; return its last checkpoint and the finished process."""
+    write_params(folder / "params.yaml", epochs=3, batch_size=4, **changes)
+    command = f"--dataset sample --architecture unet --recipe reproduction --patches {patches}"
+    command += f" --labels labels --out {name} --resume resume-{name}"
+    done = subprocess.run(
+        [sys.executable, SRC / "train.py", *command.split()],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return load_checkpoint(folder / name / "last.pt"), done
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one(
+    make_patches: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isolate(monkeypatch, tmp_path)
+    patches = make_patches(columns=7)  # batches of 4 and 3: the second is shared unevenly
+    label(patches, tmp_path / "labels", 0.3, 42)
+    # The running statistics need a few steps, a high learning rate would magnify rounding.
+    moves = {"augment": asdict(LIVELY), "learning_rate": 1e-3, "ema_decay": 0.5}
+    one, _ = trained(tmp_path, patches, "one", **moves)
+    two, done = trained(tmp_path, patches, "two", processes=2, accumulation=1, **moves)
+    for ours, theirs in zip(two.history, one.history, strict=True):
+        assert ours.train_loss == pytest.approx(theirs.train_loss, rel=1e-4)
+        assert ours.val_loss == pytest.approx(theirs.val_loss, rel=1e-3)
+        assert ours.val_accuracy == pytest.approx(theirs.val_accuracy, abs=5e-3)
+    for name, weight in one.weights.items():
+        # Adam moves a weight by the learning rate however small its gradient is: a few roundings
+        # show, but a wrong gradient would move all weights.
+        apart = (two.weights[name] - weight).abs().double()
+        assert apart.max() < 1e-3 and apart.mean() < 1e-4, name
+    assert done.stdout.count("epoch 3/3") == 1  # the first rank alone prints ...
+    assert sorted(os.listdir(tmp_path / "two")) == ["best.pt", "curves", "last.pt"]
+    assert "Traceback" not in done.stderr and "error" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_wrong_input_of_two_processes_is_one_line(
+    make_patches: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isolate(monkeypatch, tmp_path)
+    patches = make_patches()
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        trained(tmp_path, patches, "run", processes=2)
+    assert failed.value.returncode == 1
+    assert failed.value.stderr.startswith("error: labels: no usable labels: ")
+    assert failed.value.stderr.count("\n") == 1
