@@ -18,7 +18,7 @@ import torch
 from partialseg.checkpoint import load_checkpoint
 from small_run import LIVELY, small_run
 
-EPOCHS = 8
+EPOCHS = 24
 
 
 def start(patches: Path, out: Path) -> int:

@@ -74,9 +74,9 @@ def truth_loader(
 
 
 def start_worker(_: int) -> None:
-    """Leave signals to the training process: its end is a worker's end."""
+    """Leave signals, which a terminal sends to all, to the training process and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def image_tensor(image: NDArray[np.uint8]) -> Tensor:
