@@ -1,3 +1,6 @@
+import os
+import signal
+
 import pytest
 
 from partialseg.command import run
@@ -32,3 +35,22 @@ def test_an_interruption_is_one_line_and_status_130(capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit) as stop:
         run(main)
     assert (stop.value.code, capsys.readouterr().err) == (130, "interrupted\n")
+
+
+def test_sigterm_is_one_line_and_status_143(capsys: pytest.CaptureFixture[str]) -> None:
+    cleaned = []
+
+    def main() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            cleaned.append(True)
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as stop:
+            run(main)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (stop.value.code, capsys.readouterr().err) == (143, "terminated\n")
+    assert cleaned == [True]

@@ -1,3 +1,4 @@
+import os
 import random
 
 import numpy as np
@@ -5,7 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from partialseg.compute import Compute, Precision, choose_compute, seed_everything
+from partialseg.compute import (
+    Compute,
+    Precision,
+    choose_algorithms,
+    choose_compute,
+    seed_everything,
+)
 from small_run import CPU
 
 
@@ -147,3 +154,17 @@ def test_it_names_device_and_precision(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Some GPU")
     assert str(compute) == name
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_algorithms_are_deterministic_or_the_fastest(
+    monkeypatch: pytest.MonkeyPatch, deterministic: bool
+) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    try:
+        choose_algorithms(deterministic)
+        assert torch.are_deterministic_algorithms_enabled() is deterministic
+        assert torch.backends.cudnn.benchmark is not deterministic
+        assert os.environ.get("CUBLAS_WORKSPACE_CONFIG") == (":4096:8" if deterministic else None)
+    finally:
+        choose_algorithms(False)

@@ -13,6 +13,7 @@ from partialseg.data import (
     truth_loader,
 )
 from partialseg.patches import PatchStore
+from partialseg.ranks import Ranks
 from partialseg.truth import NO_TRUTH
 
 
@@ -94,3 +95,15 @@ def test_the_loader_drops_no_patch_and_keeps_the_order(
     for place in range(5):
         assert torch.equal(images[place], patches[place][0])
         assert torch.equal(truths[place], patches[place][1])
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_the_ranks_have_every_batch_once(make_patches: Callable[..., Path], count: int) -> None:
+    store = PatchStore(make_patches(columns=7))
+    patches = TruthPatches(store, store.of_split("val"))
+    whole = list(truth_loader(patches, 2, 0))
+    shares = [list(truth_loader(patches, 2, 0, Ranks(rank=r, count=count))) for r in range(count)]
+    assert [len(share) for share in shares] == [len(range(rank, 4, count)) for rank in range(count)]
+    for place, (images, labels) in enumerate(whole):
+        own_images, own_labels = shares[place % count][place // count]
+        assert torch.equal(own_images, images) and torch.equal(own_labels, labels)

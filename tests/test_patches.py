@@ -104,3 +104,20 @@ def test_a_store_of_the_tile_stage(make_patches: Callable[..., Path]) -> None:
     store = PatchStore(make_patches())
     counts = {name: len(store.of_split(name)) for name in ("train", "val", "test")}
     assert counts == {"train": 3, "val": 3, "test": 3}
+
+
+def test_a_mask_with_an_id_that_is_no_class_is_named(make_patches: Callable[..., Path]) -> None:
+    folder = make_patches()
+    PatchStore(folder).check_truth()
+    file = folder / "masks" / "b_val.npy"
+    content = bytearray(file.read_bytes())
+    content[-1] = 255  # no truth
+    file.write_bytes(content)
+    PatchStore(folder).check_truth()
+    content[-1] = 3
+    file.write_bytes(content)
+    with pytest.raises(
+        ValueError,
+        match=r"masks/b_val\.npy: damaged: patch 2 holds the class id 3, allowed are 0\.\.2 and",
+    ):
+        PatchStore(folder).check_truth()

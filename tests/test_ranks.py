@@ -14,6 +14,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import nn
+from torch.utils.data import DataLoader
 
 from code_of_stage import SRC
 from label import label
@@ -21,7 +22,9 @@ from partialseg.checkpoint import Checkpoint, load_checkpoint
 from partialseg.models.sync_batchnorm import synchronise_batchnorm
 from partialseg.models.unet import UNet
 from partialseg.ranks import ALONE, Ranks, launched
-from small_run import LIVELY, isolate, write_params
+from partialseg.scoring import score
+from small_run import CPU as SMALL
+from small_run import LIVELY, Lookup, isolate, red_image, write_params
 
 CPU = torch.device("cpu")
 
@@ -104,6 +107,26 @@ def test_synchronised_batchnorm_evaluates_like_any(tmp_path: Path) -> None:
     images = torch.randn(1, 3, 32, 32)
     assert [*synchronised.state_dict()] == [*network.state_dict()]
     assert torch.equal(synchronised(images), network.eval()(images))
+
+
+def scores_of(ranks: Ranks, pairs: list[tuple[torch.Tensor, torch.Tensor]]) -> Any:
+    batches = DataLoader(pairs[ranks.rank :: ranks.count], 1)  # type: ignore[arg-type]
+    table = torch.tensor([[0.75, 0.25], [0.25, 0.75]]).log().tolist()
+    scores = score(Lookup(table), batches, 2, None, SMALL, ranks)
+    return scores.confusion.counts, scores.loss, scores.batch_miou
+
+
+def test_scores_are_those_of_all_ranks(tmp_path: Path) -> None:
+    draw = torch.Generator().manual_seed(1)
+    pairs = [
+        (red_image(torch.randint(0, 2, (4, 4), generator=draw).tolist()), truth)
+        for truth in torch.randint(-1, 2, (5, 4, 4), dtype=torch.int16, generator=draw)
+    ]
+    pairs[3][1].fill_(-1)  # a batch without truth counts on neither rank
+    counts, loss, batch_miou = scores_of(ALONE, pairs)
+    for ours in in_two_processes(scores_of, tmp_path, pairs):
+        assert torch.equal(ours[0], counts)
+        assert ours[1:] == pytest.approx((loss, batch_miou), rel=1e-12)
 
 
 def trained(
