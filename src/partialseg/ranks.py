@@ -99,7 +99,11 @@ def launch(processes: int) -> NoReturn:
 
 @contextmanager
 def joined() -> Iterator[Ranks]:
-    """Join the processes that torchrun has started, by NCCL on GPUs, else by Gloo."""
+    """Join the processes that torchrun has started, by NCCL on GPUs, else by Gloo.
+
+    Raises:
+        ValueError: this machine has fewer GPUs than processes.
+    """
     if not launched():
         yield ALONE
         return
@@ -109,6 +113,9 @@ def joined() -> Iterator[Ranks]:
         local_rank=int(os.environ["LOCAL_RANK"]),
     )
     if torch.cuda.is_available():
+        gpus = torch.cuda.device_count()
+        if place.local_rank >= gpus:
+            raise ValueError(f"process {place.local_rank + 1} of this machine: it has {gpus} GPUs")
         torch.cuda.set_device(place.local_rank)
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     try:
