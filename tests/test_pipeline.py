@@ -23,7 +23,7 @@ class Clone:
     def __init__(self, folder: Path, site_cache: Path) -> None:
         self.folder = folder
         self.first_repro = ""  # what the first `dvc repro` printed
-        self._environment = os.environ | {
+        self.environment = os.environ | {
             "DVC_SITE_CACHE_DIR": str(site_cache),
             "DVC_NO_ANALYTICS": "1",
             "GIT_AUTHOR_NAME": "test",
@@ -46,7 +46,7 @@ class Clone:
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=self._environment,
+            env=self.environment,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
