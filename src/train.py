@@ -25,7 +25,7 @@ from partialseg.ranks import ALONE, Ranks, joined, launch, launched
 from partialseg.resume import ResumeFolder
 from partialseg.train_data import TrainPatches
 from partialseg.train_params import Train
-from partialseg.training import fit
+from partialseg.training import fit, is_kept
 
 
 def train(
@@ -41,7 +41,8 @@ def train(
 ) -> Checkpoint:
     """Train a network; write its best and last checkpoint and its curves to `out`.
 
-    The best epoch is the one of the highest validation mIoU (the first of equals). A training
+    The best epoch is the one of the highest validation mIoU (the first of equals), or the last one
+    where params.select says so. A training
     that was interrupted goes on from its last epoch, which lies in `resume`. Of several ranks the
     first writes. Returns the last checkpoint.
 
@@ -87,7 +88,7 @@ def train(
             seed,
             last.history,
         )
-        return keep(records, learner, last, folder, out, params.epochs)
+        return keep(records, learner, last, folder, out, params)
 
 
 def make_learner(untrained: Checkpoint, params: Train, compute: Compute, ranks: Ranks) -> Learner:
@@ -111,7 +112,7 @@ def keep(
     last: Checkpoint,
     folder: ResumeFolder | None,
     out: Path,
-    epochs: int,
+    params: Train,
 ) -> Checkpoint:
     """Train on after `last`, save every epoch, and at the end write the outputs.
 
@@ -122,7 +123,7 @@ def keep(
             pass
         return last
     if last.history:
-        print(f"going on after epoch {last.epoch}/{epochs}", flush=True)
+        print(f"going on after epoch {last.epoch}/{params.epochs}", flush=True)
     with CurveWriter(out / FOLDER) as curves:
         for record in last.history:
             curves.append(record)
@@ -133,9 +134,9 @@ def keep(
                 weights=learner.scored.state_dict(),
                 state=learner.state(),
             )
-            folder.save(last)
+            folder.save(last, best=is_kept(last.history, params))
             curves.append(record)
-            report(record, epochs)
+            report(record, params.epochs)
     return folder.publish(last, out)
 
 

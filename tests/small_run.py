@@ -62,6 +62,7 @@ def train_params(**changes: Any) -> Train:
         "weight_decay": 0.0001,
         "ema_decay": 0.0,
         "patience": 0,
+        "select": "best",
         "class_weights": "none",
         "precision": "float32",
         "compile": False,

@@ -56,11 +56,11 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, place: str, epoch: int) -> None:
     when, method = place.split()
     original = getattr(ResumeFolder, method)
 
-    def stopping(folder: ResumeFolder, checkpoint: Checkpoint, *arguments: Any) -> Any:
+    def stopping(folder: ResumeFolder, checkpoint: Checkpoint, *rest: Any, **named: Any) -> Any:
         here = checkpoint.epoch == epoch
         if here and when == "before":
             raise StoppedError
-        result = original(folder, checkpoint, *arguments)
+        result = original(folder, checkpoint, *rest, **named)
         if here:
             raise StoppedError
         return result
@@ -233,11 +233,11 @@ def test_the_best_checkpoint_is_written_first(
         **{"architecture": "unet", "recipe": "tuned", "base_channels": 2, "label_fraction": 0.1},
         **{"deep_supervision": False, "class_names": [], "palette": [], "seed": 1},
         **{"class_weights": None, "compute": "CPU", "state": {"a": 1}, "fingerprint": "x"},
-        history=[record(1, val_miou=0.5)],
+        history=[record(1)],
     )
     with ResumeFolder(tmp_path, "x") as folder:
-        folder.save(made)
-        folder.save(replace(made, history=[record(1, val_miou=0.5), record(2, val_miou=0.5)]))
+        folder.save(made, best=True)
+        folder.save(replace(made, history=[record(1), record(2)]), best=False)
         loaded = folder.load()
     assert order == [("best.pt", True), ("last.pt", False), ("last.pt", False)]
     assert loaded is not None and (loaded.epoch, loaded.state) == (2, {"a": 1})

@@ -151,6 +151,14 @@ def test_the_best_epoch_is_the_first_of_the_highest_validation_miou(
         assert stored.weights["head.bias"].tolist() == [float(epoch)] * 3
 
 
+def test_the_last_epoch_is_kept_where_the_parameter_says_so(
+    patches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("train.fit", fake_fit([0.2, 0.5, 0.3]))
+    small_run(patches, tmp_path / "run", select="last")
+    assert load_checkpoint(tmp_path / "run" / "best.pt").epoch == 3
+
+
 def test_a_failed_training_leaves_its_checkpoints_and_no_output(
     patches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,6 @@ from filelock import FileLock, Timeout
 
 from partialseg.atomic import new_file
 from partialseg.checkpoint import BEST, LAST, Checkpoint, load_checkpoint, save_checkpoint
-from partialseg.training import best_epoch
 
 
 class ResumeFolder:
@@ -50,9 +49,9 @@ class ResumeFolder:
             return None
         return last
 
-    def save(self, checkpoint: Checkpoint) -> None:
+    def save(self, checkpoint: Checkpoint, best: bool) -> None:
         """Write the checkpoint of an epoch: first as the best, if it is."""
-        if best_epoch(checkpoint.history) == checkpoint.epoch:
+        if best:
             save_checkpoint(replace(checkpoint, state=None), self._folder / BEST)
         save_checkpoint(checkpoint, self._folder / LAST)
 

@@ -21,7 +21,8 @@ class Train:
     which computes its share in `accumulation` parts, one after the other, to save memory.
     warmup is the share of the steps in which the learning rate rises; ema_decay that of the
     average of weights that is scored and kept (0: none); training stops after `patience` epochs
-    without a better validation mIoU (0: never). workers are processes that load patches for each
+    without a better validation mIoU (0: never), and keeps the epoch of the best one or the last,
+    which suits a schedule that falls to nothing. workers are processes that load patches for each
     training process (0: it loads them itself).
     """
 
@@ -38,6 +39,7 @@ class Train:
     weight_decay: NonNegativeFloat
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
     patience: NonNegativeInt
+    select: Literal["best", "last"]
     class_weights: ClassWeights
     precision: Precision
     compile: bool

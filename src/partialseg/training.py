@@ -127,6 +127,11 @@ def is_over(history: Sequence[EpochRecord], params: Train) -> bool:
     return len(history) - best_epoch(history) >= params.patience
 
 
+def is_kept(history: Sequence[EpochRecord], params: Train) -> bool:
+    """Return whether the weights after these epochs are the ones to keep so far."""
+    return params.select == "last" or best_epoch(history) == len(history)
+
+
 def best_epoch(history: Sequence[EpochRecord]) -> int:
     """Return the epoch of the highest validation mIoU, the first of equals."""
     return max(history, key=lambda record: record.val_miou).epoch
