@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from partialseg.error_figures import PanelRow
 
 from code_of_stage import SRC
 from compare import compare, headline, main, run_files, write_headline_curves
 from partialseg.command import run
 from partialseg.curves import CURVES, CurveWriter
-from partialseg.error_figures import PanelRow
 from partialseg.figures import RunCurves, RunScore
 from partialseg.panel import choose_panel
 from partialseg.patches import PatchStore
