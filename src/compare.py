@@ -2,58 +2,72 @@
 
 import argparse
 import csv
+import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from partialseg.atomic import new_file
 from partialseg.command import run
 from partialseg.curves import CURVES, FOLDER, read_curve
-from partialseg.error_figures import PanelRow, draw_confusions, draw_panel
-from partialseg.figures import RunCurves, RunScore, draw_curves, draw_miou
+from partialseg.figures.confusion import draw_confusions
+from partialseg.figures.curves import RunCurves, draw_curves
+from partialseg.figures.maps import PanelRow
+from partialseg.figures.miou import RunScore, draw_miou
+from partialseg.figures.panel import draw_panel
 from partialseg.panel import choose_panel
 from partialseg.params import load_section
 from partialseg.patches import PatchStore
 from partialseg.results import RunFiles, RunResults, read_results, write_json
-from partialseg.run_name import run_name
+from partialseg.run import Run
+from partialseg.run_name import run_names
 from partialseg.table import table_rows, write_table
 from partialseg.visibility import visible_pixels
+
+MISSING = "nan"  # of a shorter run in a CSV of DVC plots, which draw an empty cell as 0
+
+
+def listed_runs(
+    fractions: Sequence[str], architectures: Sequence[str], recipes: Sequence[str]
+) -> list[Run]:
+    """Return the runs of a table in its order; fractions are ordered by value, equal ones once."""
+    ordered = sorted(set(fractions), key=float)
+    return [
+        Run(architecture=architecture, fraction=fraction, recipe=recipe)
+        for fraction, architecture, recipe in itertools.product(ordered, architectures, recipes)
+    ]
 
 
 def compare(
     dataset: str,
-    architectures: Sequence[str],
-    fractions: Sequence[str],
+    listed: Sequence[Run],
+    headline: str,
     patches: Path,
     runs: Path,
     metrics: Path,
     out: Path,
-) -> list[RunResults]:
-    """Read the listed runs and write table and figures to `out`, by fraction and architecture.
+) -> tuple[list[RunResults], list[RunCurves]]:
+    """Read the listed runs, and write their table and figures to `out`.
 
-    Fractions are strings, spelt as in the names of the runs' folders.
+    Confusions and panel show the runs at the fraction `headline`. Returns what was read.
 
     Raises:
-        ValueError: a listed run is missing or damaged.
+        ValueError: no run is at the headline, or a listed run is missing or damaged.
     """
+    if headline not in [item.fraction for item in listed]:
+        raise ValueError(f"no run to compare is at the headline fraction {headline}")
     store = PatchStore(patches)
-    names = [
-        f"{architecture}-{fraction}"
-        for fraction in sorted(set(fractions), key=float)
-        for architecture in architectures
-    ]
-    results = [read_results(run_files(runs, metrics, name)) for name in names]
-    curves = [
-        _curves(runs / name / FOLDER, result) for name, result in zip(names, results, strict=True)
-    ]
+    results = [read_results(run_files(runs, metrics, item), item) for item in listed]
+    curves = [read_curves(runs, item) for item in listed]
     # Into a folder aside first: the figures belong together, and `out` holds other stages' files.
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out, prefix=".") as aside:
-        draw_comparison(dataset, store, results, curves, Path(aside))
+        draw_comparison(dataset, store, results, curves, headline, Path(aside))
         for file in sorted(Path(aside).iterdir()):
             os.replace(file, out / file.name)
-    return results
+    return results, curves
 
 
 def draw_comparison(
@@ -61,6 +75,7 @@ def draw_comparison(
     store: PatchStore,
     results: Sequence[RunResults],
     curves: Sequence[RunCurves],
+    headline: str,
     folder: Path,
 ) -> None:
     """Write the table and the figures of the runs into a folder."""
@@ -69,27 +84,49 @@ def draw_comparison(
     class_names = store.summary.class_names
     write_table(table_rows(dataset, results), (majority_class, majority_miou), folder)
     draw_curves(curves, folder / "curves.png")
-    draw_miou([_score(r) for r in results], majority_miou, majority_class, folder / "miou.png")
+    draw_miou(
+        [_score(item) for item in results], majority_miou, majority_class, folder / "miou.png"
+    )
+    shown = [item for item in results if item.run.fraction == headline]
+    names = run_names([item.run for item in shown])
     draw_confusions(
-        {_name(result): result.confusion("test") for result in results},
+        {names[item.run]: item.confusion("test") for item in shown},
         class_names,
         folder / "confusion.png",
     )
-    draw_panel(panel_rows(store, results), class_names, store.summary.palette, folder / "panel.png")
+    rows = panel_rows(store, shown, names)
+    draw_panel(rows, class_names, store.summary.palette, folder / "panel.png")
 
 
-def run_files(runs: Path, metrics: Path, name: str) -> RunFiles:
+def run_files(runs: Path, metrics: Path, item: Run) -> RunFiles:
     """Return where the results of a run lie, as dvc.yaml lays them out."""
     return RunFiles(
-        scores=metrics / f"{name}.json",
-        detail=metrics / "detail" / f"{name}.json",
-        panel=runs / name / "panel.npy",
+        scores=metrics / f"{item.folder}.json",
+        detail=metrics / "detail" / f"{item.folder}.json",
+        panel=runs / item.folder / "panel.npy",
     )
 
 
-def panel_rows(store: PatchStore, results: Sequence[RunResults]) -> list[PanelRow]:
-    """Return the panel's patches with the labels that the smallest fraction would show."""
+def read_curves(runs: Path, item: Run) -> RunCurves:
+    """Return the curves of a run.
+
+    Raises:
+        ValueError: a curve is missing or damaged.
+    """
+    read = {curve: read_curve(runs / item.folder / FOLDER, curve) for curve in CURVES}
+    return RunCurves(
+        run=item,
+        epochs=read["train/loss"][0],
+        values={curve: values for curve, (_, values) in read.items()},
+    )
+
+
+def panel_rows(
+    store: PatchStore, results: Sequence[RunResults], names: Mapping[Run, str]
+) -> list[PanelRow]:
+    """Return the panel's patches, with the labels and predictions of runs at one fraction."""
     first = results[0]
+    fraction, seed = first.run.label_fraction, first.detail["seed"]
     chosen = choose_panel(store.of_split("test"), len(first.panel))
     side = store.summary.size
     return [
@@ -97,58 +134,48 @@ def panel_rows(store: PatchStore, results: Sequence[RunResults]) -> list[PanelRo
             name=patch.name,
             image=store.image(patch),
             truth=store.truth(patch),
-            visible=visible_pixels(first.detail["seed"], patch.name, side, side, first.fraction),
-            predictions={_name(result): result.panel[place] for result in results},
+            visible=visible_pixels(seed, patch.name, side, side, fraction),
+            predictions={names[item.run]: item.panel[place] for item in results},
         )
         for place, patch in enumerate(chosen)
     ]
 
 
-def headline(results: Sequence[RunResults], fraction: float) -> dict[str, dict[str, float]]:
-    """Return the scores at one fraction by architecture; no key names the fraction."""
-    return {
-        result.architecture: result.scores() for result in results if result.fraction == fraction
-    }
+def summary(results: Sequence[RunResults], headline: str) -> dict[str, dict[str, Any]]:
+    """Return the scores at one fraction by architecture and recipe; no key names the fraction."""
+    scores: dict[str, dict[str, Any]] = {}
+    for item in results:
+        if item.run.fraction == headline:
+            scores.setdefault(item.run.architecture, {})[item.run.recipe] = item.scores()
+    return scores
 
 
-def write_headline_curves(
-    runs: Path, architectures: Sequence[str], fraction: str, folder: Path
-) -> None:
-    """Write one CSV a curve: epoch, and a column an architecture, at one fraction."""
-    for curve in CURVES:
-        of_runs = [
-            read_curve(runs / f"{architecture}-{fraction}" / FOLDER, curve)
-            for architecture in architectures
-        ]
-        epochs = of_runs[0][0]
-        file_name = f"{curve.replace('/', '_')}.csv"
-        with new_file(folder / file_name) as file, file.open("w", newline="") as stream:
-            rows = csv.writer(stream, lineterminator="\n")
-            rows.writerow(["epoch", *architectures])
-            rows.writerows(zip(epochs, *(values for _, values in of_runs), strict=True))
+def write_headline_curves(curves: Sequence[RunCurves], headline: str, folder: Path) -> None:
+    """Write a CSV a recipe and curve: epoch, and a column an architecture, at one fraction."""
+    shown = [item for item in curves if item.run.fraction == headline]
+    for recipe in dict.fromkeys(item.run.recipe for item in shown):
+        of_recipe = [item for item in shown if item.run.recipe == recipe]
+        for curve in CURVES:
+            write_curve(of_recipe, curve, folder / recipe / f"{curve.replace('/', '_')}.csv")
 
 
-def _curves(folder: Path, result: RunResults) -> RunCurves:
-    read = {curve: read_curve(folder, curve) for curve in CURVES}
-    return RunCurves(
-        architecture=result.architecture,
-        fraction=result.fraction,
-        epochs=read["train/loss"][0],
-        values={curve: values for curve, (_, values) in read.items()},
-    )
+def write_curve(curves: Sequence[RunCurves], curve: str, path: Path) -> None:
+    """Write one curve of several runs as CSV: epoch, and a column an architecture."""
+    columns = [dict(zip(item.epochs, item.values[curve], strict=True)) for item in curves]
+    epochs = sorted(set().union(*columns))
+    with new_file(path) as file, file.open("w", newline="") as stream:
+        rows = csv.writer(stream, lineterminator="\n")
+        rows.writerow(["epoch", *(item.run.architecture for item in curves)])
+        for epoch in epochs:
+            rows.writerow([epoch, *(column.get(epoch, MISSING) for column in columns)])
 
 
-def _score(result: RunResults) -> RunScore:
+def _score(item: RunResults) -> RunScore:
     return RunScore(
-        architecture=result.architecture,
-        fraction=result.fraction,
-        val_miou=result.detail["val"]["miou"],
-        test_miou=result.detail["test"]["miou"],
+        run=item.run,
+        val_miou=item.detail["val"]["miou"],
+        test_miou=item.detail["test"]["miou"],
     )
-
-
-def _name(result: RunResults) -> str:
-    return run_name(result.architecture, result.fraction)
 
 
 def main() -> None:
@@ -164,18 +191,16 @@ def main() -> None:
     parser.add_argument("--headline-curves", type=Path, required=True)
     parser.add_argument("--summary", type=Path, required=True)
     args = parser.parse_args()
-    architectures = load_section(args.params, "architectures", list[str])
-    results = compare(
-        args.dataset,
-        architectures,
+    listed = listed_runs(
         args.fractions,
-        args.patches,
-        args.runs,
-        args.metrics,
-        args.out,
+        load_section(args.params, "architectures", list[str]),
+        load_section(args.params, "recipes", list[str]),
     )
-    write_headline_curves(args.runs, architectures, args.headline, args.headline_curves)
-    write_json(args.summary, headline(results, float(args.headline)))
+    results, curves = compare(
+        args.dataset, listed, args.headline, args.patches, args.runs, args.metrics, args.out
+    )
+    write_headline_curves(curves, args.headline, args.headline_curves)
+    write_json(args.summary, summary(results, args.headline))
     print((args.out / "table.md").read_text(encoding="utf-8"), end="")
 
 

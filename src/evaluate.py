@@ -21,6 +21,7 @@ from partialseg.panel import choose_panel
 from partialseg.params import STRICT, load_section
 from partialseg.patches import Patch, PatchStore
 from partialseg.results import SCORED_SPLITS, RunFiles, RunResults, write_results
+from partialseg.run import Run
 from partialseg.scoring import Scores, predict_logits, score
 
 
@@ -54,6 +55,7 @@ def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -
         split: score_split(network, store, split, best, params, compute) for split in SCORED_SPLITS
     }
     results = RunResults(
+        run=run_of(last),
         detail=run_scores(last, best.epoch, count_parameters(network))
         | {split: split_scores(item, best.class_names) for split, item in scores.items()},
         panel=predict_panel(network, store, params, compute),
@@ -90,12 +92,19 @@ def predict_panel(
     return torch.cat(ids).to(torch.uint8).cpu().numpy()
 
 
+def run_of(checkpoint: Checkpoint) -> Run:
+    """Return the run whose training left a checkpoint."""
+    return Run(
+        architecture=checkpoint.architecture,
+        fraction=str(checkpoint.label_fraction),
+        recipe=checkpoint.recipe,
+    )
+
+
 def run_scores(last: Checkpoint, best_epoch: int, parameters: int) -> dict[str, Any]:
     """Return what the training of a run says of itself: cost, and the curves' final and best."""
     final = last.history[-1]
-    return {
-        "architecture": last.architecture,
-        "label_fraction": last.label_fraction,
+    return run_of(last).identity() | {
         "seed": last.seed,
         "parameters": parameters,
         "compute": last.compute,

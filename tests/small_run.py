@@ -1,6 +1,7 @@
 """Small runs for the tests: parameters, a network of fixed logits, and a place of their own."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from code_of_stage import SRC
 from label import label
 from partialseg.augment import Augment, ShiftScaleRotate
 from partialseg.checkpoint import Checkpoint
+from partialseg.command import run
 from partialseg.compute import Compute
 from partialseg.data import MEAN, STD
 from partialseg.epoch_record import EpochRecord
@@ -108,6 +110,20 @@ def write_params(file: Path, **changes: Any) -> None:
     sample["train"] |= changes
     sample["evaluate"] |= {"workers": 0, "precision": "float32", "panel_patches": 2}
     file.write_text(yaml.safe_dump(params), encoding="utf-8")
+
+
+def fails_with(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    main: Callable[[], None],
+    arguments: Sequence[str],
+) -> str:
+    """Run a stage's main(), which must end with status 1, and return what it says of it."""
+    monkeypatch.setattr(sys, "argv", ["stage.py", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        run(main)
+    assert stop.value.code == 1
+    return capsys.readouterr().err
 
 
 class Lookup(nn.Module):

@@ -10,9 +10,10 @@ dataset: sample
 label_fraction: 0.10
 seed: 42
 architectures: [unet, unetplusplus]
+recipes: [plain, tuned_2]
 datasets:
-  sample: {download: {}, tile: {}, train: {}, evaluate: {}}
-  folder: {download: {}, tile: {}, train: {}, evaluate: {}}
+  sample: {download: {}, tile: {}, train: {}, recipes: {plain: {}, tuned_2: {a: 1}}, evaluate: {}}
+  folder: {download: {}, tile: {}, train: {}, recipes: {plain: {}}, evaluate: {}}
 """
 
 
@@ -40,6 +41,22 @@ def test_valid_parameters_leave_a_note_that_never_changes(tmp_path: Path) -> Non
         ("[unet, ", "[segnet, ", r"architectures\.0: should be 'unet' or .*, got 'segnet'"),
         ("[unet, unetplusplus]", "[unet, unet]", r"architectures must differ, got \['unet', 'un"),
         ("[unet, unetplusplus]", "[]", r"architectures: .*at least 1 item"),
+        ("[plain, tuned_2]", "[plain, plain]", r"recipes must differ, got \['plain', 'plain'\]"),
+        ("[plain, tuned_2]", "[]", r"recipes: .*at least 1 item"),
+        (
+            "[plain, tuned_2]",
+            "[fast]",
+            r"recipes: 'fast' is not in datasets\.sample\.recipes \(p",
+        ),
+        (
+            "dataset: sample",
+            "dataset: folder",
+            r"'tuned_2' is not in datasets\.folder\.recipes \(p",
+        ),
+        ("[plain, tuned_2]", "[2-fast]", r"recipes\.0: .*pattern.*, got '2-fast'"),
+        ("{plain: {}, t", "{../x: {}, t", r"datasets\.sample\.recipes\.\.\./x.*: .*pattern"),
+        ("{plain: {}, t", "{plain: , t", r"sample\.recipes\.plain: .*, got None"),
+        (", recipes: {plain: {}}", "", r"datasets\.folder\.recipes: is missing"),
         ("seed: 42", "seed: 4294967296", r"seed: should be less than 4294967296, got 4294967296"),
         ("sample: {download: {}, ", "sample: {downlaod: {}, ", r"sample\.downlaod: is unknown"),
         ("seed: 42", "seed: -1", r"seed: .*greater than or equal to 0, got -1"),

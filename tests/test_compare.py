@@ -8,36 +8,56 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from code_of_stage import SRC
-from compare import compare, headline, main, run_files, write_headline_curves
-from partialseg.command import run
+from compare import (
+    compare,
+    listed_runs,
+    main,
+    run_files,
+    summary,
+    write_curve,
+    write_headline_curves,
+)
 from partialseg.curves import CURVES, CurveWriter
-from partialseg.error_figures import PanelRow
-from partialseg.figures import RunCurves, RunScore
+from partialseg.figures.curves import RunCurves
+from partialseg.figures.maps import PanelRow
+from partialseg.figures.miou import RunScore
 from partialseg.panel import choose_panel
 from partialseg.patches import PatchStore
 from partialseg.results import RunResults, read_results, write_results
+from partialseg.run import Run
 from partialseg.visibility import visible_pixels
-from small_run import isolate, record, write_params
+from small_run import fails_with, isolate, record, write_params
 
 ARCHITECTURES = ("unet", "unetplusplus")
+RECIPES = ("reproduction", "tuned")
 FRACTIONS = ("0.05", "0.1", "0.15")
 FIGURES = ("confusion.png", "curves.png", "miou.png", "panel.png")
 TABLES = ("table.csv", "table.json", "table.md")
 
 
-def number_of(architecture: str, fraction: str) -> int:
+def a_run(architecture: str, fraction: str, recipe: str) -> Run:
+    return Run(architecture=architecture, fraction=fraction, recipe=recipe)
+
+
+def number_of(run: Run) -> int:
     """Return a number of a run, from which all its made-up results follow."""
-    return 10 * FRACTIONS.index(fraction) + ARCHITECTURES.index(architecture)
+    return (
+        10 * FRACTIONS.index(run.fraction)
+        + 2 * ARCHITECTURES.index(run.architecture)
+        + RECIPES.index(run.recipe)
+    )
 
 
-def detail_of(architecture: str, fraction: str) -> dict[str, Any]:
-    number = number_of(architecture, fraction)
+def detail_of(run: Run) -> dict[str, Any]:
+    number = number_of(run)
     split = {"accuracy": 0.5 + number / 100, "majority_class": "field", "majority_miou": 0.125}
     return {
-        "architecture": architecture,
-        "label_fraction": float(fraction),
+        "architecture": run.architecture,
+        "label_fraction": float(run.fraction),
+        "recipe": run.recipe,
         "seed": 42,
         "parameters": 1_000_000 + number,
         "train_seconds": 60.0 + number,
@@ -51,12 +71,12 @@ def detail_of(architecture: str, fraction: str) -> dict[str, Any]:
     }
 
 
-def write_run(folder: Path, architecture: str, fraction: str) -> None:
-    name, number = f"{architecture}-{fraction}", number_of(architecture, fraction)
+def write_run(folder: Path, run: Run) -> None:
+    number = number_of(run)
     panel = np.full((2, 32, 32), number % 3, np.uint8)
-    results = RunResults(detail=detail_of(architecture, fraction), panel=panel)
-    write_results(run_files(folder / "runs", folder / "metrics", name), results)
-    with CurveWriter(folder / "runs" / name / "curves") as curves:
+    results = RunResults(run=run, detail=detail_of(run), panel=panel)
+    write_results(run_files(folder / "runs", folder / "metrics", run), results)
+    with CurveWriter(folder / "runs" / run.folder / "curves") as curves:
         for epoch in (1, 2):
             curves.append(record(epoch, val_miou=number / 100 + epoch / 1000))
 
@@ -65,12 +85,11 @@ def write_run(folder: Path, architecture: str, fraction: str) -> None:
 def folder(
     make_patches: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Return a folder with a patch store, and runs of two architectures at three fractions."""
+    """Return a folder with a patch store, and runs at three fractions."""
     isolate(monkeypatch, tmp_path)
     make_patches()
-    for architecture in ARCHITECTURES:
-        for fraction in FRACTIONS:
-            write_run(tmp_path, architecture, fraction)
+    for run in listed_runs(FRACTIONS, ARCHITECTURES, RECIPES):
+        write_run(tmp_path, run)
     return tmp_path
 
 
@@ -86,12 +105,16 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Any, ...]]:
 
 
 def compare_in(
-    folder: Path, fractions: Sequence[str] = ("0.1", "0.15"), dataset: str = "sample"
-) -> list[RunResults]:
+    folder: Path,
+    fractions: Sequence[str] = ("0.1", "0.15"),
+    recipes: Sequence[str] = RECIPES,
+    headline: str = "0.1",
+    dataset: str = "sample",
+) -> tuple[list[RunResults], list[RunCurves]]:
     return compare(
         dataset,
-        ARCHITECTURES,
-        fractions,
+        listed_runs(fractions, ARCHITECTURES, recipes),
+        headline,
         folder / "patches",
         folder / "runs",
         folder / "metrics",
@@ -99,49 +122,53 @@ def compare_in(
     )
 
 
-def names_of(results: Sequence[RunResults]) -> list[tuple[str, float]]:
-    return [(result.architecture, result.fraction) for result in results]
-
-
 def table_in(folder: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = json.loads((folder / "out" / "table.json").read_text())
     return rows
 
 
-def test_runs_come_by_fraction_and_architecture_and_equal_fractions_once(
+def test_runs_are_listed_by_fraction_then_architecture_then_recipe() -> None:
+    listed = listed_runs(["0.1", "1e-3", "0.1"], ["unetplusplus", "unet"], ["tuned", "a"])
+    assert [run.folder for run in listed] == [
+        *("unetplusplus-1e-3-tuned", "unetplusplus-1e-3-a", "unet-1e-3-tuned", "unet-1e-3-a"),
+        *("unetplusplus-0.1-tuned", "unetplusplus-0.1-a", "unet-0.1-tuned", "unet-0.1-a"),
+    ]
+
+
+def test_results_curves_and_table_come_in_the_order_listed(
     folder: Path, drawn: dict[str, Any]
 ) -> None:
-    results = compare_in(folder, ["0.15", "0.1", "0.15"])
-    expected = [("unet", 0.1), ("unetplusplus", 0.1), ("unet", 0.15), ("unetplusplus", 0.15)]
-    assert names_of(results) == expected
+    results, curves = compare_in(folder, ["0.15", "0.1"])
+    listed = listed_runs(["0.1", "0.15"], ARCHITECTURES, RECIPES)
+    assert [item.run for item in results] == [item.run for item in curves] == listed
     rows = table_in(folder)
-    assert [(row["architecture"], row["label_fraction"]) for row in rows] == expected
-    assert [row["test_miou"] for row in rows] == [0.3125 + n / 100 for n in (10, 11, 20, 21)]
-
-
-def test_fractions_are_ordered_by_value_not_by_spelling(
-    folder: Path, drawn: dict[str, Any]
-) -> None:
-    shutil.copytree(folder / "runs" / "unet-0.15", folder / "runs" / "unet-1e-3")
-    shutil.copytree(folder / "runs" / "unetplusplus-0.15", folder / "runs" / "unetplusplus-1e-3")
-    for architecture in ARCHITECTURES:
-        detail = detail_of(architecture, "0.15") | {"label_fraction": 0.001}
-        file = folder / "metrics" / "detail" / f"{architecture}-1e-3.json"
-        file.write_text(json.dumps(detail))
-    results = compare_in(folder, ["0.1", "1e-3"])
-    assert [result.fraction for result in results] == [0.001, 0.001, 0.1, 0.1]
+    assert [(row["architecture"], row["label_fraction"], row["recipe"]) for row in rows] == [
+        ("unet", 0.1, "reproduction"),
+        ("unet", 0.1, "tuned"),
+        ("unetplusplus", 0.1, "reproduction"),
+        ("unetplusplus", 0.1, "tuned"),
+        ("unet", 0.15, "reproduction"),
+        ("unet", 0.15, "tuned"),
+        ("unetplusplus", 0.15, "reproduction"),
+        ("unetplusplus", 0.15, "tuned"),
+    ]
+    numbers = (10, 11, 12, 13, 20, 21, 22, 23)
+    assert [row["test_miou"] for row in rows] == [0.3125 + n / 100 for n in numbers]
 
 
 def test_a_leftover_run_is_not_read(folder: Path, drawn: dict[str, Any]) -> None:
-    (folder / "metrics" / "unet-0.05.json").write_text("damaged")
-    (folder / "metrics" / "detail" / "unet-0.05.json").write_text("damaged")
-    (folder / "runs" / "unet-0.05" / "panel.npy").write_text("damaged")
-    shutil.rmtree(folder / "runs" / "unet-0.05" / "curves")
-    shutil.rmtree(folder / "runs" / "unetplusplus-0.05")
-    results = compare_in(folder)
-    assert 0.05 not in [fraction for _, fraction in names_of(results)]
-    assert "5 %" not in (folder / "out" / "table.md").read_text().replace("15 %", "")
-    assert not any("5 %" in name.replace("15 %", "") for name in drawn["draw_confusions"][0])
+    for name in ("unet-0.05-tuned", "unet-0.1-tuned"):
+        (folder / "metrics" / f"{name}.json").write_text("damaged")
+        (folder / "metrics" / "detail" / f"{name}.json").write_text("damaged")
+        (folder / "runs" / name / "panel.npy").write_text("damaged")
+        shutil.rmtree(folder / "runs" / name / "curves")
+    shutil.rmtree(folder / "runs" / "unetplusplus-0.05-reproduction")
+    compare_in(folder, recipes=["reproduction"])
+    assert {(row["label_fraction"], row["recipe"]) for row in table_in(folder)} == {
+        (0.1, "reproduction"),
+        (0.15, "reproduction"),
+    }
+    assert [*drawn["draw_confusions"][0]] == ["UNet 10 %", "UNet++ 10 %"]
 
 
 def test_the_trivial_answer_stands_in_table_and_figure(folder: Path, drawn: dict[str, Any]) -> None:
@@ -155,36 +182,53 @@ def test_the_figures_of_the_report_stand_beside_landcover_ai_alone(
     folder: Path, drawn: dict[str, Any]
 ) -> None:
     compare_in(folder, dataset="landcover_ai")
-    assert table_in(folder)[0]["report_best_batch_miou"] == 0.4887
+    assert [row["report_best_batch_miou"] for row in table_in(folder)][:2] == [0.4887, None]
     assert "0.2500 / 0.4887" in (folder / "out" / "table.md").read_text()
     compare_in(folder, dataset="sample")
     assert "report_best_batch_miou" not in table_in(folder)[0]
 
 
-def test_the_figures_show_the_listed_runs(folder: Path, drawn: dict[str, Any]) -> None:
-    compare_in(folder, ["0.1"])
+def test_curves_and_scores_show_the_listed_runs(folder: Path, drawn: dict[str, Any]) -> None:
+    _, returned = compare_in(folder, ["0.1"])
+    listed = listed_runs(["0.1"], ARCHITECTURES, RECIPES)
     curves: list[RunCurves] = drawn["draw_curves"][0]
-    assert [(item.architecture, item.fraction, item.epochs) for item in curves] == [
-        ("unet", 0.1, [1, 2]),
-        ("unetplusplus", 0.1, [1, 2]),
-    ]
-    assert curves[1].values.keys() == CURVES.keys()
-    assert curves[1].values["val/miou"] == [0.111, 0.112]
-    assert curves[1].values["train/loss"] == [1.0, 0.5]
+    assert curves == returned
+    assert [(item.run, item.epochs) for item in curves] == [(run, [1, 2]) for run in listed]
+    assert curves[3].values.keys() == CURVES.keys()
+    assert curves[3].values["val/miou"] == [0.131, 0.132]
+    assert curves[3].values["train/loss"] == [1.0, 0.5]
     assert drawn["draw_miou"][0] == [
-        RunScore(architecture="unet", fraction=0.1, val_miou=0.475, test_miou=0.4125),
-        RunScore(architecture="unetplusplus", fraction=0.1, val_miou=0.485, test_miou=0.4225),
+        RunScore(run=run, val_miou=0.375 + number / 100, test_miou=0.3125 + number / 100)
+        for run, number in zip(listed, (10, 11, 12, 13), strict=True)
     ]
+
+
+@pytest.mark.parametrize(
+    ("headline", "percent", "first"), [("0.1", "10 %", 10), ("0.15", "15 %", 20)]
+)
+def test_the_confusions_are_those_of_the_headline(
+    folder: Path, drawn: dict[str, Any], headline: str, percent: str, first: int
+) -> None:
+    compare_in(folder, headline=headline)
     matrices, names, _ = drawn["draw_confusions"]
     assert names == ("field", "house", "lake")
-    assert [*matrices] == ["UNet 10 %", "UNet++ 10 %"]
-    assert matrices["UNet++ 10 %"].tolist() == [[11, 1, 2], [3, 4, 5], [6, 7, 8]]
+    assert {name: counts.tolist() for name, counts in matrices.items()} == {
+        name: [[first + place, 1, 2], [3, 4, 5], [6, 7, 8]]
+        for place, name in enumerate(
+            [
+                f"UNet {percent}, reproduction",
+                f"UNet {percent}, tuned",
+                f"UNet++ {percent}, reproduction",
+                f"UNet++ {percent}, tuned",
+            ]
+        )
+    }
 
 
-def test_the_panel_shows_the_labels_of_the_smallest_fraction(
+def test_the_panel_shows_labels_and_predictions_of_the_headline(
     folder: Path, drawn: dict[str, Any]
 ) -> None:
-    compare_in(folder, ["0.15", "0.1"])
+    compare_in(folder, headline="0.15")
     rows: list[PanelRow]
     rows, names, palette, file = drawn["draw_panel"]
     store = PatchStore(folder / "patches")
@@ -193,14 +237,14 @@ def test_the_panel_shows_the_labels_of_the_smallest_fraction(
     for row, patch in zip(rows, chosen, strict=True):
         np.testing.assert_array_equal(row.image, store.image(patch))
         np.testing.assert_array_equal(row.truth, store.truth(patch))
-        expected = visible_pixels(42, patch.name, 32, 32, 0.1)
+        expected = visible_pixels(42, patch.name, 32, 32, 0.15)
         np.testing.assert_array_equal(row.visible, expected)
         predicted = {name: int(ids[0, 0]) for name, ids in row.predictions.items()}
         assert predicted == {
-            "UNet 10 %": 10 % 3,
-            "UNet++ 10 %": 11 % 3,
-            "UNet 15 %": 20 % 3,
-            "UNet++ 15 %": 21 % 3,
+            "UNet 15 %, reproduction": 20 % 3,
+            "UNet 15 %, tuned": 21 % 3,
+            "UNet++ 15 %, reproduction": 22 % 3,
+            "UNet++ 15 %, tuned": 23 % 3,
         }
     assert names == ("field", "house", "lake")
     assert palette == ((200, 180, 90), (200, 40, 30), (40, 90, 200))
@@ -208,40 +252,77 @@ def test_the_panel_shows_the_labels_of_the_smallest_fraction(
     assert (folder / "out" / "table.md").is_file()
 
 
-def test_the_headline_is_keyed_by_architecture_at_every_fraction(
+def test_a_headline_without_runs_is_refused(folder: Path) -> None:
+    message = r"no run to compare is at the headline fraction 0\.05"
+    with pytest.raises(ValueError, match=message):
+        compare_in(folder, ["0.1", "0.15"], headline="0.05")
+    assert not (folder / "out").exists()
+
+
+def test_the_summary_is_keyed_by_architecture_and_recipe_at_every_fraction(
     folder: Path, drawn: dict[str, Any]
 ) -> None:
-    results = compare_in(folder, FRACTIONS)
-    at_5, at_15 = headline(results, 0.05), headline(results, 0.15)
+    results, _ = compare_in(folder, FRACTIONS)
+    at_5, at_15 = summary(results, "0.05"), summary(results, "0.15")
     assert at_15 == {
         architecture: {
-            "val_miou": 0.375 + number / 100,
-            "val_accuracy": 0.5 + number / 100,
-            "test_miou": 0.3125 + number / 100,
-            "test_accuracy": 0.5 + number / 100,
-            "train_seconds": 60.0 + number,
+            recipe: {
+                "val_miou": 0.375 + number / 100,
+                "val_accuracy": 0.5 + number / 100,
+                "test_miou": 0.3125 + number / 100,
+                "test_accuracy": 0.5 + number / 100,
+                "train_seconds": 60.0 + number,
+            }
+            for recipe, number in zip(RECIPES, numbers, strict=True)
         }
-        for architecture, number in (("unet", 20), ("unetplusplus", 21))
+        for architecture, numbers in (("unet", (20, 21)), ("unetplusplus", (22, 23)))
     }
-    assert at_5["unet"]["test_miou"] == 0.3125
-    assert {name: [*scores] for name, scores in at_5.items()} == {
-        name: [*scores] for name, scores in at_15.items()
-    }
+    assert at_5["unet"]["reproduction"]["test_miou"] == 0.3125
+    assert keys_of(at_5) == keys_of(at_15)
 
 
-def test_the_headline_curves_have_a_column_an_architecture(folder: Path) -> None:
-    write_headline_curves(folder / "runs", ARCHITECTURES, "0.15", folder / "curves")
-    assert sorted(path.name for path in (folder / "curves").iterdir()) == [
-        "train_loss.csv",
-        "val_accuracy.csv",
-        "val_loss.csv",
-        "val_miou.csv",
+def keys_of(content: Any) -> Any:
+    if not isinstance(content, dict):
+        return None
+    return {key: keys_of(value) for key, value in content.items()}
+
+
+def test_the_headline_curves_have_a_folder_a_recipe_and_a_column_an_architecture(
+    folder: Path, drawn: dict[str, Any]
+) -> None:
+    _, curves = compare_in(folder)
+    shutil.rmtree(folder / "runs")  # they are not read again
+    write_headline_curves(curves, "0.15", folder / "curves")
+    written = [path for path in (folder / "curves").rglob("*") if path.is_file()]
+    assert sorted(str(path.relative_to(folder / "curves")) for path in written) == [
+        f"{recipe}/{curve}.csv"
+        for recipe in RECIPES
+        for curve in ("train_loss", "val_accuracy", "val_loss", "val_miou")
     ]
-    assert (folder / "curves" / "val_miou.csv").read_text() == (
-        "epoch,unet,unetplusplus\n1,0.201,0.211\n2,0.202,0.212\n"
+    assert (folder / "curves" / "reproduction" / "val_miou.csv").read_text() == (
+        "epoch,unet,unetplusplus\n1,0.201,0.221\n2,0.202,0.222\n"
     )
-    assert (folder / "curves" / "train_loss.csv").read_text() == (
+    assert (folder / "curves" / "tuned" / "val_miou.csv").read_text() == (
+        "epoch,unet,unetplusplus\n1,0.211,0.231\n2,0.212,0.232\n"
+    )
+    assert (folder / "curves" / "tuned" / "train_loss.csv").read_text() == (
         "epoch,unet,unetplusplus\n1,1.0,1.0\n2,0.5,0.5\n"
+    )
+
+
+def test_a_shorter_run_ends_with_nan(tmp_path: Path) -> None:
+    """DVC draws an empty cell as 0, and leaves out one of nan."""
+    curves = [
+        RunCurves(
+            run=a_run(architecture, "0.1", "tuned"),
+            epochs=[*range(1, 1 + len(values))],
+            values={"val/miou": values},
+        )
+        for architecture, values in (("unet", [0.5, 0.25]), ("unetplusplus", [0.1, 0.2, 0.3]))
+    ]
+    write_curve(curves, "val/miou", tmp_path / "curve.csv")
+    assert (tmp_path / "curve.csv").read_text() == (
+        "epoch,unet,unetplusplus\n1,0.5,0.1\n2,0.25,0.2\n3,nan,0.3\n"
     )
 
 
@@ -249,16 +330,16 @@ def test_the_headline_curves_have_a_column_an_architecture(folder: Path) -> None
     ("missing", "message"),
     [
         (
-            "metrics/detail/unetplusplus-0.15.json",
-            r"detail/unetplusplus-0\.15\.json: missing or damaged results of a run",
+            "metrics/detail/unetplusplus-0.15-tuned.json",
+            r"detail/unetplusplus-0\.15-tuned\.json: missing or damaged results of a run",
         ),
         (
-            "runs/unet-0.1/panel.npy",
-            r"unet-0\.1/panel\.npy: missing or damaged results of a run",
+            "runs/unet-0.1-reproduction/panel.npy",
+            r"unet-0\.1-reproduction/panel\.npy: missing or damaged results of a run",
         ),
         (
-            "runs/unet-0.15/curves/plots/metrics/val/loss.tsv",
-            r"unet-0\.15/curves/plots/metrics/val/loss\.tsv: missing or damaged curve",
+            "runs/unet-0.15-tuned/curves/plots/metrics/val/loss.tsv",
+            r"unet-0\.15-tuned/curves/plots/metrics/val/loss\.tsv: missing or damaged curve",
         ),
         ("patches/manifest.csv", "patches: no usable patch store"),
     ],
@@ -289,29 +370,37 @@ def test_the_command_writes_table_figures_curves_and_headline(folder: Path) -> N
     assert written == sorted([*FIGURES, *TABLES])
     for name in FIGURES:
         assert (folder / "out" / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    summary = json.loads((folder / "summary.json").read_text())
-    assert {name: scores["test_miou"] for name, scores in summary.items()} == {
-        "unet": 0.3125,
-        "unetplusplus": 0.3225,
+    headline = listed_runs(["0.05"], ARCHITECTURES, RECIPES)
+    files = [run_files(folder / "runs", folder / "metrics", run) for run in headline]
+    read = [read_results(*pair) for pair in zip(files, headline, strict=True)]
+    expected = {
+        "unet": {"reproduction": read[0].scores(), "tuned": read[1].scores()},
+        "unetplusplus": {"reproduction": read[2].scores(), "tuned": read[3].scores()},
     }
-    of_runs = {
-        name: read_results(run_files(folder / "runs", folder / "metrics", f"{name}-0.05")).scores()
-        for name in ARCHITECTURES
-    }
-    assert summary == of_runs
-    lines = (folder / "plots" / "curves" / "val_miou.csv").read_text().splitlines()
-    assert lines == ["epoch,unet,unetplusplus", "1,0.001,0.011", "2,0.002,0.012"]
+    assert json.loads((folder / "summary.json").read_text()) == expected
+    assert expected["unet"]["tuned"]["test_miou"] == 0.3225
+    lines = (folder / "plots" / "curves" / "tuned" / "val_miou.csv").read_text().splitlines()
+    assert lines == ["epoch,unet,unetplusplus", "1,0.011,0.031", "2,0.012,0.032"]
+
+
+def test_the_recipes_are_those_of_the_params_file(
+    folder: Path, drawn: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_params(folder / "params.yaml")
+    params = yaml.safe_load((folder / "params.yaml").read_text())
+    (folder / "params.yaml").write_text(yaml.safe_dump(params | {"recipes": ["tuned"]}))
+    monkeypatch.setattr(sys, "argv", ["compare.py", *arguments("0.1", headline="0.1")])
+    main()
+    assert [row["recipe"] for row in table_in(folder)] == ["tuned", "tuned"]
+    assert [path.name for path in (folder / "plots" / "curves").iterdir()] == ["tuned"]
 
 
 def test_the_command_ends_with_status_1_and_one_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_params(folder / "params.yaml")
-    monkeypatch.setattr(sys, "argv", ["compare.py", *arguments("0.2", headline="0.2")])
-    with pytest.raises(SystemExit) as stop:
-        run(main)
-    error = capsys.readouterr().err
-    assert stop.value.code == 1
-    assert error.startswith("error: metrics/detail/unet-0.2.json: missing or damaged results")
+    error = fails_with(monkeypatch, capsys, main, arguments("0.2", headline="0.2"))
+    name = "metrics/detail/unet-0.2-reproduction.json"
+    assert error.startswith(f"error: {name}: missing or damaged results")
     assert error.count("\n") == 1
     assert not any((folder / name).exists() for name in ("out", "plots", "summary.json"))

@@ -9,13 +9,18 @@ import pytest
 import yaml
 
 from code_of_stage import SRC, code_of_stage
+from partialseg.curves import CURVES
 from partialseg.experiment import Architecture, Dataset
 from partialseg.models.build import ARCHITECTURES
 from partialseg.params import load_section
+from partialseg.train_params import Train
 
 ROOT = SRC.parent
-STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+PARAMS = ROOT / "params.yaml"
+PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+STAGES: dict[str, Any] = PIPELINE["stages"]
 DATASETS = get_args(Dataset)
+RECIPES = load_section(PARAMS, "recipes", list[str])
 ITEMS = [
     {"dataset": dataset, "architecture": architecture}
     for dataset, architecture in itertools.product(DATASETS, ARCHITECTURES)
@@ -76,21 +81,42 @@ def test_params_yaml_has_every_section_that_the_stages_track(dataset: str) -> No
     tracked = {param for stage in STAGES.values() for param in stage.get("params", [])}
     assert len(tracked) >= 6
     for param in tracked:
-        section = param.replace("${item.dataset}", dataset)
-        assert load_section(ROOT / "params.yaml", section, object) is not None
+        for recipe in RECIPES:
+            section = param.replace("${item.dataset}", dataset).replace("${item.recipe}", recipe)
+            assert load_section(PARAMS, section, object) is not None
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_recipe_of_a_data_set_gives_parameters_of_a_training(dataset: str) -> None:
+    section = f"datasets.{dataset}"
+    known = load_section(PARAMS, f"{section}.recipes", dict[str, object])
+    assert known.keys() >= set(RECIPES)
+    trained = {
+        name: load_section(PARAMS, f"{section}.train", Train, f"{section}.recipes.{name}")
+        for name in known
+    }
+    assert trained["reproduction"] == load_section(PARAMS, f"{section}.train", Train)
+
+
+def test_dvc_plots_the_curves_of_every_recipe() -> None:
+    files = [[*plot["y"]] for entry in PIPELINE["plots"] for plot in entry.values()]
+    names = [curve.replace("/", "_") for curve in CURVES]
+    assert files == [[f"plots/curves/{recipe}/{name}.csv" for recipe in RECIPES] for name in names]
+    columns = {
+        column for entry in PIPELINE["plots"] for p in entry.values() for column in p["y"].values()
+    }
+    assert columns == {"${architectures}"}
 
 
 def test_landcover_ai_has_the_settings_of_the_report() -> None:
-    from partialseg.training import Train
     from tile import Tile
 
-    params = ROOT / "params.yaml"
-    train = load_section(params, "datasets.landcover_ai.train", Train)
+    train = load_section(PARAMS, "datasets.landcover_ai.train", Train)
     assert (train.learning_rate, train.weight_decay) == (1e-5, 1e-4)
     assert (train.batch_size, train.epochs, train.base_channels) == (32, 12, 64)
     assert train.class_weights == (0.66, 1.27, 1.12, 1.03, 1.91)
     assert train.precision == "auto"
-    tile = load_section(params, "datasets.landcover_ai.tile", Tile)
+    tile = load_section(PARAMS, "datasets.landcover_ai.tile", Tile)
     assert (tile.source_size, tile.size, tile.split) == (512, 384, "official")
-    assert load_section(params, "seed", int) == 42
-    assert load_section(params, "architectures", list[str]) == ["unet", "unetplusplus"]
+    assert load_section(PARAMS, "seed", int) == 42
+    assert load_section(PARAMS, "architectures", list[str]) == ["unet", "unetplusplus"]

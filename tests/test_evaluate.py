@@ -16,18 +16,19 @@ from numpy.typing import NDArray
 from code_of_stage import SRC
 from evaluate import Evaluate, evaluate, main, run_scores, split_scores
 from partialseg.checkpoint import load_checkpoint, save_checkpoint
-from partialseg.command import run
 from partialseg.confusion import ConfusionMatrix
 from partialseg.data import MEAN, STD
 from partialseg.panel import choose_panel
 from partialseg.params import load_section
 from partialseg.patches import PatchStore
 from partialseg.results import RunFiles, read_results
+from partialseg.run import Run
 from partialseg.scoring import Scores
 from partialseg.truth import NO_TRUTH
-from small_run import isolate, record, small_run, write_params
+from small_run import fails_with, isolate, record, small_run, write_params
 
 WEIGHTS = (0.5, 1.0, 2.5)
+RUN = Run(architecture="unet", fraction="0.5", recipe="reproduction")
 PARAMS = Evaluate(batch_size=2, precision="float32", workers=0, panel_patches=2)
 
 
@@ -129,7 +130,8 @@ def test_the_panel_holds_the_predictions_of_its_patches(
 
 
 def test_what_is_returned_is_what_is_written(patches: Path, trained: Path, files: RunFiles) -> None:
-    returned, read = evaluate(patches, trained, files, PARAMS), read_results(files)
+    returned, read = evaluate(patches, trained, files, PARAMS), read_results(files, RUN)
+    assert returned.run == read.run
     assert returned.detail == read.detail
     np.testing.assert_array_equal(returned.panel, read.panel)
     assert json.loads(files.scores.read_text()) == returned.scores()
@@ -159,6 +161,7 @@ def test_a_run_tells_its_settings_and_cost(patches: Path, trained: Path, files: 
     expected = {
         "architecture": "unet",
         "label_fraction": 0.5,
+        "recipe": "reproduction",
         "seed": 2,
         "parameters": sum(weight.numel() for weight in best.build().parameters()),
         "compute": "CPU, float32",
@@ -171,6 +174,14 @@ def test_a_run_tells_its_settings_and_cost(patches: Path, trained: Path, files: 
         "best_val_batch_miou": max(item.val_batch_miou for item in last.history),
     }
     assert {key: value for key, value in detail.items() if key not in ("val", "test")} == expected
+
+
+def test_the_axes_of_a_run_come_from_its_checkpoint(trained: Path) -> None:
+    last = load_checkpoint(trained / "last.pt")
+    last = replace(last, architecture="unetplusplus", label_fraction=0.15, recipe="tuned")
+    scores = run_scores(last, best_epoch=2, parameters=5)
+    axes = (scores["architecture"], scores["label_fraction"], scores["recipe"])
+    assert axes == ("unetplusplus", 0.15, "tuned")
 
 
 def test_the_validation_scores_are_those_of_the_best_epoch(
@@ -314,14 +325,14 @@ def test_the_command_writes_and_prints_the_scores(
     write_params(tmp_path / "params.yaml")
     script = [sys.executable, SRC / "evaluate.py", *arguments(patches)]
     done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=True)
-    detail = read_results(files).detail
+    detail = read_results(files, RUN).detail
     expected = [
         f"{split}: mIoU {detail[split]['miou']:.4f} (all {detail[split]['majority_class']}: "
         f"{detail[split]['majority_miou']:.4f}), accuracy {detail[split]['accuracy']:.4f}"
         for split in ("val", "test")
     ]
     assert done.stdout.splitlines() == expected
-    assert read_results(files).panel.shape == (2, 32, 32)
+    assert read_results(files, RUN).panel.shape == (2, 32, 32)
 
 
 @pytest.mark.parametrize(
@@ -340,11 +351,7 @@ def test_the_command_ends_with_status_1_and_one_line(
     message: str,
 ) -> None:
     write_params(tmp_path / "params.yaml")
-    monkeypatch.setattr(sys, "argv", ["evaluate.py", *arguments(patches, **changes)])
-    with pytest.raises(SystemExit) as stop:
-        run(main)
-    error = capsys.readouterr().err
-    assert stop.value.code == 1
+    error = fails_with(monkeypatch, capsys, main, arguments(patches, **changes))
     assert error.startswith(message)
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()

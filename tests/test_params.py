@@ -1,6 +1,6 @@
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Field
@@ -74,6 +74,83 @@ def test_a_bad_value_is_named_by_file_key_rule_and_value(
 ) -> None:
     with pytest.raises(ValueError, match=r"params\.yaml: .*" + message):
         load(tmp_path, GOOD.replace(old, new))
+
+
+def load_changed(tmp_path: Path, text: str, changes: str) -> Section:
+    """Load a section with the changes of another one, written as a flow mapping."""
+    file = tmp_path / "params.yaml"
+    indented = "".join(f"    {line}\n" for line in text.splitlines())
+    file.write_text(f"data:\n  x:\n{indented}  other:\n    new: {changes}\n", encoding="utf-8")
+    return load_section(file, "data.x", Section, "data.other.new")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ("{}", {}),
+        ("{epochs: 5}", {"epochs": 5}),
+        ("{inner: {high: 9}}", {"inner": Inner(low=1, high=9)}),
+        ("{inner: {low: 0, high: 9}, mode: b}", {"inner": Inner(low=0, high=9), "mode": "b"}),
+        ("{weights: [7]}", {"weights": (7.0,)}),  # a list is replaced, not mixed
+        ("{weights: auto}", {"weights": "auto"}),
+    ],
+)
+def test_changes_replace_keys_at_any_depth(
+    tmp_path: Path, changes: str, expected: dict[str, Any]
+) -> None:
+    assert load_changed(tmp_path, GOOD, changes) == replace(load(tmp_path, GOOD), **expected)
+
+
+def test_changes_may_give_what_the_section_lacks(tmp_path: Path) -> None:
+    without = GOOD.replace("epochs: 3\n", "")
+    assert load_changed(tmp_path, without, "{epochs: 5}").epochs == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ("{epoch: 5}", r"data\.other\.new\.epoch: is unknown \(value 5\)$"),
+        ("{epochs: five}", r"data\.other\.new\.epochs: .*integer, got 'five'$"),
+        ("{inner: {hihg: 5}}", r"data\.other\.new\.inner\.hihg: is unknown \(value 5\)$"),
+        ("{inner: {low: x}}", r"data\.other\.new\.inner\.low: .*integer, got 'x'$"),
+        ("{inner: {low: 7}}", r"data\.other\.new\.inner: low 7 exceeds high 2$"),
+        ("{inner: 7}", r"data\.other\.new\.inner: .*, got 7$"),
+        ("7", r"data\.other\.new: .*got 7$"),
+    ],
+)
+def test_a_bad_change_is_named_by_the_section_of_the_changes(
+    tmp_path: Path, changes: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=r"params\.yaml: " + message):
+        load_changed(tmp_path, GOOD, changes)
+
+
+@pytest.mark.parametrize("changes", ["{}", "{rate: 0.5, inner: {low: 0}}", "{inner: {}}"])
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("epochs: 3\n", "", r"data\.x\.epochs: is missing$"),
+        ("epochs: 3", "epochs: three", r"data\.x\.epochs: .*integer, got 'three'$"),
+        (", high: 2", "", r"data\.x\.inner\.high: is missing$"),
+        (
+            "[1, 2.5]",
+            "[1, x]",
+            r"data\.x\.weights\.lit.*; data\.x\.weights\.tup.*\.1: .* got 'x'$",
+        ),
+    ],
+)
+def test_what_is_wrong_without_the_changes_is_named_by_its_section(
+    tmp_path: Path, changes: str, old: str, new: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        load_changed(tmp_path, GOOD.replace(old, new), changes)
+
+
+def test_missing_changes_are_named(tmp_path: Path) -> None:
+    load(tmp_path, GOOD)
+    message = r"data\.x\.fast: no key 'fast' in data\.x \(keys: rate, "
+    with pytest.raises(ValueError, match=message):
+        load_section(tmp_path / "params.yaml", "data.x", Section, "data.x.fast")
 
 
 def test_a_missing_section_names_the_keys_there_are(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The pipeline itself: the real configuration, shrunk, run by DVC in a temporary clone."""
 
+import itertools
 import json
 import os
 import shutil
@@ -85,6 +86,7 @@ def shrink(params: dict[str, Any]) -> dict[str, Any]:
     sample["download"] |= {"orthophotos": 4, "min_side": 260, "max_side": 300, "cell": 128}
     sample["tile"] |= {"source_size": 128, "size": 96}
     sample["train"] |= {"base_channels": 4, "epochs": 4, "batch_size": 2, "workers": 0}
+    sample["recipes"]["tuned"] |= {"epochs": 3}
     sample["evaluate"] |= {"workers": 0, "panel_patches": 2}
     return params
 
@@ -102,16 +104,20 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     return made
 
 
+ARCHITECTURES = ("unet", "unetplusplus")
+FRACTIONS = ("0.1", "0.15")
+RECIPES = ("reproduction", "tuned")
 STAGES = [
     "check",
     "download@sample",
     "tile@sample",
-    *(f"label@sample-{fraction}" for fraction in ("0.1", "0.15")),
+    *(f"label@sample-{fraction}" for fraction in FRACTIONS),
     *(
-        f"{stage}@sample-{architecture}-{fraction}"
+        f"{stage}@sample-{architecture}-{fraction}-{recipe}"
         for stage in ("train", "evaluate")
-        for architecture in ("unet", "unetplusplus")
-        for fraction in ("0.1", "0.15")
+        for architecture in ARCHITECTURES
+        for fraction in FRACTIONS
+        for recipe in RECIPES
     ),
     "compare@sample",
 ]
@@ -127,20 +133,26 @@ def test_every_stage_runs_once_and_a_second_repro_runs_none(clone: Clone) -> Non
     assert "Data and pipelines are up to date." in clone.run("dvc", "status")
 
 
-def test_the_table_has_the_four_cells(clone: Clone) -> None:
+def test_the_table_has_the_eight_cells(clone: Clone) -> None:
     rows = clone.read("plots/sample/table.json")
-    cells = [(row["label_fraction"], row["architecture"]) for row in rows]
+    cells = [(row["label_fraction"], row["architecture"], row["recipe"]) for row in rows]
     assert cells == [
-        (0.1, "unet"),
-        (0.1, "unetplusplus"),
-        (0.15, "unet"),
-        (0.15, "unetplusplus"),
+        (0.1, "unet", "reproduction"),
+        (0.1, "unet", "tuned"),
+        (0.1, "unetplusplus", "reproduction"),
+        (0.1, "unetplusplus", "tuned"),
+        (0.15, "unet", "reproduction"),
+        (0.15, "unet", "tuned"),
+        (0.15, "unetplusplus", "reproduction"),
+        (0.15, "unetplusplus", "tuned"),
     ]
-    for row in rows:
-        run = clone.read(f"metrics/sample/{row['architecture']}-{row['label_fraction']}.json")
+    for row, (fraction, architecture, recipe) in zip(rows, cells, strict=True):
+        run = clone.read(f"metrics/sample/{architecture}-{fraction}-{recipe}.json")
         assert (row["best_val_miou"], row["test_miou"]) == (run["val_miou"], run["test_miou"])
     shown = clone.run("dvc", "metrics", "show")
-    assert "metrics/summary.json" in shown and "metrics/sample/unetplusplus-0.15.json" in shown
+    assert (
+        "metrics/summary.json" in shown and "metrics/sample/unetplusplus-0.15-tuned.json" in shown
+    )
 
 
 def test_no_output_in_git_is_large_and_no_data_is_tracked(clone: Clone) -> None:
@@ -160,38 +172,90 @@ def test_the_curves_show_in_dvc(clone: Clone) -> None:
         "Validation mIoU",
     ]
     points = plots["data"]["Training loss"][0]["content"]["data"]["values"]
-    drawn = {(point["field"], point["epoch"]) for point in points}
-    assert drawn == {(name, epoch) for name in ("unet", "unetplusplus") for epoch in "1234"}
+    drawn = {(point["filename::field"], point["epoch"]) for point in points}
+    assert drawn == {
+        (f"{recipe}/train_loss.csv::{architecture}", epoch)
+        for recipe, epochs in (("reproduction", "1234"), ("tuned", "123"))
+        for architecture in ARCHITECTURES
+        for epoch in epochs
+    }
+
+
+def test_one_recipe_alone_trains_nothing_again_and_its_curves_show(clone: Clone) -> None:
+    out = clone.run("dvc", "exp", "run", "-S", "recipes=[reproduction]")
+    assert "Running stage 'compare@sample'" in out and "Running stage 'train" not in out
+    rows = clone.read("plots/sample/table.json")
+    assert [row["recipe"] for row in rows] == ["reproduction"] * 4
+    summary = clone.read("metrics/summary.json")
+    assert {name: [*recipes] for name, recipes in summary.items()} == {
+        "unet": ["reproduction"],
+        "unetplusplus": ["reproduction"],
+    }
+    shown = clone.run("dvc", "plots", "show")  # it warns of the files that are not there
+    assert "index.html" in shown
+    page = (clone.folder / "dvc_plots" / "index.html").read_text()
+    assert "reproduction/train_loss.csv::unetplusplus" in page
+    shutil.rmtree(clone.folder / "dvc_plots")
+    clone.run("git", "checkout", "-q", ".")
+    clone.run("dvc", "checkout")
 
 
 def test_another_fraction_moves_the_headline_and_trains_nothing_again(clone: Clone) -> None:
-    assert clone.read("metrics/summary.json")["unet"] == clone.read("metrics/sample/unet-0.1.json")
+    assert clone.read("metrics/summary.json") == scores_at(clone, "0.1")
     out = clone.run("dvc", "exp", "run", "-S", "label_fraction=0.15")
     assert "Running stage 'compare@sample'" in out
     assert "Running stage 'train" not in out and "Running stage 'label" not in out
-    summary = clone.read("metrics/summary.json")
-    assert summary["unet"] == clone.read("metrics/sample/unet-0.15.json")
+    few, more = scores_at(clone, "0.1"), scores_at(clone, "0.15")
+    assert clone.read("metrics/summary.json") == more
     changed = json.loads(clone.run("dvc", "metrics", "diff", "--json"))["metrics/summary.json"]
-    for architecture in ("unet", "unetplusplus"):  # scores, not only the time of training
-        few = clone.read(f"metrics/sample/{architecture}-0.1.json")["val_accuracy"]
-        more = clone.read(f"metrics/sample/{architecture}-0.15.json")["val_accuracy"]
-        moved = changed[f"{architecture}.val_accuracy"]
-        assert (moved["old"], moved["new"]) == (few, more)
+    assert {key: (move["old"], move["new"]) for key, move in changed.items()} == {
+        f"{architecture}.{recipe}.{score}": (value, more[architecture][recipe][score])
+        for architecture, recipe in itertools.product(ARCHITECTURES, RECIPES)
+        for score, value in few[architecture][recipe].items()
+        if value != more[architecture][recipe][score]
+    }
+    assert any(key.endswith(".val_accuracy") for key in changed)  # not only the training time
     assert "val_accuracy" in clone.run("dvc", "metrics", "diff")
     clone.run("git", "checkout", "-q", ".")
     clone.run("dvc", "checkout")
+
+
+def scores_at(clone: Clone, fraction: str) -> dict[str, dict[str, Any]]:
+    return {
+        architecture: {
+            recipe: clone.read(f"metrics/sample/{architecture}-{fraction}-{recipe}.json")
+            for recipe in RECIPES
+        }
+        for architecture in ARCHITECTURES
+    }
+
+
+def test_editing_a_recipe_trains_its_runs_alone(clone: Clone) -> None:
+    params = yaml.safe_load((clone.folder / "params.yaml").read_text())
+    params["datasets"]["sample"]["recipes"]["tuned"]["learning_rate"] = 1.0e-3
+    clone.edit_params(**params)
+    stale = [line for line in clone.run("dvc", "status").splitlines() if not line.startswith("\t")]
+    trained = {line.rstrip(":") for line in stale if line.startswith("train")}
+    assert trained == {
+        f"train@sample-{architecture}-{fraction}-tuned"
+        for architecture in ARCHITECTURES
+        for fraction in FRACTIONS
+    }
+    clone.run("git", "checkout", "-q", "params.yaml")
 
 
 def test_a_new_fraction_in_a_temporary_workspace_trains_its_cells_only(clone: Clone) -> None:
     before = clone.run("git", "status", "--porcelain")
     out = clone.run("dvc", "exp", "run", "--temp", "-S", "label_fraction=0.05", "-n", "five")
     trained = [line for line in out.splitlines() if line.startswith("Running stage 'train")]
-    assert len(trained) == 2 and all("-0.05'" in line for line in trained)
+    assert len(trained) == 4 and all("-0.05-" in line for line in trained)
     assert clone.run("git", "status", "--porcelain") == before
     rows = [line.split("|")[1].strip() for line in out.splitlines() if "| UNet" in line]
-    assert rows == ["5 %", "5 %", "10 %", "10 %", "15 %", "15 %"]
+    assert rows == ["5 %"] * 4 + ["10 %"] * 4 + ["15 %"] * 4
     diff = json.loads(clone.run("dvc", "metrics", "diff", "HEAD", "five", "--json"))
-    assert "unet.val_accuracy" in diff["metrics/summary.json"]
+    changed = diff["metrics/summary.json"]
+    assert any(key.startswith("unet.tuned.") for key in changed)
+    assert any(key.endswith(".val_accuracy") for key in changed)
 
 
 def test_editing_one_network_trains_that_one_alone(clone: Clone) -> None:
@@ -203,12 +267,13 @@ def test_editing_one_network_trains_that_one_alone(clone: Clone) -> None:
         if not line.startswith("\t")
     }
     assert stale == {
-        f"{stage}@sample-unet-{fraction}"
+        f"{stage}@sample-unet-{fraction}-{recipe}"
         for stage in ("train", "evaluate")
-        for fraction in ("0.1", "0.15")
+        for fraction in FRACTIONS
+        for recipe in RECIPES
     }
-    figures = clone.folder / "src" / "partialseg" / "figures.py"
-    figures.write_text(figures.read_text() + "\n# edited\n")
+    figure = clone.folder / "src" / "partialseg" / "figures" / "miou.py"
+    figure.write_text(figure.read_text() + "\n# edited\n")
     clone.run("git", "checkout", "-q", "src/partialseg/models/unet.py")
     assert [
         line for line in clone.run("dvc", "status").splitlines() if not line.startswith("\t")
@@ -222,6 +287,10 @@ def test_editing_one_network_trains_that_one_alone(clone: Clone) -> None:
         ("label_fraction=1.5", "label_fraction: should be less than or equal to 1, got 1.5"),
         ("label_fraction=0", "label_fraction: should be greater than 0, got 0"),
         ("architectures=[segnet]", "architectures.0: should be 'unet' or 'unetplusplus', got 'se"),
+        (
+            "recipes=[fast]",
+            "recipes: 'fast' is not in datasets.sample.recipes (reproduction, ",
+        ),
         ("dataset=moon", "dataset: should be 'sample', 'landcover_ai' or 'folder', got 'moon'"),
         ("datasets.sample.tile.size=none", "datasets.sample.tile.size: should be a valid integer"),
     ],

@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,13 @@ import numpy as np
 import pytest
 
 from partialseg.results import RunFiles, RunResults, read_results, write_results
+from partialseg.run import Run
 
+RUN = Run(architecture="unetplusplus", fraction="0.15", recipe="tuned")
 DETAIL: dict[str, Any] = {
     "architecture": "unetplusplus",
     "label_fraction": 0.15,
+    "recipe": "tuned",
     "train_seconds": 12.5,
     "seed": 42,
     "val": {
@@ -25,7 +29,7 @@ PANEL = np.arange(2 * 4 * 4, dtype=np.uint8).reshape(2, 4, 4)
 
 
 def results() -> RunResults:
-    return RunResults(detail=DETAIL, panel=PANEL)
+    return RunResults(run=RUN, detail=DETAIL, panel=PANEL)
 
 
 @pytest.fixture
@@ -40,19 +44,33 @@ def files(tmp_path: Path) -> RunFiles:
 
 
 def test_results_return_as_they_were(files: RunFiles) -> None:
-    read = read_results(files)
+    read = read_results(files, RUN)
     assert read.detail == DETAIL
     assert read.panel.dtype == np.uint8
     np.testing.assert_array_equal(read.panel, PANEL)
 
 
 def test_they_know_their_run(files: RunFiles) -> None:
-    read = read_results(files)
-    assert (read.architecture, read.fraction) == ("unetplusplus", 0.15)
+    read = read_results(files, RUN)
+    assert read.run == RUN
+
+
+@pytest.mark.parametrize(
+    "changes", [{"architecture": "unet"}, {"fraction": "0.1"}, {"recipe": "reproduction"}]
+)
+def test_results_of_another_run_are_refused(files: RunFiles, changes: dict[str, str]) -> None:
+    other = replace(RUN, **changes)
+    message = f"{files.detail}: missing or damaged results of a run: not of the run {other.folder}"
+    with pytest.raises(ValueError, match=message):
+        read_results(files, other)
+
+
+def test_the_fraction_may_be_spelt_in_another_way(files: RunFiles) -> None:
+    assert read_results(files, replace(RUN, fraction="0.150")).run.fraction == "0.150"
 
 
 def test_they_hold_a_confusion_matrix_a_split(files: RunFiles) -> None:
-    read = read_results(files)
+    read = read_results(files, RUN)
     assert read.confusion("val").dtype == np.int64
     assert read.confusion("val").tolist() == [[5, 1], [0, 2**40]]
     assert read.confusion("test").tolist() == [[1, 2], [3, 4]]
@@ -101,7 +119,7 @@ def test_a_missing_file_is_named(files: RunFiles, kind: str) -> None:
     file.unlink()
     message = f"{file}: missing or damaged results of a run: .*No such file"
     with pytest.raises(ValueError, match=message):
-        read_results(files)
+        read_results(files, RUN)
 
 
 @pytest.mark.parametrize("kind", ["detail", "panel"])
@@ -111,7 +129,7 @@ def test_a_truncated_file_is_named(files: RunFiles, kind: str, share: float) -> 
     content = file.read_bytes()
     file.write_bytes(content[: int(share * len(content))])
     with pytest.raises(ValueError, match=f"{file}: missing or damaged results of a run"):
-        read_results(files)
+        read_results(files, RUN)
 
 
 @pytest.mark.parametrize(
@@ -126,10 +144,10 @@ def test_a_file_of_something_else_is_named(files: RunFiles, kind: str, content: 
     file: Path = getattr(files, kind)
     file.write_text(content)
     with pytest.raises(ValueError, match=f"{file}: missing or damaged results of a run"):
-        read_results(files)
+        read_results(files, RUN)
 
 
 def test_a_panel_of_pickled_objects_is_not_loaded(files: RunFiles) -> None:
     np.save(files.panel, np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match=f"{files.panel}: missing or damaged results of a run"):
-        read_results(files)
+        read_results(files, RUN)

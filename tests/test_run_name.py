@@ -2,7 +2,8 @@
 
 import pytest
 
-from partialseg.run_name import architecture_name, percent, run_name
+from partialseg.run import Run
+from partialseg.run_name import architecture_name, percent, run_names
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,18 @@ def test_architecture_name(architecture: str, name: str) -> None:
     assert architecture_name(architecture) == name
 
 
-def test_run_name() -> None:
-    assert run_name("unetplusplus", 0.10) == "UNet++ 10 %"
-    assert run_name("my_net", 0.005) == "my_net 0.5 %"
+def run(architecture: str, fraction: str, recipe: str) -> Run:
+    return Run(architecture=architecture, fraction=fraction, recipe=recipe)
+
+
+def test_the_recipe_is_named_where_there_are_several() -> None:
+    runs = [run("unet", "0.1", "tuned"), run("unetplusplus", "1e-3", "reproduction")]
+    assert run_names(runs) == {
+        runs[0]: "UNet 10 %, tuned",
+        runs[1]: "UNet++ 0.1 %, reproduction",
+    }
+
+
+def test_one_recipe_of_all_is_left_out() -> None:
+    runs = [run("unetplusplus", "0.10", "tuned"), run("my_net", "0.005", "tuned")]
+    assert [*run_names(runs).values()] == ["UNet++ 10 %", "my_net 0.5 %"]

@@ -15,14 +15,13 @@ from code_of_stage import SRC
 from label import label
 from partialseg.checkpoint import load_checkpoint
 from partialseg.class_weights import inverse_root_frequency
-from partialseg.command import run
 from partialseg.curves import CURVES, read_curve
 from partialseg.epoch_record import EpochRecord
 from partialseg.labels import LabelSummary
 from partialseg.learner import Learner
 from partialseg.models.unet import UNet
 from partialseg.models.unetplusplus import UNetPlusPlus
-from small_run import LIVELY, isolate, record, small_run, train_params, write_params
+from small_run import LIVELY, fails_with, isolate, record, small_run, train_params, write_params
 from train import main, report, train
 
 
@@ -254,16 +253,6 @@ def test_the_command_ends_with_status_1_and_one_line(patches: Path, tmp_path: Pa
     assert not (tmp_path / "run").exists()
 
 
-def fails_with(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], argv: list[str]
-) -> str:
-    monkeypatch.setattr(sys, "argv", ["train.py", *argv])
-    with pytest.raises(SystemExit) as stop:
-        run(main)
-    assert stop.value.code == 1
-    return capsys.readouterr().err
-
-
 def test_a_misspelt_parameter_is_named(
     patches: Path,
     summary: LabelSummary,
@@ -272,7 +261,7 @@ def test_a_misspelt_parameter_is_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write_params(tmp_path / "params.yaml", learning_rat=0.1)
-    assert fails_with(monkeypatch, capsys, arguments(patches)) == (
+    assert fails_with(monkeypatch, capsys, main, arguments(patches)) == (
         "error: params.yaml: datasets.sample.train.learning_rat: is unknown (value 0.1)\n"
     )
     assert not (tmp_path / "run").exists()
@@ -288,7 +277,7 @@ def test_a_missing_parameter_and_a_wrong_type_are_named(
     params = yaml.safe_load((tmp_path / "params.yaml").read_text())
     del params["datasets"]["sample"]["train"]["workers"]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
-    error = fails_with(monkeypatch, capsys, arguments(patches))
+    error = fails_with(monkeypatch, capsys, main, arguments(patches))
     assert error.count("\n") == 1
     assert "datasets.sample.train.epochs: should be a valid integer, got 'many'" in error
     assert "datasets.sample.train.workers: is missing" in error
@@ -311,7 +300,7 @@ def test_missing_inputs_are_named(
     message: str,
 ) -> None:
     write_params(tmp_path / "params.yaml")
-    error = fails_with(monkeypatch, capsys, arguments(patches, **changes))
+    error = fails_with(monkeypatch, capsys, main, arguments(patches, **changes))
     assert error.startswith(message)
     assert error.count("\n") == 1
     assert not (tmp_path / "run").exists()

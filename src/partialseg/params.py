@@ -46,7 +46,7 @@ def load_section(file: Path, section: str, kind: type[T], changes: str = "") -> 
         return TypeAdapter(kind).validate_json(content, strict=True)
     except ValidationError as error:
         problems = "; ".join(
-            _problem(changes if _has(changed, item["loc"]) else section, item)
+            _problem(changes if _is_changed(changed, item["loc"]) else section, item)
             for item in error.errors()
         )
         raise ValueError(f"{file}: {problems}") from error
@@ -70,13 +70,15 @@ def _merged(value: Any, changes: Any) -> Any:
     return {**value, **{key: _merged(value.get(key), new) for key, new in changes.items()}}
 
 
-def _has(changes: Any, location: Sequence[int | str]) -> bool:
-    """Whether a section holds a location; a key that is missing below its mapping counts."""
-    if not location or not isinstance(changes, Mapping):
-        return bool(location) or bool(changes)
-    return location[0] in changes and (
-        len(location) == 1 or _has(changes[location[0]], location[1:])
-    )
+def _is_changed(changes: Any, location: Sequence[int | str]) -> bool:
+    """Whether the value at a location, or a part of it, comes from the changes."""
+    for key in location:
+        if not isinstance(changes, Mapping):
+            return True  # a value that holds the location was changed
+        if key not in changes:
+            return False
+        changes = changes[key]
+    return changes != {}
 
 
 def read_yaml(file: Path) -> Any:

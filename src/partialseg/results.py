@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialseg.atomic import new_file
+from partialseg.run import Run
 
 SCORED_SPLITS = ("val", "test")
-IDENTITY = ("architecture", "label_fraction", "seed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,23 +27,14 @@ class RunFiles:
 class RunResults:
     """The results of one run.
 
-    detail is the content of the detail file: the run's settings and cost, and for each split its
-    scores and its confusion matrix counts[t][p]; panel the predicted class ids of the panel's
-    patches, uint8 (K, H, W).
+    detail is the content of the detail file: the run's identity, settings and cost, and for each
+    split its scores and its confusion matrix counts[t][p]; panel the predicted class ids of the
+    panel's patches, uint8 (K, H, W).
     """
 
+    run: Run
     detail: dict[str, Any]
     panel: NDArray[np.uint8]
-
-    @property
-    def architecture(self) -> str:
-        """The architecture of the run."""
-        return str(self.detail["architecture"])
-
-    @property
-    def fraction(self) -> float:
-        """The label fraction of the run."""
-        return float(self.detail["label_fraction"])
 
     def scores(self) -> dict[str, float]:
         """Return the few numbers that `dvc metrics` shows of a run, best checkpoint."""
@@ -67,22 +58,24 @@ def write_results(files: RunFiles, results: RunResults) -> None:
     write_json(files.scores, results.scores())
 
 
-def read_results(files: RunFiles) -> RunResults:
-    """Read what write_results wrote.
+def read_results(files: RunFiles, run: Run) -> RunResults:
+    """Read what write_results wrote of a run.
 
     Raises:
-        ValueError: a file is missing or damaged.
+        ValueError: a file is missing, damaged or of another run.
     """
     reading = files.detail
     try:
         detail = json.loads(files.detail.read_text(encoding="utf-8"))
-        if not isinstance(detail, dict) or not detail.keys() >= {*IDENTITY, *SCORED_SPLITS}:
+        if not isinstance(detail, dict) or not detail.keys() >= {"seed", *SCORED_SPLITS}:
             raise ValueError("no results of a run")
+        if not detail.items() >= run.identity().items():
+            raise ValueError(f"not of the run {run.folder}")
         reading = files.panel
         panel = np.load(files.panel, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"{reading}: missing or damaged results of a run: {error}") from error
-    return RunResults(detail=detail, panel=panel)
+    return RunResults(run=run, detail=detail, panel=panel)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

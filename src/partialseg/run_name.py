@@ -1,6 +1,8 @@
 """How runs are called in tables and figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from partialseg.run import Run
 
 DISPLAY_NAMES: Mapping[str, str] = {"unet": "UNet", "unetplusplus": "UNet++"}
 
@@ -15,6 +17,11 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:g} %"
 
 
-def run_name(architecture: str, fraction: float) -> str:
-    """Return the name of the run of an architecture at a label fraction: 'UNet++ 10 %'."""
-    return f"{architecture_name(architecture)} {percent(fraction)}"
+def run_names(runs: Sequence[Run]) -> dict[Run, str]:
+    """Name runs that are shown together: 'UNet++ 10 %, tuned', or 'UNet++ 10 %' of one recipe."""
+    one_recipe = len({run.recipe for run in runs}) == 1
+    return {
+        run: f"{architecture_name(run.architecture)} {percent(run.label_fraction)}"
+        + ("" if one_recipe else f", {run.recipe}")
+        for run in runs
+    }

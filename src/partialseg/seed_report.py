@@ -8,6 +8,7 @@ batches of the per-batch mIoU, and its UNet++ lacks the dense skip connections.
 from dataclasses import dataclass
 
 DATASET = "landcover_ai"
+RECIPE = "reproduction"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,14 +11,17 @@ from tabulate import tabulate
 from partialseg.atomic import new_file
 from partialseg.results import RunResults
 from partialseg.run_name import architecture_name, percent
-from partialseg.seed_report import DATASET, REPORTED
+from partialseg.seed_report import DATASET, RECIPE, REPORTED
 
 Row = dict[str, Any]
 
 
 def table_rows(dataset: str, runs: Sequence[RunResults]) -> list[Row]:
-    """Return one row a run; for LandCover.ai with the report's figures (None: not reported)."""
-    rows = [_row(run.detail) for run in runs]
+    """Return one row a run; for LandCover.ai with the report's figures (None: not reported).
+
+    The report's are those of its own recipe.
+    """
+    rows = [_row(run) for run in runs]
     if dataset == DATASET:
         rows = [row | _reported(row) for row in rows]
     return rows
@@ -46,6 +49,7 @@ def markdown(rows: Sequence[Row], majority: tuple[str, float]) -> str:
         {
             "Label fraction": percent(row["label_fraction"]),
             "Architecture": architecture_name(row["architecture"]),
+            "Recipe": row["recipe"],
             "Final val mIoU": _score(row["final_val_miou"]),
             "Best val mIoU": _score(row["best_val_miou"]),
             "Final val accuracy": _score(row["final_val_accuracy"]),
@@ -58,19 +62,19 @@ def markdown(rows: Sequence[Row], majority: tuple[str, float]) -> str:
     trivial = {"Architecture": f"all {majority_class}", "Test mIoU": _score(majority_miou)}
     ours.append({key: trivial.get(key, "") for key in ours[0]})
     parts = [_github(ours)]
-    if "report_best_batch_miou" in rows[0]:
+    beside = [_beside_report(row) for row in rows if _has_report(row)]
+    if beside:
         parts += [
             "mIoU as the published report takes it, a mean over batches of the per-batch mIoU "
-            "(ours / report):",
-            _github([_beside_report(row) for row in rows]),
+            f"(ours, recipe {RECIPE} / report):",
+            _github(beside),
         ]
     return "\n\n".join(parts) + "\n"
 
 
-def _row(detail: dict[str, Any]) -> Row:
-    return {
-        "label_fraction": detail["label_fraction"],
-        "architecture": detail["architecture"],
+def _row(run: RunResults) -> Row:
+    detail = run.detail
+    return run.run.identity() | {
         "final_val_miou": detail["final_val_miou"],
         "best_val_miou": detail["val"]["miou"],
         "final_val_accuracy": detail["final_val_accuracy"],
@@ -86,12 +90,17 @@ def _row(detail: dict[str, Any]) -> Row:
 
 def _reported(row: Row) -> Row:
     run = REPORTED.get((row["architecture"], row["label_fraction"]))
+    run = run if row["recipe"] == RECIPE else None
     return {
         "report_final_batch_miou": run and run.final_batch_miou,
         "report_best_batch_miou": run and run.best_batch_miou,
         "report_final_accuracy": run and run.final_accuracy,
         "report_train_seconds": run and run.train_seconds,
     }
+
+
+def _has_report(row: Row) -> bool:
+    return row["recipe"] == RECIPE and "report_best_batch_miou" in row
 
 
 def _beside_report(row: Row) -> Row:

@@ -1,0 +1,143 @@
+"""The figure of the scores: the mIoU of all runs."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from partialseg.figures.page import (
+    INK,
+    QUIET,
+    WIDTH,
+    colour_by_architecture,
+    dress,
+    new_figure,
+    save,
+)
+from partialseg.run import Run
+from partialseg.run_name import run_names
+
+Colour = tuple[float, float, float]
+# A run takes a line of this many inches; fractions lie GAP lines apart.
+LINE, GAP = 0.42, 0.5
+# Lines by which the bar lies above the middle of its line and the mark below it, so that no
+# texts meet however near the scores.
+ABOVE, BELOW, THICKNESS = 0.16, 0.28, 0.44
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunScore:
+    """The mIoU, 0..1 or NaN, of a run on the validation and on the test split."""
+
+    run: Run
+    val_miou: float
+    test_miou: float
+
+
+def draw_miou(
+    scores: Sequence[RunScore], majority_miou: float, majority_class: str, file: Path
+) -> None:
+    """Write a PNG of all runs' mIoU, beside that of answering majority_class everywhere.
+
+    Colour is architecture; of several recipes the last has the full colour.
+
+    Raises:
+        OSError: the picture cannot be written.
+    """
+    save(miou_figure(scores, majority_miou, majority_class), file)
+
+
+def miou_figure(scores: Sequence[RunScore], majority_miou: float, majority_class: str) -> Figure:
+    """Return the figure of draw_miou()."""
+    ordered = sorted(scores, key=lambda score: score.run.label_fraction)
+    runs = [score.run for score in ordered]
+    fractions = sorted({run.label_fraction for run in runs})
+    places = [rank + GAP * fractions.index(run.label_fraction) for rank, run in enumerate(runs)]
+    figure = new_figure(WIDTH, 1.4 + LINE * (places[-1] + 1))
+    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
+    axes = figure.subplots()
+    for place, score, colour in zip(places, ordered, _colours(runs), strict=True):
+        _draw_score(axes, place, score, colour)
+    names = run_names(runs)
+    axes.set_yticks(places, [names[run] for run in runs])
+    axes.set_ylim(places[-1] + 0.6, -0.6)
+    axes.set_xlabel("mIoU (mean IoU of the classes)", color=INK)
+    dress(axes, "x")
+    axes.tick_params(axis="y", length=0)
+    values = [majority_miou, *(v for score in scores for v in (score.val_miou, score.test_miou))]
+    axes.set_xlim(0, 1.12 * max((value for value in values if value > 0), default=1))
+    _draw_majority(axes, majority_miou, majority_class)
+    _add_legend(figure)
+    return figure
+
+
+def _colours(runs: Sequence[Run]) -> list[Colour]:
+    """Return the colour of each run's architecture, the lighter the earlier its recipe."""
+    of_architecture = colour_by_architecture(runs)
+    recipes = list(dict.fromkeys(run.recipe for run in runs))
+    colours = []
+    for run in runs:
+        strength = (recipes.index(run.recipe) + 1) / len(recipes)
+        red, green, blue = to_rgb(of_architecture[run.architecture])
+        colours.append((_tint(red, strength), _tint(green, strength), _tint(blue, strength)))
+    return colours
+
+
+def _tint(channel: float, strength: float) -> float:
+    return 1 - strength * (1 - channel)
+
+
+def _draw_score(axes: Axes, place: float, score: RunScore, colour: Colour) -> None:
+    """Draw a bar for the test and below it a mark for the validation."""
+    bar, mark = place - ABOVE, place + BELOW
+    axes.barh(bar, score.test_miou, height=THICKNESS, color=colour)
+    axes.plot(score.val_miou, mark, "D", color=INK, markerfacecolor=colour, markersize=5)
+    _write_value(axes, bar, score.test_miou, "bold")
+    _write_value(axes, mark, score.val_miou, "normal")
+
+
+def _write_value(axes: Axes, place: float, value: float, weight: str) -> None:
+    """Write a value right of its mark; "none" at the axis for NaN."""
+    known = not math.isnan(value)
+    axes.annotate(
+        f"{value:.3f}" if known else "none",
+        (value if known else 0, place),
+        (6, 0),
+        textcoords="offset points",
+        va="center_baseline",
+        fontsize=9,
+        fontweight=weight,
+        color=INK,
+        zorder=4,
+        # Where the line of the trivial answer passes.
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+    )
+
+
+def _draw_majority(axes: Axes, miou: float, class_name: str) -> None:
+    """Draw the score of the trivial answer across the bars, with its name above them."""
+    if math.isnan(miou):
+        return
+    axes.axvline(miou, color=INK, linestyle=(0, (5, 3)), linewidth=1.2, zorder=3)
+    answer, top = f"all {class_name}: {miou:.3f}", axes.get_xaxis_transform()
+    axes.text(miou, 1.01, answer, transform=top, ha="center", va="bottom", fontsize=9, color=INK)
+
+
+def _add_legend(figure: Figure) -> None:
+    handles: list[Patch | Line2D] = [
+        Patch(color=QUIET, label="test"),
+        Line2D([], [], color=INK, marker="D", mfc=QUIET, linestyle="", label="validation"),
+    ]
+    figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=len(handles),
+        frameon=False,
+        labelcolor=INK,
+    )
