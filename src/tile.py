@@ -1,8 +1,14 @@
 """Stage tile: cut the orthophotos of a source into patches, with a manifest of them."""
 
 import argparse
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
+from itertools import groupby, pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +18,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
 
 from partialseg import split
 from partialseg.atomic import new_file, new_folder
@@ -20,13 +28,23 @@ from partialseg.contact_sheet import draw_contact_sheet
 from partialseg.grid import Cell, cell_name, full_cells
 from partialseg.masks import MaskCode
 from partialseg.params import STRICT, load_section
-from partialseg.patches import Patch, PatchStore, PatchWriter, Summary, open_writer, write_manifest
+from partialseg.patches import (
+    Patch,
+    PatchStore,
+    PatchWriter,
+    Summary,
+    create_arrays,
+    open_writer,
+    write_manifest,
+)
 from partialseg.raster import open_raster, read_rgb
 from partialseg.source import Orthophoto, Source, check_unchanged, read_index
 from partialseg.truth import NO_TRUTH
 
 MIN_SIZE = 32  # px: below, the deepest level has 1 x 1 px, and BatchNorm fails on a batch of one
+THREADS = min(4, os.cpu_count() or 1)  # each holds a row of cells; the disk serves few more
 NO_SPLIT = "none"  # a cell without any truth, or one that no official list names
+Counts = list[int]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -77,7 +95,7 @@ def tile(source_folder: Path, out: Path, params: Tile) -> list[Patch]:
     with new_folder(out) as folder:
         for orthophoto in source.orthophotos:
             check_unchanged(orthophoto)
-            patches += _cut(orthophoto, code, params, len(summary.class_names), folder)
+            patches += cut_orthophoto(orthophoto, code, params, folder)
         patches = [_with_split(patch, assigned) for patch in patches]
         _check_splits(patches)
         write_manifest(folder, summary, patches)
@@ -115,22 +133,56 @@ def _cell_names(orthophotos: Sequence[Orthophoto], side: int) -> dict[str, list[
     return names
 
 
-def _cut(
-    orthophoto: Orthophoto, code: MaskCode, params: Tile, classes: int, folder: Path
+def cut_orthophoto(
+    orthophoto: Orthophoto, code: MaskCode, params: Tile, folder: Path
 ) -> list[Patch]:
+    """Cut an orthophoto; THREADS parts of its rows at a time, which have files of their own."""
     cells = list(full_cells(orthophoto.width, orthophoto.height, params.source_size))
-    patches = []
-    with (
-        open_raster(orthophoto.image) as image_raster,
-        open_raster(orthophoto.mask) as mask_raster,
-        open_writer(folder, orthophoto.name, len(cells), params.size) as writer,
-    ):
-        for index, cell in enumerate(cells):
-            image = read_rgb(image_raster, cell.window)
-            mask = code.decode(mask_raster, cell.window)
-            mask = _write_resampled(writer, image, mask, params.size)
-            patches.append(_patch(orthophoto, cell, index, mask, params, classes))
-    return patches
+    rows = [tuple(row) for _, row in groupby(cells, key=attrgetter("row"))]
+    create_arrays(folder, orthophoto.name, len(cells), params.size)
+    with ExitStack() as opened, ThreadPoolExecutor(THREADS) as pool:
+        parts = []
+        for first, last in pairwise(len(rows) * part // THREADS for part in range(THREADS + 1)):
+            image_raster = opened.enter_context(open_raster(orthophoto.image))
+            mask_raster = opened.enter_context(open_raster(orthophoto.mask))
+            place = first * len(rows[0])
+            writer = opened.enter_context(open_writer(folder, orthophoto.name, place))
+            cut = partial(_cut_row, image_raster, mask_raster, code, writer, params.size)
+            parts.append(pool.submit(_cut_rows, cut, rows[first:last]))
+        counts = [count for part in parts for count in part.result()]
+    return [
+        _patch(orthophoto, cell, index, counts[index], params) for index, cell in enumerate(cells)
+    ]
+
+
+def _cut_rows(
+    cut: Callable[[Sequence[Cell]], list[Counts]], rows: Sequence[Sequence[Cell]]
+) -> list[Counts]:
+    return [count for row in rows for count in cut(row)]
+
+
+def _cut_row(
+    image_raster: DatasetReader,
+    mask_raster: DatasetReader,
+    code: MaskCode,
+    writer: PatchWriter,
+    size: int,
+    cells: Sequence[Cell],
+) -> list[Counts]:
+    """Write the patches of a row of cells; return the pixels of each class, and without truth.
+
+    The row is read as a whole: the strips or tiles of a file lie across many cells.
+    """
+    corner = cells[0].window
+    side = corner.width
+    row = Window(0, corner.row_off, side * len(cells), side)
+    image, mask = read_rgb(image_raster, row), code.decode(mask_raster, row)
+    counts = []
+    for column in range(0, row.width, side):
+        inside = slice(column, column + side)
+        patch = _write_resampled(writer, image[:, inside], mask[:, inside], size)
+        counts.append([np.count_nonzero(patch == id_) for id_ in (*range(code.classes), NO_TRUTH)])
+    return counts
 
 
 def _write_resampled(
@@ -144,15 +196,7 @@ def _write_resampled(
     return mask
 
 
-def _patch(
-    orthophoto: Orthophoto,
-    cell: Cell,
-    index: int,
-    mask: NDArray[np.uint8],
-    params: Tile,
-    classes: int,
-) -> Patch:
-    counts = np.bincount(mask.ravel(), minlength=NO_TRUTH + 1)
+def _patch(orthophoto: Orthophoto, cell: Cell, index: int, counts: Counts, params: Tile) -> Patch:
     scale = params.source_size / params.size
     corner = Affine.translation(cell.window.col_off, cell.window.row_off)
     transform = Affine(*orthophoto.transform) @ corner @ Affine.scale(scale)
@@ -165,8 +209,8 @@ def _patch(
         split=NO_SPLIT,
         crs=orthophoto.crs,
         transform=tuple(transform)[:6],
-        counts=tuple(counts[:classes].tolist()),
-        no_truth=int(counts[NO_TRUTH]),
+        counts=tuple(counts[:-1]),
+        no_truth=counts[-1],
     )
 
 

@@ -5,7 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partialseg.patches import Patch, PatchStore, Summary, open_writer, write_manifest
+from partialseg.patches import (
+    Patch,
+    PatchStore,
+    Summary,
+    create_arrays,
+    open_writer,
+    write_manifest,
+)
 from partialseg.truth import NO_TRUTH
 
 SUMMARY = Summary(size=4, source_size=8, class_names=("field", "house"), palette=((1, 2, 3),) * 2)
@@ -33,7 +40,8 @@ PATCHES = [patch("a", 0, "train"), patch("a", 1, "val"), patch("b, c", 0, "train
 def folder(tmp_path: Path) -> Path:
     rng = np.random.default_rng(3)
     for name, count in (("a", 2), ("b, c", 1)):
-        with open_writer(tmp_path, name, count, 4) as writer:
+        create_arrays(tmp_path, name, count, 4)
+        with open_writer(tmp_path, name) as writer:
             for _ in range(count):
                 writer.append(
                     rng.integers(0, 255, (4, 4, 3), np.uint8),

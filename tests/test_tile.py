@@ -11,10 +11,10 @@ import pytest
 import rasterio
 
 from code_of_stage import SRC
-from conftest import LEGEND, write_raster
+from conftest import LEGEND, draw_orthophoto, write_raster
 from partialseg.patches import PatchStore
 from partialseg.source import write_index
-from tile import Tile, tile
+from tile import THREADS, Tile, tile
 
 MakeSource = Callable[..., Path]
 
@@ -259,7 +259,7 @@ def test_parameters_out_of_range(changed: dict[str, Any], message: str) -> None:
 
 
 def test_memory_does_not_grow_with_the_orthophoto(make_source: MakeSource, tmp_path: Path) -> None:
-    """Of an orthophoto of 48 MB, a cell and its patch are in memory at a time."""
+    """Of an orthophoto of 64 MB, a row of cells is in memory for each thread."""
     source = make_source({"a": (4_096, 4_096)})
     small = params(source_size=256, size=256)
     tile(source, tmp_path / "warm", small)
@@ -267,7 +267,26 @@ def test_memory_does_not_grow_with_the_orthophoto(make_source: MakeSource, tmp_p
     tile(source, tmp_path / "out", small)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 4 * 2**20
+    row = 4_096 * 256 * 4
+    assert peak < THREADS * row + 2 * 2**20
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+def test_the_number_of_threads_changes_no_byte(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(2)
+    image, ids = draw_orthophoto(rng, 200, 150)
+    write_raster(tmp_path / "images" / f"a{suffix}", image, crs=None)
+    write_raster(tmp_path / "masks" / f"a{suffix}", ids, crs=None)
+    write_index(tmp_path, tmp_path / "images", tmp_path / "masks", LEGEND)
+    trees: list[dict[str, bytes]] = []
+    for threads in (1, 3, 10):  # 5 rows of cells
+        monkeypatch.setattr("tile.THREADS", threads)
+        out = tmp_path / f"out{threads}"
+        tile(tmp_path, out, params(source_size=40))
+        trees.append({file.name: file.read_bytes() for file in out.rglob("*") if file.is_file()})
+    assert trees[0] == trees[1] == trees[2]
 
 
 def test_the_command_writes_store_and_contact_sheet(

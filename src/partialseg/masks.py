@@ -1,6 +1,7 @@
 """Masks of the source as class ids: which value or colour of a mask file means which class."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -29,13 +30,23 @@ class MaskCode:
             ValueError: a value or colour is neither a class nor declared as ignored, or the bands
                 of a mask of ids differ.
         """
-        read = _read_colour_codes if self.colours else _read_ids
-        values = read(raster, window)
+        if self.colours:
+            values = _read_colour_codes(raster, window)
+        else:
+            ids = _read_ids(raster, window)
+            if ids.max(initial=0) < self.classes:  # classes alone, which is what most masks hold
+                return ids
+            values = ids.astype(np.int64)
         place = np.searchsorted(self.codes, values).clip(max=len(self.codes) - 1)
         unknown = values[self.codes[place] != values]
         if unknown.size:
             raise ValueError(f"{raster.name}: {self._describe(unknown)}; {self._rule()}")
         return self.ids[place]
+
+    @cached_property
+    def classes(self) -> int:
+        """The number of classes."""
+        return int((self.ids != NO_TRUTH).sum())
 
     def _describe(self, unknown: NDArray[np.int64]) -> str:
         codes, counts = np.unique(unknown, return_counts=True)
@@ -88,9 +99,9 @@ def _read_colour_codes(raster: DatasetReader, window: Window) -> NDArray[np.int6
     return red << 16 | green << 8 | blue
 
 
-def _read_ids(raster: DatasetReader, window: Window) -> NDArray[np.int64]:
+def _read_ids(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
     # Some published LandCover.ai masks hold the ids three times.
     first, *others = read_values(raster, window)
     if any((band != first).any() for band in others):
         raise ValueError(f"{raster.name}: the bands of a mask of class ids must be equal")
-    return first.astype(np.int64)
+    return np.ascontiguousarray(first)

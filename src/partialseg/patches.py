@@ -1,6 +1,8 @@
 """The patch store: images/, masks/ (one .npy an orthophoto), manifest.csv and patches.json."""
 
 import csv
+import math
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -60,12 +62,9 @@ _SUMMARY = TypeAdapter(Summary)
 class PatchWriter:
     """Appends patches of one orthophoto to its two .npy files, a patch in memory at a time."""
 
-    def __init__(self, image_stream: IO[bytes], mask_stream: IO[bytes], count: int, size: int):
+    def __init__(self, image_stream: IO[bytes], mask_stream: IO[bytes], first: int) -> None:
         self._streams = image_stream, mask_stream
-        self._shapes = (size, size, 3), (size, size)
-        for stream, shape in zip(self._streams, self._shapes, strict=True):
-            header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
-            npy.write_array_header_1_0(stream, header)
+        self._shapes = tuple(_skip_to(stream, first) for stream in self._streams)
 
     def append(self, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> None:
         """Append an image (size, size, 3) and its mask (size, size)."""
@@ -74,14 +73,33 @@ class PatchWriter:
             stream.write(np.ascontiguousarray(array).data)
 
 
+def create_arrays(folder: Path, orthophoto: str, count: int, size: int) -> None:
+    """Begin the files of one orthophoto in a store, for `count` patches of `size` px."""
+    shapes = (count, size, size, 3), (count, size, size)
+    for file, shape in zip(_files(folder, orthophoto), shapes, strict=True):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("wb") as stream:
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            npy.write_array_header_1_0(stream, header)
+
+
 @contextmanager
-def open_writer(folder: Path, orthophoto: str, count: int, size: int) -> Iterator[PatchWriter]:
-    """Open the files of one orthophoto in a store for `count` patches of `size` px."""
+def open_writer(folder: Path, orthophoto: str, first: int = 0) -> Iterator[PatchWriter]:
+    """Open the files that create_arrays began for the patches from `first` on.
+
+    Several writers may fill different places of the same files at a time.
+    """
     image_file, mask_file = _files(folder, orthophoto)
-    image_file.parent.mkdir(parents=True, exist_ok=True)
-    mask_file.parent.mkdir(parents=True, exist_ok=True)
-    with image_file.open("wb") as image_stream, mask_file.open("wb") as mask_stream:
-        yield PatchWriter(image_stream, mask_stream, count, size)
+    with image_file.open("r+b") as image_stream, mask_file.open("r+b") as mask_stream:
+        yield PatchWriter(image_stream, mask_stream, first)
+
+
+def _skip_to(stream: IO[bytes], first: int) -> tuple[int, ...]:
+    """Go to the place of a patch in a .npy file; return the shape of a patch."""
+    npy.read_magic(stream)
+    shape = npy.read_array_header_1_0(stream)[0][1:]
+    stream.seek(first * math.prod(shape), os.SEEK_CUR)
+    return shape
 
 
 def write_manifest(folder: Path, summary: Summary, patches: Sequence[Patch]) -> None:

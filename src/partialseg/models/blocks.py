@@ -29,10 +29,22 @@ class ConvBlock(nn.Sequential):
 
 
 class UpConv(nn.ConvTranspose2d):
-    """The 2 x 2 up-convolution of the U-Net paper: (N, in, H, W) -> (N, out, 2H, 2W)."""
+    """The 2 x 2 up-convolution of the U-Net paper: (N, in, H, W) -> (N, out, 2H, 2W).
+
+    As its windows do not overlap it is one matrix product a pixel, here computed channels last:
+    the general transposed convolution is more than twice as slow, forward and backward together.
+    """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(in_channels, out_channels, kernel_size=2, stride=2)
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        assert output_size is None and self.bias is not None
+        n, c, h, w = input.shape
+        weight = self.weight.permute(2, 3, 1, 0).reshape(-1, c)  # (row, column, out) x in
+        squares = F.linear(input.permute(0, 2, 3, 1), weight, self.bias.repeat(4))
+        rows = squares.view(n, h, w, 2, 2, -1).transpose(2, 3)  # (n, h, row, w, column, out)
+        return rows.reshape(n, 2 * h, 2 * w, -1).permute(0, 3, 1, 2)
 
 
 def pad_to_stride(images: Tensor) -> Tensor:
