@@ -101,7 +101,7 @@ def run_of(checkpoint: Checkpoint) -> Run:
     )
 
 
-def run_scores(last: Checkpoint, best_epoch: int, parameters: int) -> dict[str, Any]:
+def run_scores(last: Checkpoint, kept_epoch: int, parameters: int) -> dict[str, Any]:
     """Return what the training of a run says of itself: cost, and the curves' final and best."""
     final = last.history[-1]
     return run_of(last).identity() | {
@@ -109,8 +109,9 @@ def run_scores(last: Checkpoint, best_epoch: int, parameters: int) -> dict[str, 
         "parameters": parameters,
         "compute": last.compute,
         "epochs": len(last.history),
-        "best_epoch": best_epoch,
+        "kept_epoch": kept_epoch,
         "train_seconds": round(sum(record.seconds for record in last.history), 1),
+        "best_val_miou": max(record.val_miou for record in last.history),
         "final_val_miou": final.val_miou,
         "final_val_accuracy": final.val_accuracy,
         "final_val_batch_miou": final.val_batch_miou,

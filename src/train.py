@@ -25,7 +25,7 @@ from partialseg.ranks import ALONE, Ranks, joined, launch, launched
 from partialseg.resume import ResumeFolder
 from partialseg.train_data import TrainPatches
 from partialseg.train_params import Train
-from partialseg.training import fit, is_kept
+from partialseg.training import fit, is_kept, is_over, out_of_memory_named
 
 
 def train(
@@ -68,7 +68,8 @@ def train(
         class_weights=None if weights is None else list(weights),
         compute=str(compute),
     )
-    learner = make_learner(untrained, params, compute, ranks)
+    with out_of_memory_named(params):
+        learner = make_learner(untrained, params, compute, ranks)
     with ExitStack() as stack:
         folder = None
         if ranks.first:
@@ -122,7 +123,9 @@ def keep(
         for _ in records:
             pass
         return last
-    if last.history:
+    if is_over(last.history, params):
+        print(f"trained already, by the same parameters, code and data: {folder} has it")
+    elif last.history:
         print(f"going on after epoch {last.epoch}/{params.epochs}", flush=True)
     with CurveWriter(out / FOLDER) as curves:
         for record in last.history:

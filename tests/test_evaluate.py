@@ -147,7 +147,7 @@ def test_the_best_checkpoint_is_scored_and_the_last_tells_the_cost(
     last = {name: torch.zeros_like(value) for name, value in best.weights.items()}
     save_checkpoint(replace(best, history=history, weights=last), trained / "last.pt")
     detail = evaluate(patches, trained, files, PARAMS).detail
-    assert (detail["best_epoch"], detail["epochs"]) == (2, 4)
+    assert (detail["kept_epoch"], detail["epochs"]) == (2, 4)
     assert detail["train_seconds"] == 1.5 * (1 + 2 + 3 + 4)
     assert detail["final_val_miou"] == record(4).val_miou
     counts = np.array(detail["test"]["confusion"])
@@ -166,7 +166,7 @@ def test_a_run_tells_its_settings_and_cost(patches: Path, trained: Path, files: 
         "parameters": sum(weight.numel() for weight in best.build().parameters()),
         "compute": "CPU, float32",
         "epochs": 3,
-        "best_epoch": best.epoch,
+        "kept_epoch": best.epoch,
         "train_seconds": round(sum(item.seconds for item in last.history), 1),
         "final_val_miou": last.history[2].val_miou,
         "final_val_accuracy": last.history[2].val_accuracy,
@@ -179,12 +179,12 @@ def test_a_run_tells_its_settings_and_cost(patches: Path, trained: Path, files: 
 def test_the_axes_of_a_run_come_from_its_checkpoint(trained: Path) -> None:
     last = load_checkpoint(trained / "last.pt")
     last = replace(last, architecture="unetplusplus", label_fraction=0.15, recipe="tuned")
-    scores = run_scores(last, best_epoch=2, parameters=5)
+    scores = run_scores(last, kept_epoch=2, parameters=5)
     axes = (scores["architecture"], scores["label_fraction"], scores["recipe"])
     assert axes == ("unetplusplus", 0.15, "tuned")
 
 
-def test_the_validation_scores_are_those_of_the_best_epoch(
+def test_the_validation_scores_are_those_of_the_kept_epoch(
     patches: Path, trained: Path, files: RunFiles
 ) -> None:
     val = evaluate(patches, trained, files, replace(PARAMS, batch_size=1)).detail["val"]
@@ -198,9 +198,9 @@ def test_the_validation_scores_are_those_of_the_best_epoch(
 def test_the_best_batch_miou_may_be_of_another_epoch(trained: Path) -> None:
     history = [record(epoch, val_batch_miou=score) for epoch, score in ((1, 0.6), (2, 0.2))]
     last = replace(load_checkpoint(trained / "last.pt"), history=history)
-    scores = run_scores(last, best_epoch=2, parameters=5)
+    scores = run_scores(last, kept_epoch=2, parameters=5)
     assert (scores["final_val_batch_miou"], scores["best_val_batch_miou"]) == (0.2, 0.6)
-    assert (scores["best_epoch"], scores["parameters"]) == (2, 5)
+    assert (scores["kept_epoch"], scores["parameters"]) == (2, 5)
 
 
 def scores_of(counts: list[list[int]]) -> dict[str, Any]:

@@ -52,7 +52,8 @@ def test_overflows_of_float16_are_counted() -> None:
     assert (health.steps, health.skipped) == (3, 2)
 
 
-def test_an_epoch_of_overflows_alone_stops() -> None:
-    message = r"^epoch 3, steps 1-2: every gradient overflowed float16 .* bfloat16 or float32$"
+def test_an_epoch_of_overflows_alone_stops_if_it_has_many() -> None:
+    assert watch(*[(1.0, math.inf)] * 19, scaled=True).skipped == 19
+    message = r"^epoch 3, steps 1-20: every gradient overflowed float16 .* bfloat16 or float32$"
     with pytest.raises(ValueError, match=message):
-        watch((1.0, math.inf), (1.0, math.inf), scaled=True)
+        watch(*[(1.0, math.inf)] * 20, scaled=True)

@@ -214,3 +214,33 @@ def test_the_loss_of_one_head_is_the_partial_cross_entropy() -> None:
     weights = torch.tensor([1.0, 2.0, 3.0])
     expected = partial_cross_entropy(logits, labels, weights)
     assert torch.equal(training_loss(logits, labels, weights), expected)
+
+
+FLOAT16 = Compute(torch.device("cpu"), torch.float16)
+
+
+def test_a_step_that_overflows_float16_changes_no_weight_and_halves_the_scale() -> None:
+    torch.manual_seed(0)
+    learner = Learner(UNet(3, 2, 2), None, train_params(), FLOAT16, ALONE)
+    learner.scaler.load_state_dict(learner.scaler.state_dict() | {"scale": 2.0**40})
+    before = {name: value.clone() for name, value in learner.network.named_parameters()}
+    images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
+    labels = torch.randint(0, 2, (2, 16, 16), dtype=torch.int16)
+    loss, norm = learner.step(images, labels, 0.01)
+    assert math.isfinite(float(loss)) and not math.isfinite(float(norm))
+    assert learner.scaler.get_scale() == 2.0**39
+    assert all(torch.equal(before[n], value) for n, value in learner.network.named_parameters())
+
+
+def test_the_norm_is_that_of_the_unscaled_gradient_and_the_scale_is_restored() -> None:
+    norms = []
+    for scale in (1.0, 2.0**10):
+        torch.manual_seed(0)
+        learner = Learner(UNet(3, 2, 2), None, train_params(), FLOAT16, ALONE)
+        learner.scaler.load_state_dict(learner.scaler.state_dict() | {"scale": scale})
+        images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
+        norms.append(float(learner.step(images, torch.zeros(2, 16, 16).short(), 0.01)[1]))
+    assert norms[0] == pytest.approx(norms[1], rel=0.05)
+    again = Learner(UNet(3, 2, 2), None, train_params(), FLOAT16, ALONE)
+    again.restore(learner.state())
+    assert again.scaler.get_scale() == 2.0**10

@@ -252,6 +252,14 @@ def test_training_is_over_after_all_epochs_or_without_progress(
     assert is_over(history_of(*mious), train_params(epochs=5, patience=patience)) is over
 
 
+def test_weights_that_blow_up_in_the_last_step_are_not_kept(
+    make: Callable[..., SmallFit],
+) -> None:
+    small = make(learning_rate=1e30, batch_size=5, epochs=1)  # one step: its own loss is finite
+    with pytest.raises(ValueError, match=r"^epoch 1: the validation loss is nan; .*learning_rate"):
+        list(small.records())
+
+
 def test_training_stops_early(make: Callable[..., SmallFit]) -> None:
     # So small a rate changes no weight, so that no epoch is better than the first ...
     small = make(epochs=9, patience=2, learning_rate=1e-30, weight_decay=0.0)

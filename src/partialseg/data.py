@@ -26,7 +26,7 @@ def normalise(images: Tensor) -> Tensor:
     """Turn images (N, 3, H, W), uint8, into the float32 input of the networks."""
     mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
-    return (images.float() - mean) / std
+    return images.float().sub_(mean).div_(std)
 
 
 def compose_label(truth: NDArray[np.uint8], visible: NDArray[np.bool_]) -> NDArray[np.int16]:

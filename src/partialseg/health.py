@@ -4,13 +4,16 @@ import math
 
 from torch import Tensor
 
+# The scale starts at 2^16 and halves at each overflow: after so many it is not to blame.
+GIVEN_UP = 20
+
 
 class Health:
     """Watches the steps of an epoch; stops at a loss or a gradient that is not finite.
 
     It looks at a step when the next one is on its way, so that a GPU never waits for it. Where
     float16 scales gradients, a step with an infinite one was skipped by the scaler: such steps are
-    counted, and stop only an epoch that has no other.
+    counted, and stop only an epoch of many that has no other.
     """
 
     def __init__(self, epoch: int, scaled: bool, hint: str) -> None:
@@ -38,7 +41,7 @@ class Health:
             ValueError: it is not finite, or every step of the epoch was skipped.
         """
         self._check()
-        if self.steps and self.skipped == self.steps:
+        if self.skipped == self.steps >= GIVEN_UP:
             raise ValueError(
                 f"{self._where}s 1-{self.steps}: every gradient overflowed float16 and was "
                 "skipped; take precision bfloat16 or float32"

@@ -2,10 +2,13 @@
 
 import logging
 import os
+import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Thread
 from typing import NoReturn, TypeVar
 from uuid import uuid4
 
@@ -85,13 +88,17 @@ def launch(processes: int) -> NoReturn:
         elastic_launch(config, sys.executable)(*sys.argv)
     except ChildFailedError as error:
         first = min(error.failures)
-        if first != 0:  # the first process says itself what is wrong
+        status = error.failures[first].exitcode
+        if status < 0:
+            name = signal.Signals(-status).name
+            print(f"error: training process {first} was ended by {name}", file=sys.stderr)
+        elif first != 0:  # the first process says itself what is wrong
             print(
                 f"error: training process {first} failed; run the command under torchrun to see "
                 "its output",
                 file=sys.stderr,
             )
-        raise SystemExit(max(1, error.failures[first].exitcode)) from None
+        raise SystemExit(max(1, status)) from None
     except SignalException as error:
         raise SystemExit(128 + error.sigval) from None
     raise SystemExit(0)
@@ -117,8 +124,16 @@ def joined() -> Iterator[Ranks]:
         if place.local_rank >= gpus:
             raise ValueError(f"process {place.local_rank + 1} of this machine: it has {gpus} GPUs")
         torch.cuda.set_device(place.local_rank)
+    Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield place
     finally:
         dist.destroy_process_group()
+
+
+def _end_with(launcher: int) -> None:
+    """End this process when its launcher was killed: it would train on, and keep its folder."""
+    while os.getppid() == launcher:
+        time.sleep(0.5)
+    os._exit(1)

@@ -31,7 +31,9 @@ class ResumeFolder:
         try:
             self._lock.acquire(blocking=False)
         except Timeout:
-            raise ValueError(f"{folder}: another process is training this run") from None
+            raise ValueError(
+                f"{folder}: another process is training this run; wait for it or end it"
+            ) from None
 
     def load(self) -> Checkpoint | None:
         """Return the last checkpoint of this very training; else say why not and remove it."""
@@ -63,6 +65,9 @@ class ResumeFolder:
             with new_file(out / name) as part:
                 shutil.copyfile(self._folder / name, part)
         return last
+
+    def __str__(self) -> str:
+        return str(self._folder)
 
     def __enter__(self) -> Self:
         return self

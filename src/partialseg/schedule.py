@@ -17,6 +17,8 @@ def learning_rate_factor(schedule: Schedule, warmup: float, step: int, steps: in
     cosine: to 0 (cosine: Loshchilov and Hutter 2017, arXiv:1608.03983) or nearly so (one_cycle:
     Smith and Topin 2018, arXiv:1708.07120, which rises by a cosine too).
     """
+    if steps == 1:
+        return 1.0
     rise = warmup * steps
     match schedule:
         case "one_cycle":

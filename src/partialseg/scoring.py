@@ -38,6 +38,9 @@ def score(
     """Score a network in evaluation mode on all pixels of a split that have a truth.
 
     Several ranks have batches each, and get the scores of all.
+
+    Raises:
+        ValueError: no pixel has a truth.
     """
     network.eval()
     whole = ConfusionMatrix(num_classes)
@@ -60,6 +63,8 @@ def score(
     loss_sum, pixels, batch_miou_sum, batches_with_truth = ranks.sum(
         torch.tensor(sums, dtype=torch.float64)
     ).tolist()
+    if not pixels:
+        raise ValueError("no pixel of the split that is scored has a truth")
     return Scores(
         confusion=whole,
         loss=loss_sum / pixels,

@@ -76,7 +76,7 @@ def _row(run: RunResults) -> Row:
     detail = run.detail
     return run.run.identity() | {
         "final_val_miou": detail["final_val_miou"],
-        "best_val_miou": detail["val"]["miou"],
+        "best_val_miou": detail["best_val_miou"],
         "final_val_accuracy": detail["final_val_accuracy"],
         "test_miou": detail["test"]["miou"],
         "test_accuracy": detail["test"]["accuracy"],

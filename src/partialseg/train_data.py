@@ -67,7 +67,8 @@ class EpochBatches(Sampler[list[Place]]):
         if smallest < ranks.count * accumulation:
             raise ValueError(
                 f"batch_size {batch_size}: batches of {smallest} of the {patches} training patches "
-                f"cannot be shared by {ranks.count} processes in {accumulation} parts each"
+                f"cannot be shared by {ranks.count} processes in {accumulation} parts each; "
+                "raise it"
             )
 
     def __len__(self) -> int:

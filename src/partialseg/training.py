@@ -1,5 +1,6 @@
 """The training loop."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,7 +40,7 @@ def fit(
     batches = train_loader(train_patches, order, params.workers)
     val_batches = truth_loader(val_patches, params.batch_size, params.workers, ranks)
     with (
-        _out_of_memory_named(params),
+        out_of_memory_named(params),
         tqdm(
             total=params.epochs * len(order),
             initial=len(records) * len(order),
@@ -72,6 +73,11 @@ def fit(
                 loader_share=trained.loader_seconds / seconds,
                 skipped_steps=trained.skipped_steps,
             )
+            if not math.isfinite(record.val_loss):  # the step that did it may be the last one
+                raise ValueError(
+                    f"epoch {order.epoch}: the validation loss is {record.val_loss}; "
+                    f"{_advice(params)}"
+                )
             records.append(record)
             progress.set_postfix(epoch=order.epoch, val_miou=f"{record.val_miou:.4f}")
             yield record
@@ -139,19 +145,21 @@ def best_epoch(history: Sequence[EpochRecord]) -> int:
 
 def _advice(params: Train) -> str:
     cause = f"the likely cause is a learning_rate ({params.learning_rate:g}) that is too high"
-    if params.precision in ("float32", "bfloat16", "auto"):
+    if params.precision in ("float32", "bfloat16"):
         return cause
-    return f"{cause}, or the range of {params.precision}: try bfloat16 or float32"
+    return f"{cause}, or the range of float16, where precision is that"
 
 
 @contextmanager
-def _out_of_memory_named(params: Train) -> Iterator[None]:
+def out_of_memory_named(params: Train) -> Iterator[None]:
     """Turn an exhausted memory into the parameters that need less of it."""
     try:
         yield
     except RuntimeError as error:
         # On CUDA a type of its own; on a CPU the allocator's name tells it.
-        if not isinstance(error, torch.OutOfMemoryError) and "Allocator" not in str(error):
+        if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(
+            error
+        ):
             raise
         raise ValueError(
             f"out of memory at batch_size {params.batch_size} with accumulation "

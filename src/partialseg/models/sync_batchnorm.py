@@ -33,20 +33,19 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
             return super().forward(input)
         x = input.float()
         channels = x.shape[1]
-        # One message: the sums, the sums of squares, and the number of pixels.
-        pixels = x.new_full((1,), x.numel() / channels)
-        local = torch.cat([x.sum((0, 2, 3)), (x * x).sum((0, 2, 3)), pixels])
-        total: Tensor = _SumOfRanks.apply(local)
-        pixels = total[-1]
-        mean = total[:channels] / pixels
-        variance = total[channels:-1] / pixels - mean * mean
-        self._track(mean.detach(), variance.detach(), float(pixels.detach()))
+        own_pixels = x.new_full((1,), x.numel() / channels)
+        total: Tensor = _SumOfRanks.apply(torch.cat([x.sum((0, 2, 3)), own_pixels]))
+        pixels = total[-1].detach()
+        mean = total[:-1] / pixels
+        # In a message of its own: the mean of the squares less that of x squared would cancel.
+        centred = x - mean[:, None, None]
+        variance: Tensor = _SumOfRanks.apply((centred * centred).sum((0, 2, 3))) / pixels
+        self._track(mean.detach(), variance.detach(), pixels)
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        shift = self.bias - mean * scale
-        return (x * scale[:, None, None] + shift[:, None, None]).to(input.dtype)
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(input.dtype)
 
     @torch.no_grad()
-    def _track(self, mean: Tensor, variance: Tensor, pixels: float) -> None:
+    def _track(self, mean: Tensor, variance: Tensor, pixels: Tensor) -> None:
         assert self.running_mean is not None and self.running_var is not None
         assert self.num_batches_tracked is not None and self.momentum is not None
         self.num_batches_tracked += 1
