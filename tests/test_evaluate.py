@@ -168,6 +168,7 @@ def test_a_run_tells_its_settings_and_cost(patches: Path, trained: Path, files: 
         "epochs": 3,
         "kept_epoch": best.epoch,
         "train_seconds": round(sum(item.seconds for item in last.history), 1),
+        "best_val_miou": max(item.val_miou for item in last.history),
         "final_val_miou": last.history[2].val_miou,
         "final_val_accuracy": last.history[2].val_accuracy,
         "final_val_batch_miou": last.history[2].val_batch_miou,
