@@ -22,6 +22,7 @@ from partialseg.checkpoint import Checkpoint, load_checkpoint
 from partialseg.models.sync_batchnorm import synchronise_batchnorm
 from partialseg.models.unet import UNet
 from partialseg.ranks import ALONE, Ranks, launched
+from partialseg.resume import ResumeFolder
 from partialseg.scoring import score
 from small_run import CPU as SMALL
 from small_run import LIVELY, Lookup, isolate, red_image, write_params
@@ -183,3 +184,26 @@ def test_a_wrong_input_of_two_processes_is_one_line(
     assert failed.value.returncode == 1
     assert failed.value.stderr.startswith("error: labels: no usable labels: ")
     assert failed.value.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_the_processes_end_with_their_launcher(
+    make_patches: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isolate(monkeypatch, tmp_path)
+    patches = make_patches(columns=4)
+    label(patches, tmp_path / "labels", 0.3, 42)
+    write_params(tmp_path / "params.yaml", epochs=1000, processes=2)
+    command = f"--dataset sample --architecture unet --recipe reproduction --patches {patches}"
+    command += " --labels labels --out run --resume resume"
+    with subprocess.Popen(
+        [sys.executable, SRC / "train.py", *command.split()], stdout=subprocess.PIPE, text=True
+    ) as launcher:
+        assert launcher.stdout is not None
+        assert launcher.stdout.readline().startswith("epoch 1/1000: loss")
+        launcher.kill()
+        # Its end is that of its processes too, which hold the other end of the pipe.
+        lines = launcher.stdout.readlines()
+    assert len(lines) < 900
+    with ResumeFolder(tmp_path / "resume", "x") as folder:  # nobody else holds it any more
+        assert folder.load() is None  # "x" is no fingerprint
