@@ -140,6 +140,7 @@ def main() -> None:
     train = load_section(ROOT / "params.yaml", "datasets.landcover_ai.train", Train)
     cut = Tile(source_size=512, size=384, split="random", split_seed=1, val=0.01, test=0.01)
     compute = choose_compute("auto")
+    torch.set_num_threads(1)  # idle threads of this process would spin on the workers' cores
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         store, labels, names = prepare(Path(folder), cut, args.cells)

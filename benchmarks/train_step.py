@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from monai.networks.nets import BasicUNet, BasicUNetPlusPlus
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -20,6 +19,7 @@ from partialseg.compute import Compute, choose_algorithms, choose_compute
 from partialseg.data import normalise
 from partialseg.learner import Learner, training_loss
 from partialseg.loss import IGNORE_INDEX
+from partialseg.models.blocks import UpConv
 from partialseg.models.build import ARCHITECTURES, build_network
 from partialseg.params import load_section
 from partialseg.ranks import ALONE
@@ -54,9 +54,20 @@ def our_side(
 
 def monai_network(architecture: str, base: int) -> nn.Module:
     """Return MONAI's network of the same five widths, with its own norm and activation."""
+    from monai.networks.nets import BasicUNet, BasicUNetPlusPlus  # so that tests need no peers
+
     kind = {"unet": BasicUNet, "unetplusplus": BasicUNetPlusPlus}[architecture]
     features = tuple(base * factor for factor in (1, 2, 4, 8, 16, 1))
     return kind(spatial_dims=2, in_channels=3, out_channels=CLASSES, features=features)
+
+
+def plain_network(architecture: str, base: int) -> nn.Module:
+    """Return our network with torch's own transposed convolution: ours expects channels last."""
+    network = build_network(architecture, 3, CLASSES, base)
+    for module in network.modules():
+        if isinstance(module, UpConv):
+            module.forward = partial(nn.ConvTranspose2d.forward, module)
+    return network
 
 
 def plain_side(
@@ -131,7 +142,7 @@ def compare(
         sides["ours, compiled"] = ours(compiled=True)
     peer = monai_network(architecture, base)
     sides["MONAI"] = plain_side(peer, images, labels, compute, fused=True)
-    network = build_network(architecture, 3, CLASSES, base)
+    network = plain_network(architecture, base)
     float32 = Compute(compute.device, torch.float32)
     sides["ours in a plain loop"] = plain_side(network, images, labels, float32)
     steps = {name: synchronised(side.step, compute) for name, side in sides.items()}
