@@ -10,7 +10,7 @@ import rasterio
 import yaml
 
 from code_of_stage import SRC
-from compare import compare, run_files
+from compare import compare, listed_runs, run_files
 from download import download
 from evaluate import Evaluate, evaluate
 from label import label
@@ -18,7 +18,7 @@ from partialseg.legend import LANDCOVER_AI
 from partialseg.params import load_section
 from partialseg.patches import PatchStore
 from partialseg.source import read_index, write_index
-from partialseg.training import Train
+from partialseg.train_params import Train
 from tile import Tile, tile
 from train import train
 
@@ -111,29 +111,20 @@ def test_the_dubai_images_go_through_the_whole_pipeline(dubai_params: Path) -> N
     assert all(sum(patch.counts) + patch.no_truth == 96**2 for patch in patches)
     assert sum(patch.no_truth for patch in patches) > 0
     runs, metrics = root / "runs", root / "metrics"
+    listed = listed_runs(["0.1", "0.15"], ["unet", "unetplusplus"], ["reproduction"])
     for fraction in ("0.1", "0.15"):
         label(root / "patches", root / "labels" / fraction, float(fraction), 42)
-        for architecture in ("unet", "unetplusplus"):
-            name = f"{architecture}-{fraction}"
-            train(
-                architecture,
-                root / "patches",
-                root / "labels" / fraction,
-                runs / name,
-                section("train", Train),
-                42,
-            )
-            files = run_files(runs, metrics, name)
-            evaluate(root / "patches", runs / name, files, section("evaluate", Evaluate))
-    results = compare(
-        "folder",
-        ["unet", "unetplusplus"],
-        ["0.1", "0.15"],
-        root / "patches",
-        runs,
-        metrics,
-        root / "plots",
-    )
+    for item in listed:
+        folders = (
+            root / "patches",
+            root / "labels" / item.fraction,
+            runs / item.folder,
+            root / "resume" / item.folder,
+        )
+        train(item.architecture, item.recipe, *folders, section("train", Train), 42)
+        files = run_files(runs, metrics, item)
+        evaluate(root / "patches", runs / item.folder, files, section("evaluate", Evaluate))
+    results, _ = compare("folder", listed, "0.1", root / "patches", runs, metrics, root / "plots")
     known = sum(sum(patch.counts) for patch in store.of_split("test"))
     assert [result.confusion("test").sum() for result in results] == [known] * 4
     assert all(0 < result.detail["test"]["miou"] < 1 for result in results)
