@@ -86,6 +86,20 @@ def small_run(
     return train(architecture, "reproduction", patches, labels, out, resume, params, seed)
 
 
+def train_arguments(folder: Path, **changes: str) -> list[str]:
+    """Return the arguments of src/train.py for a patch store; all else lies in the current folder."""
+    values = {
+        "dataset": "sample",
+        "architecture": "unet",
+        "recipe": "reproduction",
+        "patches": str(folder),
+        "labels": "labels",
+        "out": "run",
+        "resume": "resume",
+    }
+    return [part for key, value in (values | changes).items() for part in (f"--{key}", value)]
+
+
 def record(epoch: int, **changes: float) -> EpochRecord:
     """Return a made-up record whose every value differs."""
     values = {

@@ -25,7 +25,7 @@ from partialseg.ranks import ALONE, Ranks, launched
 from partialseg.resume import ResumeFolder
 from partialseg.scoring import score
 from small_run import CPU as SMALL
-from small_run import LIVELY, Lookup, isolate, red_image, write_params
+from small_run import LIVELY, Lookup, isolate, red_image, train_arguments, write_params
 
 CPU = torch.device("cpu")
 
@@ -136,10 +136,9 @@ def trained(
 ) -> tuple[Checkpoint, subprocess.CompletedProcess[str]]:
     """Run the stage as DVC does; return its last checkpoint and the finished process."""
     write_params(folder / "params.yaml", epochs=3, batch_size=4, **changes)
-    command = f"--dataset sample --architecture unet --recipe reproduction --patches {patches}"
-    command += f" --labels labels --out {name} --resume resume-{name}"
+    arguments = train_arguments(patches, out=name, resume=f"resume-{name}")
     done = subprocess.run(
-        [sys.executable, SRC / "train.py", *command.split()],
+        [sys.executable, SRC / "train.py", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -203,10 +202,9 @@ def test_the_processes_end_with_their_launcher(
     patches = make_patches(columns=4)
     label(patches, tmp_path / "labels", 0.3, 42)
     write_params(tmp_path / "params.yaml", epochs=1000, processes=2)
-    command = f"--dataset sample --architecture unet --recipe reproduction --patches {patches}"
-    command += " --labels labels --out run --resume resume"
+    arguments = train_arguments(patches)
     with subprocess.Popen(
-        [sys.executable, SRC / "train.py", *command.split()], stdout=subprocess.PIPE, text=True
+        [sys.executable, SRC / "train.py", *arguments], stdout=subprocess.PIPE, text=True
     ) as launcher:
         assert launcher.stdout is not None
         assert launcher.stdout.readline().startswith("epoch 1/1000: loss")

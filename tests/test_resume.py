@@ -19,7 +19,15 @@ from label import label
 from partialseg.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from partialseg.curves import CURVES, read_curve
 from partialseg.resume import ResumeFolder
-from small_run import LIVELY, isolate, record, small_run, train_params, write_params
+from small_run import (
+    LIVELY,
+    isolate,
+    record,
+    small_run,
+    train_arguments,
+    train_params,
+    write_params,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -275,10 +283,9 @@ def test_a_signal_ends_the_command_in_one_line_and_the_next_goes_on(
 ) -> None:
     write_params(tmp_path / "params.yaml", epochs=300, workers=2)
     label(patches, tmp_path / "labels", 0.5, 42)
-    command = f"--dataset sample --architecture unet --recipe reproduction --patches {patches}"
-    command += " --labels labels --out run --resume resume"
+    arguments = train_arguments(patches)
     with subprocess.Popen(
-        [sys.executable, SRC / "train.py", *command.split()],
+        [sys.executable, SRC / "train.py", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -21,7 +21,16 @@ from partialseg.labels import LabelSummary
 from partialseg.learner import Learner
 from partialseg.models.unet import UNet
 from partialseg.models.unetplusplus import UNetPlusPlus
-from small_run import LIVELY, fails_with, isolate, record, small_run, train_params, write_params
+from small_run import (
+    LIVELY,
+    fails_with,
+    isolate,
+    record,
+    small_run,
+    train_arguments,
+    train_params,
+    write_params,
+)
 from train import main, report, train
 
 
@@ -217,24 +226,15 @@ def test_labels_of_other_patches_are_refused(
     assert not (tmp_path / "run").exists()
 
 
-def arguments(folder: Path, **changes: str) -> list[str]:
-    values = {
-        "dataset": "sample",
-        "architecture": "unetplusplus",
-        "patches": str(folder),
-        "labels": "labels",
-        "out": "run",
-        "resume": "resume",
-        "recipe": "reproduction",
-    }
-    return [part for key, value in (values | changes).items() for part in (f"--{key}", value)]
-
-
 def test_the_command_trains_by_the_params_file(
     patches: Path, summary: LabelSummary, tmp_path: Path
 ) -> None:
     write_params(tmp_path / "params.yaml")
-    script = [sys.executable, SRC / "train.py", *arguments(patches)]
+    script = [
+        sys.executable,
+        SRC / "train.py",
+        *train_arguments(patches, architecture="unetplusplus"),
+    ]
     done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("epoch 1/1: loss ")
     stored = load_checkpoint(tmp_path / "run" / "best.pt")
@@ -245,7 +245,7 @@ def test_the_command_trains_by_the_params_file(
 
 def test_the_command_ends_with_status_1_and_one_line(patches: Path, tmp_path: Path) -> None:
     write_params(tmp_path / "params.yaml")
-    script = [sys.executable, SRC / "train.py", *arguments(patches, architecture="segnet")]
+    script = [sys.executable, SRC / "train.py", *train_arguments(patches, architecture="segnet")]
     label(patches, tmp_path / "labels", 0.25, 42)
     done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
@@ -261,7 +261,7 @@ def test_a_misspelt_parameter_is_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write_params(tmp_path / "params.yaml", learning_rat=0.1)
-    assert fails_with(monkeypatch, capsys, main, arguments(patches)) == (
+    assert fails_with(monkeypatch, capsys, main, train_arguments(patches)) == (
         "error: params.yaml: datasets.sample.train.learning_rat: is unknown (value 0.1)\n"
     )
     assert not (tmp_path / "run").exists()
@@ -277,7 +277,7 @@ def test_a_missing_parameter_and_a_wrong_type_are_named(
     params = yaml.safe_load((tmp_path / "params.yaml").read_text())
     del params["datasets"]["sample"]["train"]["workers"]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
-    error = fails_with(monkeypatch, capsys, main, arguments(patches))
+    error = fails_with(monkeypatch, capsys, main, train_arguments(patches))
     assert error.count("\n") == 1
     assert "datasets.sample.train.epochs: should be a valid integer, got 'many'" in error
     assert "datasets.sample.train.workers: is missing" in error
@@ -300,7 +300,7 @@ def test_missing_inputs_are_named(
     message: str,
 ) -> None:
     write_params(tmp_path / "params.yaml")
-    error = fails_with(monkeypatch, capsys, main, arguments(patches, **changes))
+    error = fails_with(monkeypatch, capsys, main, train_arguments(patches, **changes))
     assert error.startswith(message)
     assert error.count("\n") == 1
     assert not (tmp_path / "run").exists()
