@@ -87,7 +87,7 @@ def small_run(
 
 
 def train_arguments(folder: Path, **changes: str) -> list[str]:
-    """Return the arguments of src/train.py for a patch store; all else lies in the current folder."""
+    """Return the arguments of src/train.py; all but the patch store lies in the current folder."""
     values = {
         "dataset": "sample",
         "architecture": "unet",
