@@ -1,0 +1,32 @@
+"""Where a raster lies: its size, its coordinate system and its transform."""
+
+from dataclasses import dataclass
+
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.io import DatasetReader
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """Size in pixels, CRS (None: no georeference) and transform, pixel to map."""
+
+    width: int
+    height: int
+    crs: CRS | None
+    transform: Affine
+
+    @property
+    def crs_text(self) -> str:
+        """The CRS as text, '' where there is none."""
+        return str(self.crs.to_string()) if self.crs else ""
+
+
+def frame_of(raster: DatasetReader) -> Frame:
+    """Return where an open raster lies."""
+    return Frame(
+        width=raster.width,
+        height=raster.height,
+        crs=raster.crs or None,
+        transform=raster.transform,
+    )
