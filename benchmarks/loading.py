@@ -21,7 +21,7 @@ import albumentations as A  # noqa: N812
 from albumentations.pytorch import ToTensorV2
 
 from label import label
-from partialseg.augment import Augment
+from partialseg.augment import Augment, moves
 from partialseg.compute import Compute, choose_compute
 from partialseg.data import MEAN, STD
 from partialseg.labels import LabelStore
@@ -45,23 +45,8 @@ class JpegTiles(Dataset[Batch]):
 
     def __init__(self, folder: Path, names: list[str], augment: Augment) -> None:
         self._files = [(f"{folder}/{name}.jpg", f"{folder}/{name}_m.png") for name in names]
-        affine = augment.shift_scale_rotate
-        self._transform = A.Compose(
-            [
-                A.HorizontalFlip(p=augment.horizontal_flip),
-                A.VerticalFlip(p=augment.vertical_flip),
-                A.RandomRotate90(p=augment.rotate90),
-                A.Affine(
-                    translate_percent=(-affine.shift, affine.shift),
-                    scale=(1 - affine.scale, 1 + affine.scale),
-                    keep_ratio=True,
-                    rotate=(-affine.rotate, affine.rotate),
-                    p=affine.probability,
-                ),
-                A.Normalize([m / 255 for m in MEAN], [s / 255 for s in STD]),
-                ToTensorV2(),
-            ]
-        )
+        normalise = A.Normalize([m / 255 for m in MEAN], [s / 255 for s in STD])
+        self._transform = A.Compose([*moves(augment), normalise, ToTensorV2()])
 
     def __len__(self) -> int:
         return len(self._files)

@@ -1,12 +1,12 @@
 """Stage tile: cut the orthophotos of a source into patches, with a manifest of them."""
 
 import argparse
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from itertools import groupby, pairwise
 from operator import attrgetter
 from pathlib import Path
@@ -26,6 +26,7 @@ from partialseg.atomic import new_file, new_folder
 from partialseg.command import run
 from partialseg.contact_sheet import draw_contact_sheet
 from partialseg.grid import Cell, cell_name, full_cells
+from partialseg.ground import ground_size
 from partialseg.masks import MaskCode
 from partialseg.params import STRICT, load_section
 from partialseg.patches import (
@@ -147,18 +148,26 @@ def cut_orthophoto(
             mask_raster = opened.enter_context(open_raster(orthophoto.mask))
             place = first * len(rows[0])
             writer = opened.enter_context(open_writer(folder, orthophoto.name, place))
-            cut = partial(_cut_row, image_raster, mask_raster, code, writer, params.size)
-            parts.append(pool.submit(_cut_rows, cut, rows[first:last]))
+            rasters = image_raster, mask_raster
+            parts.append(
+                pool.submit(_cut_rows, rasters, code, writer, params.size, rows[first:last])
+            )
         counts = [count for part in parts for count in part.result()]
+    gsd = _gsd(orthophoto, params)
     return [
-        _patch(orthophoto, cell, index, counts[index], params) for index, cell in enumerate(cells)
+        _patch(orthophoto, cell, index, counts[index], params, gsd)
+        for index, cell in enumerate(cells)
     ]
 
 
 def _cut_rows(
-    cut: Callable[[Sequence[Cell]], list[Counts]], rows: Sequence[Sequence[Cell]]
+    rasters: tuple[DatasetReader, DatasetReader],
+    code: MaskCode,
+    writer: PatchWriter,
+    size: int,
+    rows: Sequence[Sequence[Cell]],
 ) -> list[Counts]:
-    return [count for row in rows for count in cut(row)]
+    return [count for row in rows for count in _cut_row(*rasters, code, writer, size, row)]
 
 
 def _cut_row(
@@ -196,7 +205,27 @@ def _write_resampled(
     return mask
 
 
-def _patch(orthophoto: Orthophoto, cell: Cell, index: int, counts: Counts, params: Tile) -> Patch:
+def _gsd(orthophoto: Orthophoto, params: Tile) -> float | None:
+    """Return the size of a patch's pixel on the ground in metres, None where it is unknown."""
+    transform = Affine(*orthophoto.transform)
+    try:
+        size = ground_size(orthophoto.crs, transform, orthophoto.width, orthophoto.height)
+    except ValueError as error:  # training needs no georeference
+        print(f"{orthophoto.image}: pixel size unknown: {error}")
+        return None
+    if size is None:
+        return None
+    return round(math.sqrt(math.prod(size)) * params.source_size / params.size, 6)
+
+
+def _patch(
+    orthophoto: Orthophoto,
+    cell: Cell,
+    index: int,
+    counts: Counts,
+    params: Tile,
+    gsd: float | None,
+) -> Patch:
     scale = params.source_size / params.size
     corner = Affine.translation(cell.window.col_off, cell.window.row_off)
     transform = Affine(*orthophoto.transform) @ corner @ Affine.scale(scale)
@@ -209,6 +238,7 @@ def _patch(orthophoto: Orthophoto, cell: Cell, index: int, counts: Counts, param
         split=NO_SPLIT,
         crs=orthophoto.crs,
         transform=tuple(transform)[:6],
+        gsd=gsd,
         counts=tuple(counts[:-1]),
         no_truth=counts[-1],
     )

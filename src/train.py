@@ -11,11 +11,13 @@ import torch
 from partialseg.checkpoint import Checkpoint
 from partialseg.class_weights import resolve_class_weights
 from partialseg.command import run
+from partialseg.commit import commit_of
 from partialseg.compute import Compute, choose_algorithms, choose_compute, seed_everything
 from partialseg.curves import FOLDER, CurveWriter
-from partialseg.data import TruthPatches
+from partialseg.data import MEAN, STD, TruthPatches
 from partialseg.epoch_record import EpochRecord
 from partialseg.fingerprint import fingerprint
+from partialseg.gsd import distinct
 from partialseg.labels import LabelStore
 from partialseg.learner import Learner
 from partialseg.models.build import build_network
@@ -29,6 +31,7 @@ from partialseg.training import fit, is_kept, is_over, out_of_memory_named
 
 
 def train(
+    dataset: str,
     architecture: str,
     recipe: str,
     patches: Path,
@@ -42,9 +45,8 @@ def train(
     """Train a network; write its best and last checkpoint and its curves to `out`.
 
     The best epoch is the one of the highest validation mIoU (the first of equals), or the last one
-    where params.select says so. A training
-    that was interrupted goes on from its last epoch, which lies in `resume`. Of several ranks the
-    first writes. Returns the last checkpoint.
+    where params.select says so. A training that was interrupted goes on from its last epoch, which
+    lies in `resume`. Of several ranks the first writes. Returns the last checkpoint.
 
     Raises:
         ValueError: the architecture is unknown, labels, patches and parameters do not fit, or the
@@ -57,23 +59,31 @@ def train(
     choose_algorithms(params.deterministic)
     compute = choose_compute(params.precision)
     untrained = Checkpoint(
+        dataset=dataset,
         architecture=architecture,
         recipe=recipe,
         base_channels=params.base_channels,
         deep_supervision=params.deep_supervision,
         class_names=list(store.summary.class_names),
         palette=list(store.summary.palette),
+        mean=MEAN,
+        std=STD,
+        patch_size=store.summary.size,
+        ground_sampling_distances=distinct(patch.gsd for patch in store.of_split("train")),
         label_fraction=label_store.summary.fraction,
         seed=seed,
         class_weights=None if weights is None else list(weights),
         compute=str(compute),
+        commit=commit_of(Path(__file__).parent.parent),
     )
     with out_of_memory_named(params):
         learner = make_learner(untrained, params, compute, ranks)
     with ExitStack() as stack:
         folder = None
         if ranks.first:
-            settings = {"run": asdict(untrained), "train": asdict(params), "ranks": ranks.count}
+            # Without the commit: the code itself is in the fingerprint.
+            identity = asdict(replace(untrained, commit=""))
+            settings = {"run": identity, "train": asdict(params), "ranks": ranks.count}
             mark = fingerprint(settings, {"patches": patches, "labels": labels})
             folder = stack.enter_context(ResumeFolder(resume, mark))
             untrained = replace(untrained, fingerprint=mark)
@@ -175,6 +185,7 @@ def main() -> None:
         launch(params.processes)
     with joined() as ranks:
         train(
+            args.dataset,
             args.architecture,
             args.recipe,
             args.patches,

@@ -83,7 +83,7 @@ def small_run(
     label(patches, labels, 0.5, 42)
     params = train_params(**changes)
     resume = out.with_name(f"{out.name}-resume")
-    return train(architecture, "reproduction", patches, labels, out, resume, params, seed)
+    return train("sample", architecture, "reproduction", patches, labels, out, resume, params, seed)
 
 
 def train_arguments(folder: Path, **changes: str) -> list[str]:

@@ -14,16 +14,22 @@ from small_run import record
 
 def checkpoint_of(network: nn.Module, **changes: Any) -> Checkpoint:
     made = Checkpoint(
+        dataset="sample",
         architecture="unet",
         recipe="reproduction",
         base_channels=2,
         deep_supervision=False,
         class_names=["field", "house", "lake"],
         palette=[(200, 180, 90), (200, 40, 30), (40, 90, 200)],
+        mean=(120.0, 110.0, 100.5),
+        std=(60.0, 50.5, 40.0),
+        patch_size=32,
+        ground_sampling_distances=[0.25, 0.5],
         label_fraction=0.15,
         seed=42,
         class_weights=[0.5, 1.25, 1 / 3],
         compute="CPU, float32",
+        commit="0123456789+",
         history=[record(1), record(2)],
         weights=network.state_dict(),
     )

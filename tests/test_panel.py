@@ -16,6 +16,7 @@ def patch(name: str, *counts: int, no_truth: int = 0) -> Patch:
         split="test",
         crs="",
         transform=(1.0, 0.0, 0.0, 0.0, -1.0, 0.0),
+        gsd=None,
         counts=counts,
         no_truth=no_truth,
     )

@@ -28,6 +28,7 @@ def patch(orthophoto: str, index: int, split: str) -> Patch:
         split=split,
         crs="EPSG:2180",
         transform=(1 / 3, 0.0, 5e5 + 0.125, 0.0, -1 / 3, 6e5),
+        gsd=None if index else 1 / 3,
         counts=(10, 4),
         no_truth=2,
     )
@@ -62,12 +63,12 @@ def test_the_manifest_returns_as_it_was(folder: Path) -> None:
 def test_the_manifest_is_a_plain_table(folder: Path) -> None:
     lines = (folder / "manifest.csv").read_text().splitlines()
     assert lines[0] == (
-        "name,orthophoto,index,row,column,split,crs,transform,"
+        "name,orthophoto,index,row,column,split,crs,transform,gsd,"
         "pixels:field,pixels:house,pixels without truth"
     )
     assert lines[1] == (
         "a_0,a,0,0,0,train,EPSG:2180,"
-        "0.3333333333333333 0.0 500000.125 0.0 -0.3333333333333333 600000.0,10,4,2"
+        "0.3333333333333333 0.0 500000.125 0.0 -0.3333333333333333 600000.0,0.3333333333333333,10,4,2"
     )
 
 

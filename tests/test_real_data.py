@@ -121,7 +121,7 @@ def test_the_dubai_images_go_through_the_whole_pipeline(dubai_params: Path) -> N
             runs / item.folder,
             root / "resume" / item.folder,
         )
-        train(item.architecture, item.recipe, *folders, section("train", Train), 42)
+        train("folder", item.architecture, item.recipe, *folders, section("train", Train), 42)
         files = run_files(runs, metrics, item)
         evaluate(root / "patches", runs / item.folder, files, section("evaluate", Evaluate))
     results, _ = compare("folder", listed, "0.1", root / "patches", runs, metrics, root / "plots")

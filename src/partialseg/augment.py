@@ -36,26 +36,29 @@ class Augment:
     shift_scale_rotate: ShiftScaleRotate
 
 
+def moves(params: Augment) -> list[A.BasicTransform]:
+    """Return the moves in the order in which a patch makes them."""
+    affine = params.shift_scale_rotate
+    return [
+        A.HorizontalFlip(p=params.horizontal_flip),
+        A.VerticalFlip(p=params.vertical_flip),
+        A.RandomRotate90(p=params.rotate90),
+        # Pixels from outside the patch are black and, as their visibility is 0, unlabelled.
+        A.Affine(
+            translate_percent=(-affine.shift, affine.shift),
+            scale=(1 - affine.scale, 1 + affine.scale),
+            keep_ratio=True,
+            rotate=(-affine.rotate, affine.rotate),
+            p=affine.probability,
+        ),
+    ]
+
+
 class Augmenter:
     """Applies random flips, rotations and an affine move, the same for all arrays of a patch."""
 
     def __init__(self, params: Augment) -> None:
-        affine = params.shift_scale_rotate
-        # Pixels from outside the patch are black and, as their visibility is 0, unlabelled.
-        self._transform = A.Compose(
-            [
-                A.HorizontalFlip(p=params.horizontal_flip),
-                A.VerticalFlip(p=params.vertical_flip),
-                A.RandomRotate90(p=params.rotate90),
-                A.Affine(
-                    translate_percent=(-affine.shift, affine.shift),
-                    scale=(1 - affine.scale, 1 + affine.scale),
-                    keep_ratio=True,
-                    rotate=(-affine.rotate, affine.rotate),
-                    p=affine.probability,
-                ),
-            ]
-        )
+        self._transform = A.Compose(moves(params))
 
     def __call__(
         self,

@@ -24,25 +24,35 @@ DAMAGED = (OSError, RuntimeError, EOFError, ValueError, IndexError, pickle.Unpic
 class Checkpoint:
     """Weights after the last epoch of `history`, the network they fit and its training.
 
-    recipe names the parameters of the training; class_weights are those of the loss, None for
-    equal ones; compute names device and precision. fingerprint stands for all that the training
-    depended on; state is what an unfinished training needs to go on.
+    dataset, label_fraction and recipe say on what and how it was trained. mean and std normalise
+    RGB in 0..255; patch_size is the side in pixels and ground_sampling_distances the pixel sizes
+    in metres (empty: unknown) of the training patches. class_weights are those of the loss, None
+    for equal ones; compute names device and precision; commit the code, '+' if changed since.
+    fingerprint stands for all that the training depended on; state is what an unfinished training
+    needs to go on; scores, once there are any, are those of the whole splits.
     """
 
+    dataset: str
     architecture: str
     recipe: str
     base_channels: int
     deep_supervision: bool
     class_names: list[str]
     palette: list[tuple[int, int, int]]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    patch_size: int
+    ground_sampling_distances: list[float]
     label_fraction: float
     seed: int
     class_weights: list[float] | None
     compute: str
+    commit: str
     history: list[EpochRecord] = field(default_factory=list)
     weights: Mapping[str, Tensor] = field(default_factory=dict)
     fingerprint: str = ""
     state: dict[str, Any] | None = None
+    scores: dict[str, float] = field(default_factory=dict)
 
     @property
     def epoch(self) -> int:

@@ -67,16 +67,19 @@ class Compute:
         return f"{name}, {str(self.dtype).removeprefix('torch.')}"
 
 
-def choose_compute(precision: Precision) -> Compute:
-    """Choose CUDA where there is one, and the precision.
+def choose_compute(precision: Precision, device_name: str = "") -> Compute:
+    """Choose a device by torch's name, or CUDA where there is one, and the precision.
 
     'auto' is mixed precision where the hardware has the type: on CUDA bfloat16, else float16; on
     a CPU with bfloat16 instructions that, else float32.
 
     Raises:
-        ValueError: float16 on a CPU.
+        ValueError: float16 on a CPU, or this machine has no such device.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device_name:
+        device = _device(device_name)
+    else:
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if precision == "float16" and device.type == "cpu":
         raise ValueError("precision: float16 needs a CUDA device; take auto, float32 or bfloat16")
     if precision != "auto":
@@ -89,6 +92,19 @@ def choose_compute(precision: Precision) -> Compute:
             else torch.float16,
         )
     return Compute(device, torch.bfloat16 if _cpu_has_bfloat16() else torch.float32)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"device {name!r}: torch knows none of this name") from error
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type not in ("cpu", "cuda") or (
+        device.type == "cuda" and (device.index or 0) >= gpus
+    ):
+        raise ValueError(f"device {name!r}: this machine has a cpu and {gpus} cuda devices")
+    return device
 
 
 def _cpu_has_bfloat16() -> bool:

@@ -20,13 +20,14 @@ MEAN = (123.675, 116.28, 103.53)
 STD = (58.395, 57.12, 57.375)
 
 Batch = tuple[Tensor, Tensor]
+Triple = tuple[float, float, float]
 
 
-def normalise(images: Tensor) -> Tensor:
+def normalise(images: Tensor, mean: Triple = MEAN, std: Triple = STD) -> Tensor:
     """Turn images (N, 3, H, W), uint8, into the float32 input of the networks."""
-    mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
-    std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
-    return images.float().sub_(mean).div_(std)
+    centre = torch.tensor(mean, device=images.device).view(1, 3, 1, 1)
+    spread = torch.tensor(std, device=images.device).view(1, 3, 1, 1)
+    return images.float().sub_(centre).div_(spread)
 
 
 def compose_label(truth: NDArray[np.uint8], visible: NDArray[np.bool_]) -> NDArray[np.int16]:

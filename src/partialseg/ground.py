@@ -37,7 +37,7 @@ def _distance(crs: CRS, start: tuple[float, float], end: tuple[float, float]) ->
     if crs.geodetic_crs is None:  # a local system: a plane with a unit of its own
         return math.dist(start, end) * crs.axis_info[0].unit_conversion_factor
     to_degrees = Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
-    xs, ys = to_degrees.transform(*zip(start, end, strict=True))
+    xs, ys = to_degrees.transform((start[0], end[0]), (start[1], end[1]))
     geod = crs.get_geod()
     assert geod is not None
     if not all(-90 <= y <= 90 and abs(x) <= 360 for x, y in zip(xs, ys, strict=True)):

@@ -22,7 +22,7 @@ from partialseg.truth import NO_TRUTH, PIXELS_OF, Colour
 
 MANIFEST = "manifest.csv"
 SUMMARY = "patches.json"
-_FIELDS = ("name", "orthophoto", "index", "row", "column", "split", "crs", "transform")
+_FIELDS = ("name", "orthophoto", "index", "row", "column", "split", "crs", "transform", "gsd")
 _NO_TRUTH_COUNT = "pixels without truth"
 
 
@@ -41,7 +41,8 @@ class Patch:
     """A row of the manifest.
 
     index is the place in the .npy files of its orthophoto; counts are pixels of each class,
-    no_truth those without any; transform is rasterio's a, b, c, d, e, f of the stored pixels.
+    no_truth those without any; transform is rasterio's a, b, c, d, e, f of the stored pixels, and
+    gsd their size on the ground in metres (None: unknown).
     """
 
     name: str
@@ -52,6 +53,7 @@ class Patch:
     split: str
     crs: str
     transform: tuple[float, ...]
+    gsd: float | None
     counts: tuple[int, ...]
     no_truth: int
 
@@ -113,7 +115,13 @@ def write_manifest(folder: Path, summary: Summary, patches: Sequence[Patch]) -> 
             rows.writerow(
                 [
                     *(patch.name, patch.orthophoto, patch.index, patch.row, patch.column),
-                    *(patch.split, patch.crs, transform, *patch.counts, patch.no_truth),
+                    *(
+                        patch.split,
+                        patch.crs,
+                        transform,
+                        "" if patch.gsd is None else repr(patch.gsd),
+                    ),
+                    *(*patch.counts, patch.no_truth),
                 ]
             )
     (folder / SUMMARY).write_bytes(_SUMMARY.dump_json(summary, indent=1))
@@ -211,6 +219,7 @@ def _patch(row: dict[str, str]) -> Patch:
         split=row["split"],
         crs=row["crs"],
         transform=tuple(float(value) for value in row["transform"].split()),
+        gsd=float(row["gsd"]) if row["gsd"] else None,
         counts=tuple(int(row[key]) for key in row if key.startswith(PIXELS_OF)),
         no_truth=int(row[_NO_TRUTH_COUNT]),
     )
