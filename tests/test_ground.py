@@ -63,7 +63,11 @@ def test_the_sizes_of_an_oblong_pixel_are_told_apart() -> None:
 @pytest.mark.parametrize(
     ("crs", "transform", "message"),
     [
-        ("EPSG:4326", north_up(0.25, 500_000, 600_000), r"\(500012, 599988\) lie outside .* WGS 84"),
+        (
+            "EPSG:4326",
+            north_up(0.25, 500_000, 600_000),
+            r"\(500012, 599988\) lie outside .* WGS 84",
+        ),
         ("EPSG:32633", north_up(0.25, 5e8, 6e9), "lie outside its CRS, WGS 84 / UTM zone 33N"),
         ("EPSG:4978", Affine.identity(), "lie outside its CRS"),
         ("EPSG:99999", Affine.identity(), "CRS EPSG:99999: .*not found"),

@@ -1,0 +1,202 @@
+"""An orthophoto as a network sees it: 8-bit RGB at the pixel size of its training."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from partialseg.ground import ground_size
+from partialseg.gsd import TOLERANCE, nearest
+from partialseg.mapping.frame import Frame, frame_of
+from partialseg.models.blocks import STRIDE
+from partialseg.raster import open_raster
+
+Pair = tuple[float, float]
+MOST_ENLARGED = 8  # times: pixels larger than that show nothing of what the network knows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How images are read.
+
+    bands are those of red, green and blue, from 1; stretch are the values that become 0 and 255,
+    needed where an image is not 8-bit; gsd is the pixel size in metres, None: as georeferenced.
+    Without resample, an image of another pixel size than the training's is an error.
+    """
+
+    bands: tuple[int, int, int]
+    stretch: Pair | None
+    gsd: float | None
+    resample: bool
+
+    def __post_init__(self) -> None:
+        if min(self.bands) < 1:
+            raise ValueError(f"bands {self.bands} count from 1")
+        if self.stretch and not self.stretch[0] < self.stretch[1]:
+            raise ValueError(f"stretch {self.stretch}: the first value must be the smaller one")
+        if self.gsd is not None and not self.gsd > 0:
+            raise ValueError(f"gsd {self.gsd:g} m must be above 0")
+
+
+class Orthophoto:
+    """An open image that is read at the network's resolution, `shape` pixels in all.
+
+    scale says how many pixels of the file lie along one of the network's: (down, across).
+    """
+
+    def __init__(self, raster: DatasetReader, reading: Reading, scale: Pair) -> None:
+        self.frame = frame_of(raster)
+        size = self.frame.height, self.frame.width
+        rows, columns = (max(1, round(side / by)) for side, by in zip(size, scale, strict=True))
+        self.shape = rows, columns
+        self.scale = size[0] / rows, size[1] / columns
+        self._raster = raster
+        self._lock = Lock()
+        self._reading = reading
+        shrinks = max(self.scale) > 1
+        self._resampling = Resampling.average if shrinks else Resampling.bilinear
+        self._has_holes = any(flags != [MaskFlags.all_valid] for flags in raster.mask_flag_enums)
+
+    def read(self, rows: slice, columns: slice) -> NDArray[np.uint8]:
+        """Return a part (h, w, 3) of the network's grid; black where the image has no data.
+
+        Raises:
+            ValueError: the file breaks off or is damaged there.
+        """
+        (down, across), h, w = self.scale, rows.stop - rows.start, columns.stop - columns.start
+        window = Window(columns.start * across, rows.start * down, w * across, h * down)
+        with self._reading_it():
+            pixels = np.empty((h, w, 3), self._raster.dtypes[self._reading.bands[0] - 1])
+            self._raster.read(
+                self._reading.bands,
+                window=window,
+                out=np.moveaxis(pixels, -1, 0),
+                resampling=self._resampling,
+            )
+            mask = self._mask(window, (h, w)) if self._has_holes else None
+        image = stretched(pixels, self._reading.stretch)
+        if mask is not None:
+            image[mask == 0] = 0
+        return image
+
+    def valid(self, window: Window) -> NDArray[np.bool_] | None:
+        """Return which pixels (h, w) of a window of the file hold data, None for all.
+
+        Raises:
+            ValueError: the file breaks off or is damaged there.
+        """
+        if not self._has_holes:
+            return None
+        with self._reading_it():
+            return self._mask(window, (window.height, window.width)) > 0
+
+    def _mask(self, window: Window, shape: tuple[int, int]) -> NDArray[np.uint8]:
+        return self._raster.dataset_mask(
+            window=window, out_shape=shape, resampling=Resampling.nearest
+        )
+
+    @contextmanager
+    def _reading_it(self) -> Iterator[None]:
+        try:
+            with self._lock:  # GDAL allows one thread at a time
+                yield
+        except RasterioError as error:
+            cause = error.__cause__ or error
+            raise ValueError(f"{self._raster.name}: cannot be read as a raster: {cause}") from error
+
+
+@contextmanager
+def open_orthophoto(
+    file: Path, distances: Sequence[float], reading: Reading
+) -> Iterator[Orthophoto]:
+    """Open an image for a network that was trained at these ground sampling distances (metres).
+
+    Raises:
+        ValueError: the file is missing or no raster, has too few bands, is not 8-bit and has no
+            stretch, has another pixel size and must not be resampled, or is too small.
+    """
+    with open_raster(file) as raster, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        check_bands(file, raster, reading)
+        scale = scale_to(file, frame_of(raster), distances, reading)
+        orthophoto = Orthophoto(raster, reading, scale)
+        if min(orthophoto.shape) < STRIDE:
+            rows, columns = orthophoto.shape
+            raise ValueError(
+                f"{file}: {columns} x {rows} px at the network's resolution; a side must be at "
+                f"least {STRIDE} px"
+            )
+        yield orthophoto
+
+
+def check_bands(file: Path, raster: DatasetReader, reading: Reading) -> None:
+    """Check that an image has the bands, of a type that can be shown.
+
+    Raises:
+        ValueError: it has not.
+    """
+    if max(reading.bands) > raster.count:
+        raise ValueError(
+            f"{file}: has {raster.count} band(s); red, green and blue were to be read from the "
+            f"bands {', '.join(map(str, reading.bands))}"
+        )
+    for band in reading.bands:
+        if raster.colorinterp[band - 1] == ColorInterp.alpha:
+            raise ValueError(
+                f"{file}: band {band} is marked as alpha; if it is a colour, say so in the file: "
+                f"gdal_edit.py -colorinterp_{band} undefined"
+            )
+    types = {raster.dtypes[band - 1] for band in reading.bands}
+    if len(types) > 1 or any(np.dtype(item).kind not in "uif" for item in types):
+        raise ValueError(f"{file}: bands of the type {', '.join(sorted(types))} are no image")
+    if types != {"uint8"} and reading.stretch is None:
+        raise ValueError(
+            f"{file}: {types.pop()} and not 8-bit as in training; say which values are black and "
+            "white, as in --stretch 0 4095"
+        )
+
+
+def scale_to(file: Path, frame: Frame, distances: Sequence[float], reading: Reading) -> Pair:
+    """Return how many pixels of an image make one of the network: (down, across).
+
+    Raises:
+        ValueError: its CRS is wrong, it must not be resampled and is of another pixel size, or its
+            pixels are far larger than those of the training.
+    """
+    if reading.gsd is not None:
+        size: Pair | None = (reading.gsd, reading.gsd)
+    else:
+        try:
+            size = ground_size(frame.crs_text, frame.transform, frame.width, frame.height)
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}; give the pixel size by --gsd") from error
+    if size is None or not distances:
+        return 1.0, 1.0
+    across, down = size
+    wanted = nearest(distances, (across * down) ** 0.5)
+    if all(abs(wanted / side - 1) <= TOLERANCE for side in size):
+        return 1.0, 1.0
+    pixels = f"pixels of {across:.3g} x {down:.3g} m, and the network was trained on {wanted:.3g} m"
+    if not reading.resample:
+        raise ValueError(f"{file}: {pixels}; it was not to be resampled")
+    if max(size) > MOST_ENLARGED * wanted:
+        raise ValueError(f"{file}: {pixels}: too coarse")
+    return wanted / down, wanted / across
+
+
+def stretched(pixels: NDArray[np.generic], stretch: Pair | None) -> NDArray[np.uint8]:
+    """Return values as 0..255, linear between those of `stretch`; not a number becomes 0."""
+    if stretch is None:
+        return pixels.astype(np.uint8, copy=False)
+    low, high = stretch
+    scaled = (pixels.astype(np.float32) - low) * (255 / (high - low))
+    return np.clip(np.nan_to_num(scaled), 0, 255).round().astype(np.uint8)

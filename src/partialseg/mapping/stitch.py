@@ -1,0 +1,170 @@
+"""The prediction of a whole orthophoto, tile by tile, in blocks of bounded memory."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rasterio.windows import Window
+from torch import Tensor
+
+from partialseg.data import image_tensor
+from partialseg.mapping.ahead import ahead
+from partialseg.mapping.model import Model
+from partialseg.mapping.orthophoto import Orthophoto
+from partialseg.mapping.tiles import Tiles, tiles_along
+
+ROWS = 512  # of the file in a block: those of a tile of the GeoTIFF
+COLUMNS = 16_384  # of the file in a strip: wider ones go strip by strip, a tile column twice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stitching:
+    """Side and overlap of the tiles in pixels of the network, and how many are asked at a time."""
+
+    tile: int
+    overlap: int
+    batch_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Probabilities (C, h, w), float32, of the pixels in a window of the file.
+
+    valid (h, w) says where the file has data; None: everywhere.
+    """
+
+    window: Window
+    probabilities: Tensor
+    valid: NDArray[np.bool_] | None
+
+
+def predict_blocks(
+    model: Model,
+    orthophoto: Orthophoto,
+    stitching: Stitching,
+    on_share: Callable[[float], object],
+) -> Iterator[Block]:
+    """Yield the prediction of an orthophoto in blocks that cover the file once.
+
+    on_share is called with each share of the work that is done; the shares sum to 1.
+
+    Raises:
+        ValueError: the file breaks off or is damaged.
+    """
+    height, width = orthophoto.shape
+    rows = tiles_along(height, stitching.tile, stitching.overlap)
+    columns = tiles_along(width, stitching.tile, stitching.overlap)
+    strips = [
+        Strip(columns, first, min(first + COLUMNS, orthophoto.frame.width), orthophoto)
+        for first in range(0, orthophoto.frame.width, COLUMNS)
+    ]
+    tiles = len(rows.starts) * sum(len(strip.tiles) for strip in strips)
+    for strip in strips:
+        bands = blend(
+            model, orthophoto, rows, strip, stitching.batch_size, lambda n: on_share(n / tiles)
+        )
+        yield from to_file(bands, orthophoto, strip)
+
+
+class Strip:
+    """Columns first..stop of the file, and the tile columns of the network that they need."""
+
+    def __init__(self, columns: Tiles, first: int, stop: int, orthophoto: Orthophoto) -> None:
+        self.first, self.stop = first, stop
+        lowest, highest = neighbours(first, stop, orthophoto.scale[1], orthophoto.shape[1])[:2]
+        needed = int(lowest.min()), int(highest.max()) + 1
+        self.length = columns.length
+        self.tiles = [
+            (start, weights)
+            for start, weights in zip(columns.starts, columns.weights, strict=True)
+            if start < needed[1] and start + columns.length > needed[0]
+        ]
+        # In pixels of the network:
+        self.columns = slice(self.tiles[0][0], self.tiles[-1][0] + columns.length)
+
+
+def blend(
+    model: Model,
+    orthophoto: Orthophoto,
+    rows: Tiles,
+    strip: Strip,
+    batch_size: int,
+    on_tiles: Callable[[int], object],
+) -> Iterator[Tensor]:
+    """Yield the probabilities (C, h, w) of a strip from top to bottom, in the network's grid."""
+    classes, left = len(model.info.class_names), strip.columns.start
+    width = strip.columns.stop - left
+    band = torch.zeros(classes, 0, width)
+    images = ahead(image_bands(orthophoto, rows, strip.columns))
+    for index, (start, image) in enumerate(zip(rows.starts, images, strict=True)):
+        grown = torch.zeros(classes, rows.length, width, device=band.device)
+        grown[:, : band.shape[1]] = band
+        band = grown
+        for first in range(0, len(strip.tiles), batch_size):
+            batch = strip.tiles[first : first + batch_size]
+            parts = [slice(column - left, column - left + strip.length) for column, _ in batch]
+            tiles = torch.stack([image_tensor(image[:, part]) for part in parts])
+            predicted = model.probabilities(tiles)
+            band = band.to(predicted.device)
+            down = rows.weights[index].to(predicted.device)[:, None]
+            for part, (_, across), tile in zip(parts, batch, predicted, strict=True):
+                band[:, :, part] += tile * (down * across.to(predicted.device))
+            on_tiles(len(batch))
+        final = rows.final(index, orthophoto.shape[0]) - start
+        yield band[:, :final]
+        band = band[:, final:]
+
+
+def image_bands(orthophoto: Orthophoto, rows: Tiles, columns: slice) -> Iterator[NDArray[np.uint8]]:
+    """Yield the image (tile, w, 3) below each row of tiles; no pixel is read twice."""
+    band = np.empty((0, columns.stop - columns.start, 3), np.uint8)
+    known = 0  # rows read so far
+    for start in rows.starts:
+        new = orthophoto.read(slice(known, start + rows.length), columns)
+        known = start + rows.length
+        band = np.concatenate([band, new])[-rows.length :]
+        yield band
+
+
+def to_file(bands: Iterator[Tensor], orthophoto: Orthophoto, strip: Strip) -> Iterator[Block]:
+    """Bring the probabilities of a strip from the network's grid to that of the file."""
+    (down, across), (height, width) = orthophoto.scale, orthophoto.shape
+    left, right, between = neighbours(strip.first, strip.stop, across, width)
+    offset = strip.columns.start
+    held, top = next(bands), 0  # rows top.. of the network's grid
+    for first in range(0, orthophoto.frame.height, ROWS):
+        stop = min(first + ROWS, orthophoto.frame.height)
+        above, below, share = neighbours(first, stop, down, height)
+        while top + held.shape[1] <= int(below.max()):
+            keep = int(above.min()) - top
+            held, top = torch.cat([held[:, keep:], next(bands)], dim=1), top + keep
+        part = interpolate(held, 1, above - top, below - top, share)
+        part = interpolate(part, 2, left - offset, right - offset, between)
+        window = Window(strip.first, first, strip.stop - strip.first, stop - first)
+        yield Block(window=window, probabilities=part, valid=orthophoto.valid(window))
+
+
+def neighbours(first: int, stop: int, scale: float, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return between which two pixels of a grid of `size` those of the file lie, and where.
+
+    int64 (n,), int64 (n,), and the share of the second, float32 (n,). scale is the pixels of the
+    file in one of the grid.
+    """
+    # Centres: pixel i of the file lies at (i + 1/2) / scale - 1/2.
+    places = (torch.arange(first, stop, dtype=torch.float64) + 0.5) / scale - 0.5
+    places = places.clamp(0, size - 1)
+    before = places.floor().long()
+    return before, (before + 1).clamp(max=size - 1), (places - before).float()
+
+
+def interpolate(values: Tensor, dim: int, before: Tensor, after: Tensor, share: Tensor) -> Tensor:
+    """Interpolate linearly along one dimension, between the places before and after."""
+    if not share.any():
+        return values.narrow(dim, int(before[0]), len(before))
+    shape = [1, 1, 1]
+    shape[dim] = len(share)
+    weight = share.view(shape).to(values.device)
+    low = values.index_select(dim, before.to(values.device))
+    return low.lerp_(values.index_select(dim, after.to(values.device)), weight)

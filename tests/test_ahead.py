@@ -1,0 +1,52 @@
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from partialseg.mapping.ahead import ahead
+
+
+def test_items_keep_their_order() -> None:
+    assert list(ahead(range(100))) == list(range(100))
+    assert list(ahead([])) == []
+
+
+def test_the_next_item_is_made_while_one_is_used() -> None:
+    """The second item waits for a sign that is given only while the first is in use."""
+    sign = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        assert sign.wait(timeout=30)
+        yield 2
+
+    got = []
+    for item in ahead(items()):
+        got.append(item)
+        sign.set()
+    assert got == [1, 2]
+
+
+def test_an_error_comes_after_the_items_before_it() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("a damaged file")
+
+    got = []
+    with pytest.raises(ValueError, match="a damaged file"):
+        for item in ahead(items()):
+            got.append(item)
+    assert got == [1]
+
+
+def test_leaving_early_makes_one_item_more_at_most() -> None:
+    made = []
+
+    def items() -> Iterator[int]:
+        for item in range(100):
+            made.append(item)
+            yield item
+
+    for _ in ahead(items()):
+        break
+    assert len(made) <= 2

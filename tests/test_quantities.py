@@ -1,0 +1,20 @@
+import math
+
+import pytest
+import torch
+
+from partialseg.mapping.quantities import entropy, quantised
+
+
+def test_shares_become_bytes() -> None:
+    shares = torch.tensor([0.0, 0.004, 0.0061, 0.5, 1.0])
+    assert quantised(shares).tolist() == [0, 1, 2, 125, 250]
+    assert quantised(shares).dtype == "uint8"
+
+
+def test_entropy_is_a_share_of_its_maximum() -> None:
+    """Four classes: sure; two equal; all equal; and 1/2, 1/4, 1/4 with 1.5 ln 2."""
+    columns = [[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.25] * 4, [0.5, 0.25, 0.25, 0]]
+    probabilities = torch.tensor(columns).T[:, None]
+    expected = [0, 0.5, 1, 1.5 * math.log(2) / math.log(4)]
+    assert entropy(probabilities)[0].tolist() == pytest.approx(expected)

@@ -1,0 +1,158 @@
+"""A whole orthophoto from tiles: what must not show."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from conftest import write_raster
+from mapping_models import Brightness, network_model
+from partialseg.mapping import stitch
+from partialseg.mapping.model import Model
+from partialseg.mapping.orthophoto import Reading, open_orthophoto
+from partialseg.mapping.stitch import Block, Stitching, neighbours, predict_blocks
+
+PLAIN = Reading(bands=(1, 2, 3), stretch=None, gsd=None, resample=True)
+SMALL = Stitching(tile=64, overlap=16, batch_size=3)
+
+
+def noise(height: int, width: int, seed: int = 3) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (3, height, width), np.uint8)
+
+
+def blocks_of(
+    model: Model,
+    image: Path,
+    reading: Reading = PLAIN,
+    stitching: Stitching = SMALL,
+    on_share: Callable[[float], object] = lambda _: None,
+) -> list[Block]:
+    with open_orthophoto(image, model.info.ground_sampling_distances, reading) as orthophoto:
+        return list(predict_blocks(model, orthophoto, stitching, on_share))
+
+
+def whole(blocks: list[Block], height: int, width: int) -> Tensor:
+    """Put blocks together; every pixel must be there once."""
+    times = torch.zeros(height, width, dtype=torch.int64)
+    result = torch.zeros(len(blocks[0].probabilities), height, width)
+    for block in blocks:
+        rows, columns = block.window.toslices()
+        times[rows, columns] += 1
+        result[:, rows, columns] = block.probabilities
+    assert torch.equal(times, torch.ones_like(times))
+    return result
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (50, 200), (64, 64), (131, 77), (700, 90)])
+def test_a_model_of_single_pixels_gives_what_it_gives_at_once(
+    tmp_path: Path, height: int, width: int
+) -> None:
+    bands = noise(height, width)
+    image = write_raster(tmp_path / "a.tif", bands)
+    expected = Brightness().probabilities(torch.from_numpy(bands)[None])[0]
+    assert torch.allclose(whole(blocks_of(Brightness(), image), height, width), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("columns", [512, 1024])
+@pytest.mark.parametrize(("gsd", "tolerance"), [(None, 1e-6), (0.4, 0.01)])
+def test_strips_change_nothing(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    columns: int,
+    gsd: float | None,
+    tolerance: float,
+) -> None:
+    """Where images are resampled, GDAL may round a half otherwise in another window."""
+    image = write_raster(tmp_path / "a.tif", noise(150, 1300))
+    model = network_model(gsd)
+    at_once = whole(blocks_of(model, image), 150, 1300)
+    monkeypatch.setattr(stitch, "COLUMNS", columns)
+    blocks = blocks_of(model, image)
+    assert [block.window.col_off for block in blocks] == list(range(0, 1300, columns))
+    assert torch.allclose(whole(blocks, 150, 1300), at_once, atol=tolerance)
+
+
+def test_a_tile_that_holds_all_gives_what_the_network_gives(tmp_path: Path) -> None:
+    bands = noise(60, 100)
+    image = write_raster(tmp_path / "a.tif", bands)
+    model = network_model()
+    expected = model.probabilities(torch.from_numpy(bands)[None])[0]
+    stitching = Stitching(tile=128, overlap=32, batch_size=1)
+    assert torch.allclose(whole(blocks_of(model, image, PLAIN, stitching), 60, 100), expected)
+
+
+def test_the_batch_size_changes_nothing(tmp_path: Path) -> None:
+    image = write_raster(tmp_path / "a.tif", noise(100, 300))
+    model = network_model()
+    results = [
+        whole(
+            blocks_of(model, image, PLAIN, Stitching(tile=64, overlap=16, batch_size=n)), 100, 300
+        )
+        for n in (1, 4, 100)
+    ]
+    assert torch.allclose(results[0], results[1], atol=1e-5)
+    assert torch.allclose(results[0], results[2], atol=1e-5)
+
+
+def test_the_shares_of_the_work_sum_to_one(tmp_path: Path) -> None:
+    image = write_raster(tmp_path / "a.tif", noise(100, 300))
+    shares: list[float] = []
+    blocks_of(Brightness(), image, on_share=shares.append)
+    assert len(shares) > 3
+    assert sum(shares) == pytest.approx(1)
+
+
+def test_pixels_without_data_are_told(tmp_path: Path) -> None:
+    bands = np.maximum(noise(20, 40), 1)
+    bands[:, :, 30:] = 0
+    image = write_raster(tmp_path / "a.tif", bands)
+    with rasterio.open(image, "r+") as raster:
+        raster.nodata = 0
+    (block,) = blocks_of(Brightness(), image)
+    assert block.valid is not None
+    assert block.valid[:, :30].all() and not block.valid[:, 30:].any()
+    assert blocks_of(Brightness(), write_raster(tmp_path / "b.tif", bands))[0].valid is None
+
+
+def test_places_between_pixels() -> None:
+    """Three pixels of the file in two of the grid: centres at -1/6 (cut to 0), 1/2 and 7/6 (1)."""
+    before, after, share = neighbours(0, 3, 1.5, 2)
+    assert before.tolist() == [0, 0, 1]
+    assert after.tolist() == [1, 1, 1]
+    assert share.tolist() == pytest.approx([0, 0.5, 0])
+
+
+def test_a_ramp_stays_a_ramp_at_another_resolution(tmp_path: Path) -> None:
+    """Shrunk to half and enlarged again, a linear image is what it was but for its ends."""
+    ramp = np.broadcast_to(np.arange(100, dtype=np.uint8) * 2, (3, 60, 100)).copy()
+    image = write_raster(tmp_path / "a.tif", ramp)
+    model = Brightness(gsd=0.5)
+    (block,) = blocks_of(model, image)
+    bright = block.probabilities[1]
+    expected = torch.arange(100) * 2 / 255
+    assert torch.allclose(bright[:, 1:-1], expected[1:-1].expand(60, 98), atol=3e-3)
+
+
+def difference_by_shift(folder: Path, shift: int, overlap: int) -> float:
+    """Return the mean difference between an image and a part of it, away from the cut."""
+    bands = noise(512, 560) // 2 + noise(32, 35, seed=8).repeat(16, axis=1).repeat(16, axis=2) // 2
+    stitching = Stitching(tile=192, overlap=overlap, batch_size=4)
+    model = network_model()
+    image = write_raster(folder / "a.tif", bands)
+    part = write_raster(folder / "b.tif", bands[:, shift:, shift:])
+    of_image = whole(blocks_of(model, image, PLAIN, stitching), 512, 560)
+    of_part = whole(blocks_of(model, part, PLAIN, stitching), 512 - shift, 560 - shift)
+    inner = slice(128, None)
+    return float((of_image[:, shift:, shift:] - of_part)[:, inner, inner].abs().mean())
+
+
+def test_the_result_does_not_depend_on_where_the_grid_starts(tmp_path: Path) -> None:
+    """Within a tolerance: what a tile sees ends somewhere. Without overlap it shows."""
+    blended = difference_by_shift(tmp_path, shift=48, overlap=96)
+    assert blended < 3e-4
+    assert difference_by_shift(tmp_path, shift=48, overlap=0) > 5 * blended
