@@ -22,7 +22,7 @@ def copy_shrunk(folder: Path) -> None:
         ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
     )
     for name in filter(None, listed.stdout.split("\0")):
-        if not name.startswith(("metrics/", "plots/", "dvc.lock")):
+        if not name.startswith(("metrics/", "models/", "plots/", "dvc.lock")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     file = folder / "params.yaml"

@@ -2,7 +2,6 @@
 
 import argparse
 import csv
-import itertools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,24 +19,13 @@ from partialseg.figures.panel import draw_panel
 from partialseg.panel import choose_panel
 from partialseg.params import load_section
 from partialseg.patches import PatchStore
-from partialseg.results import RunFiles, RunResults, read_results, write_json
-from partialseg.run import Run
+from partialseg.results import RunResults, read_results, run_files, write_json
+from partialseg.run import Run, listed_runs
 from partialseg.run_name import run_names
 from partialseg.table import table_rows, write_table
 from partialseg.visibility import visible_pixels
 
 MISSING = "nan"  # of a shorter run in a CSV of DVC plots, which draw an empty cell as 0
-
-
-def listed_runs(
-    fractions: Sequence[str], architectures: Sequence[str], recipes: Sequence[str]
-) -> list[Run]:
-    """Return the runs of a table in its order; fractions are ordered by value, equal ones once."""
-    ordered = sorted(set(fractions), key=float)
-    return [
-        Run(architecture=architecture, fraction=fraction, recipe=recipe)
-        for fraction, architecture, recipe in itertools.product(ordered, architectures, recipes)
-    ]
 
 
 def compare(
@@ -96,15 +84,6 @@ def draw_comparison(
     )
     rows = panel_rows(store, shown, names)
     draw_panel(rows, class_names, store.summary.palette, folder / "panel.png")
-
-
-def run_files(runs: Path, metrics: Path, item: Run) -> RunFiles:
-    """Return where the results of a run lie, as dvc.yaml lays them out."""
-    return RunFiles(
-        scores=metrics / f"{item.folder}.json",
-        detail=metrics / "detail" / f"{item.folder}.json",
-        panel=runs / item.folder / "panel.npy",
-    )
 
 
 def read_curves(runs: Path, item: Run) -> RunCurves:

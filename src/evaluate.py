@@ -12,10 +12,12 @@ from pydantic import NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 from torch import nn
 
+from partialseg.atomic import new_file
 from partialseg.checkpoint import BEST, LAST, Checkpoint, load_checkpoint
 from partialseg.command import run
 from partialseg.compute import Compute, Precision, choose_compute
 from partialseg.data import TruthPatches, truth_loader
+from partialseg.model_card import CARD, model_card
 from partialseg.models.build import count_parameters
 from partialseg.panel import choose_panel
 from partialseg.params import STRICT, load_section
@@ -36,7 +38,7 @@ class Evaluate:
 
 
 def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -> RunResults:
-    """Score a run and write its scores, all details and its predictions of the panel.
+    """Score a run; write its scores, all details, predictions of the panel and its model card.
 
     Raises:
         ValueError: patches or checkpoints are missing, damaged or of different classes.
@@ -61,6 +63,8 @@ def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -
         panel=predict_panel(network, store, params, compute),
     )
     write_results(out, results)
+    with new_file(run_folder / CARD) as file:
+        file.write_text(model_card(best, results.detail), encoding="utf-8")
     return results
 
 

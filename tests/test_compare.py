@@ -13,9 +13,7 @@ import yaml
 from code_of_stage import SRC
 from compare import (
     compare,
-    listed_runs,
     main,
-    run_files,
     summary,
     write_curve,
     write_headline_curves,
@@ -26,8 +24,8 @@ from partialseg.figures.maps import PanelRow
 from partialseg.figures.miou import RunScore
 from partialseg.panel import choose_panel
 from partialseg.patches import PatchStore
-from partialseg.results import RunResults, read_results, write_results
-from partialseg.run import Run
+from partialseg.results import RunResults, read_results, run_files, write_results
+from partialseg.run import Run, listed_runs
 from partialseg.visibility import visible_pixels
 from small_run import fails_with, isolate, record, write_params
 

@@ -26,6 +26,30 @@ def pretend(monkeypatch: pytest.MonkeyPatch, *, cuda: bool, major: int = 8) -> N
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_bf16_supported)
 
 
+def test_a_device_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, cuda=True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_compute("float32", "cpu") == Compute(torch.device("cpu"), torch.float32)
+    assert choose_compute("bfloat16", "cuda:1").device == torch.device("cuda:1")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("cuda", "device 'cuda': this machine has a cpu and 0 cuda devices"),
+        ("cuda:2", "device 'cuda:2': this machine has a cpu and 0 cuda devices"),
+        ("mps", "device 'mps': this machine has a cpu and 0 cuda devices"),
+        ("gpu", "device 'gpu': torch knows none of this name"),
+    ],
+)
+def test_a_device_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, message: str
+) -> None:
+    pretend(monkeypatch, cuda=False)
+    with pytest.raises(ValueError, match=message):
+        choose_compute("auto", name)
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("major", [7, 9])
 def test_a_precision_that_was_asked_for_is_taken_on_cuda(

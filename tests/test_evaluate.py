@@ -334,6 +334,9 @@ def test_the_command_writes_and_prints_the_scores(
     ]
     assert done.stdout.splitlines() == expected
     assert read_results(files, RUN).panel.shape == (2, 32, 32)
+    miou = f"{detail['test']['miou']:.4f}"
+    card = (trained / "best.md").read_text().splitlines()
+    assert [line.split("|")[3].strip() for line in card if line.startswith("| mIoU  ")] == [miou]
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,9 @@ def copy_of_the_work_tree(folder: Path) -> None:
         capture_output=True,
         text=True,
     )
+    outputs = ("metrics/", "models/", "plots/", "dvc.lock")
     for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file() and not name.startswith(("metrics/", "plots/", "dvc.lock")):
+        if (ROOT / name).is_file() and not name.startswith(outputs):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
 
@@ -120,6 +121,7 @@ STAGES = [
         for recipe in RECIPES
     ),
     "compare@sample",
+    "publish@sample",
 ]
 
 
@@ -164,6 +166,19 @@ def test_no_output_in_git_is_large_and_no_data_is_tracked(clone: Clone) -> None:
     assert all(name.endswith(".gitignore") for name in outputs)
     assert {"dvc.lock", "metrics/summary.json", "plots/sample/panel.png"} <= set(tracked)
     assert all((clone.folder / name).stat().st_size < 2_000_000 for name in tracked)
+
+
+def test_the_best_checkpoint_is_an_artifact_that_dvc_hands_out(clone: Clone) -> None:
+    rows = clone.read("plots/sample/table.json")
+    names = [f"{row['architecture']}-{row['label_fraction']}-{row['recipe']}" for row in rows]
+    best = max(names, key=lambda name: clone.read(f"metrics/sample/{name}.json")["val_miou"])
+    clone.run("dvc", "artifacts", "get", ".", "best", "-o", "handed.pt")
+    handed = (clone.folder / "handed.pt").read_bytes()
+    assert handed == (clone.folder / "runs" / "sample" / best / "best.pt").read_bytes()
+    (clone.folder / "handed.pt").unlink()
+    card = (clone.folder / "models" / "best.md").read_text()
+    assert card == (clone.folder / "runs" / "sample" / best / "best.md").read_text()
+    assert clone.run("git", "rev-list", "--max-parents=0", "HEAD").strip() in card
 
 
 def test_the_curves_show_in_dvc(clone: Clone) -> None:

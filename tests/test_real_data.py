@@ -10,13 +10,15 @@ import rasterio
 import yaml
 
 from code_of_stage import SRC
-from compare import compare, listed_runs, run_files
+from compare import compare
 from download import download
 from evaluate import Evaluate, evaluate
 from label import label
 from partialseg.legend import LANDCOVER_AI
 from partialseg.params import load_section
 from partialseg.patches import PatchStore
+from partialseg.results import run_files
+from partialseg.run import listed_runs
 from partialseg.source import read_index, write_index
 from partialseg.train_params import Train
 from tile import Tile, tile

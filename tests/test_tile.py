@@ -65,6 +65,19 @@ def test_resampled_patches_average_the_image_and_pick_the_mask(
     assert np.abs(store.image(patch) - means).max() <= 0.5  # rounded to uint8
     np.testing.assert_array_equal(store.truth(patch), mask[1::2, 1::2])
     assert patch.transform == (0.5, 0.0, 500_016.0, 0.0, -0.5, 600_000.0)
+    assert patch.gsd == pytest.approx(0.5, rel=1e-3)  # the map grid is stretched a little
+
+
+def test_a_wrong_crs_leaves_the_pixel_size_unknown(
+    make_source: MakeSource, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = make_source({"a": (32, 96)})
+    index = source / "index.json"
+    index.write_text(index.read_text().replace("EPSG:2180", "EPSG:4326"))
+    tile(source, tmp_path / "out", params())
+    assert [patch.gsd for patch in PatchStore(tmp_path / "out").patches] == [None] * 3
+    said = capsys.readouterr().out
+    assert "a.tif: pixel size unknown: the coordinates" in said and said.count("\n") == 1
 
 
 def test_512_to_384_keeps_image_and_mask_on_one_another(tmp_path: Path) -> None:

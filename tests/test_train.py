@@ -15,7 +15,9 @@ from code_of_stage import SRC
 from label import label
 from partialseg.checkpoint import load_checkpoint
 from partialseg.class_weights import inverse_root_frequency
+from partialseg.commit import commit_of
 from partialseg.curves import CURVES, read_curve
+from partialseg.data import MEAN, STD
 from partialseg.epoch_record import EpochRecord
 from partialseg.labels import LabelSummary
 from partialseg.learner import Learner
@@ -71,6 +73,10 @@ def test_a_checkpoint_says_how_its_weights_came_about(
     assert (made.label_fraction, made.seed, made.compute) == (0.25, 7, "CPU, float32")
     assert made.class_names == ["field", "house", "lake"]
     assert made.palette == [(200, 180, 90), (200, 40, 30), (40, 90, 200)]
+    assert (made.dataset, made.patch_size) == ("sample", 32)
+    assert (made.mean, made.std) == (MEAN, STD)
+    assert made.ground_sampling_distances == [pytest.approx(0.25, rel=1e-3)]
+    assert made.commit == commit_of(SRC.parent)
     assert made.class_weights == list(inverse_root_frequency(summary.counts))
     assert type(made.build()) is UNet
 

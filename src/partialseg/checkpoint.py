@@ -29,7 +29,7 @@ class Checkpoint:
     in metres (empty: unknown) of the training patches. class_weights are those of the loss, None
     for equal ones; compute names device and precision; commit the code, '+' if changed since.
     fingerprint stands for all that the training depended on; state is what an unfinished training
-    needs to go on; scores, once there are any, are those of the whole splits.
+    needs to go on.
     """
 
     dataset: str
@@ -52,7 +52,6 @@ class Checkpoint:
     weights: Mapping[str, Tensor] = field(default_factory=dict)
     fingerprint: str = ""
     state: dict[str, Any] | None = None
-    scores: dict[str, float] = field(default_factory=dict)
 
     @property
     def epoch(self) -> int:

@@ -23,6 +23,15 @@ class RunFiles:
     panel: Path
 
 
+def run_files(runs: Path, metrics: Path, item: Run) -> RunFiles:
+    """Return where the results of a run lie, as dvc.yaml lays them out."""
+    return RunFiles(
+        scores=metrics / f"{item.folder}.json",
+        detail=metrics / "detail" / f"{item.folder}.json",
+        panel=runs / item.folder / "panel.npy",
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunResults:
     """The results of one run.

@@ -1,5 +1,7 @@
 """Which runs there are: the axes of the comparison."""
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -31,3 +33,14 @@ class Run:
             "architecture": self.architecture,
             "recipe": self.recipe,
         }
+
+
+def listed_runs(
+    fractions: Sequence[str], architectures: Sequence[str], recipes: Sequence[str]
+) -> list[Run]:
+    """Return the runs of a table in its order; fractions are ordered by value, equal ones once."""
+    ordered = sorted(set(fractions), key=float)
+    return [
+        Run(architecture=architecture, fraction=fraction, recipe=recipe)
+        for fraction, architecture, recipe in itertools.product(ordered, architectures, recipes)
+    ]

@@ -1,0 +1,53 @@
+"""Stage publish: hand out the checkpoint of the best run, and its model card."""
+
+import argparse
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from partialseg.atomic import new_file
+from partialseg.command import run
+from partialseg.params import load_section
+from partialseg.results import read_results, run_files
+from partialseg.run import Run, listed_runs
+
+FILES = ("best.md", "best.pt")  # of a run
+
+
+def publish(listed: Sequence[Run], runs: Path, metrics: Path, out: Path) -> Run:
+    """Copy checkpoint and card of the run of the highest validation mIoU to `out`; return the run.
+
+    Raises:
+        ValueError: the results of a listed run are missing or damaged.
+        OSError: its checkpoint or card is missing.
+    """
+    results = [read_results(run_files(runs, metrics, item), item) for item in listed]
+    # By validation: the test split is to judge the choice, and no part of it.
+    best = max(results, key=lambda item: item.detail["val"]["miou"])
+    with ExitStack() as whole:  # both or none
+        for name in FILES:
+            file = whole.enter_context(new_file(out / name))
+            shutil.copyfile(runs / best.run.folder / name, file)
+    return best.run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--fractions", nargs="+", required=True)
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--metrics", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    listed = listed_runs(
+        args.fractions,
+        load_section(args.params, "architectures", list[str]),
+        load_section(args.params, "recipes", list[str]),
+    )
+    best = publish(listed, args.runs, args.metrics, args.out)
+    print(f"{args.out}: {best.folder}, the run of the highest validation mIoU")
+
+
+if __name__ == "__main__":
+    run(main)
