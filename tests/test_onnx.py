@@ -1,0 +1,142 @@
+"""Export to ONNX, and prediction by onnxruntime."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+import torch
+from torch import Tensor
+
+from code_of_stage import SRC
+from partialseg.checkpoint import save_checkpoint
+from partialseg.mapping import export
+from partialseg.mapping.export import Deployed, export_onnx, largest_difference
+from partialseg.mapping.onnx_model import OnnxModel
+from partialseg.mapping.torch_model import TorchModel, info_of
+from partialseg.models.build import build_network
+from small_run import CPU
+from test_checkpoint import checkpoint_of, trained_network
+
+UNET = checkpoint_of(trained_network())
+
+
+def exported(file: Path, **changes: Any) -> float:
+    checkpoint = checkpoint_of(
+        trained_network(
+            changes.get("architecture", "unet"), changes.get("deep_supervision", False)
+        ),
+        **changes,
+    )
+    return export_onnx(checkpoint.build(), info_of(checkpoint), file)
+
+
+@pytest.fixture(scope="module")
+def unet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("onnx") / "best.onnx"
+    assert export_onnx(UNET.build(), info_of(UNET), file) < 1e-6
+    return file
+
+
+def images(count: int, height: int, width: int) -> Tensor:
+    generator = torch.Generator().manual_seed(9)
+    return torch.randint(256, (count, 3, height, width), generator=generator, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 17), (2, 96, 33), (5, 48, 160), (1, 100, 100)])
+def test_onnxruntime_gives_what_torch_gives(unet: Path, shape: tuple[int, int, int]) -> None:
+    asked = images(*shape)
+    expected = TorchModel(UNET, CPU).probabilities(asked)
+    assert expected.std() > 0.01
+    assert torch.allclose(OnnxModel(unet).probabilities(asked), expected, atol=1e-5)
+
+
+def test_unetplusplus_with_its_heads_is_exported_too(tmp_path: Path) -> None:
+    file = tmp_path / "best.onnx"
+    assert exported(file, architecture="unetplusplus", deep_supervision=True) < 1e-6
+    checkpoint = checkpoint_of(
+        trained_network("unetplusplus", True), architecture="unetplusplus", deep_supervision=True
+    )
+    asked = images(2, 40, 50)
+    expected = TorchModel(checkpoint, CPU).probabilities(asked)
+    assert torch.allclose(OnnxModel(file).probabilities(asked), expected, atol=1e-5)
+
+
+def test_the_file_carries_all_that_is_needed_to_use_it(unet: Path) -> None:
+    assert OnnxModel(unet).info == info_of(UNET)
+    assert os.listdir(unet.parent) == ["best.onnx"]  # the weights are inside
+
+
+def test_the_file_says_what_the_plugin_of_qgis_reads(unet: Path) -> None:
+    said = {item.key: item.value for item in onnx.load(unet).metadata_props}
+    assert json.loads(said["model_type"]) == "Segmentor"
+    assert json.loads(said["class_names"]) == {"0": "field", "1": "house", "2": "lake"}
+    assert json.loads(said["resolution"]) == 25  # cm, the finest of the training
+    assert json.loads(said["tiles_size"]) == 32
+
+
+def test_a_network_of_unknown_pixel_size_names_no_resolution() -> None:
+    info = info_of(checkpoint_of(trained_network(), ground_sampling_distances=[]))
+    assert "resolution" not in export.metadata(info)
+
+
+def test_another_network_is_noticed(unet: Path) -> None:
+    """Of other weights, and of a class more."""
+    network = UNET.build()
+    assert largest_difference(Deployed(network, info_of(UNET)).eval(), unet) < 1e-6
+    with torch.no_grad():
+        network.head.bias[0] += 1
+    assert largest_difference(Deployed(network, info_of(UNET)).eval(), unet) > 0.1
+    more = build_network("unet", 3, 4, 2)
+    assert largest_difference(Deployed(more, info_of(UNET)).eval(), unet) == math.inf
+
+
+def test_an_export_that_computes_something_else_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "largest_difference", lambda *_: 0.25)
+    with pytest.raises(ValueError, match=r"best\.onnx: the export differs .* by 0\.25 .* 0\.0001"):
+        exported(tmp_path / "best.onnx")
+    assert os.listdir(tmp_path) == []
+
+
+def test_another_suffix_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"best\.pt: the suffix must be \.onnx"):
+        exported(tmp_path / "best.pt")
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.9])
+def test_a_damaged_file_is_named(unet: Path, tmp_path: Path, share: float) -> None:
+    content = unet.read_bytes()
+    (tmp_path / "a.onnx").write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match=r"a\.onnx: (missing or damaged|no) ONNX file"):
+        OnnxModel(tmp_path / "a.onnx")
+
+
+def test_a_missing_file_and_one_of_another_origin_are_named(unet: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"none\.onnx: missing or damaged ONNX file"):
+        OnnxModel(tmp_path / "none.onnx")
+    foreign = onnx.load(unet)
+    del foreign.metadata_props[:]
+    onnx.save(foreign, tmp_path / "foreign.onnx")
+    with pytest.raises(ValueError, match=r"foreign\.onnx: no ONNX file of src/export\.py"):
+        OnnxModel(tmp_path / "foreign.onnx")
+
+
+def test_a_device_that_onnxruntime_lacks_is_named(unet: Path) -> None:
+    with pytest.raises(ValueError, match="device 'tpu': this onnxruntime has none of this name"):
+        OnnxModel(unet, "tpu")
+
+
+def test_the_command_exports_a_checkpoint(tmp_path: Path) -> None:
+    save_checkpoint(UNET, tmp_path / "best.pt")
+    command = [sys.executable, SRC / "export.py", "best.pt", "--out", "best.onnx"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("best.onnx: ") and "of torch's" in done.stdout
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
+    assert OnnxModel(tmp_path / "best.onnx").info == info_of(UNET)
