@@ -1,6 +1,8 @@
 """Fixtures: small data made by seeded code in the real layout."""
 
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,17 @@ def write_raster(
     with rasterio.open(file, "w", dtype=bands.dtype.name, **profile, **place) as raster:
         raster.write(bands)
     return file
+
+
+@contextmanager
+def limited_files(size: int) -> Iterator[None]:
+    """Let no file grow beyond so many bytes: what a full disk is to a writer."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def draw_orthophoto(

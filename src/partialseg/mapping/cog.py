@@ -1,0 +1,163 @@
+"""Writing rasters of any size as cloud-optimised GeoTIFF (COG)."""
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError  # rasterio.shutil lets it through
+from rasterio.enums import Resampling
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetWriter
+from rasterio.windows import Window
+
+from partialseg.mapping.frame import Frame
+from partialseg.mapping.pam import pam_text
+from partialseg.mapping.part import part_folder
+from partialseg.raster import CACHE_MIB
+from partialseg.truth import Colour
+
+BLOCK = 512  # px, the side of a tile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What a raster of uint8 holds besides its pixels.
+
+    class_names and palette are those of the ids 0, 1, ... (empty: the values are no classes).
+    A value times scale is the quantity (None: the values are no quantity), measured in unit.
+    """
+
+    band_names: tuple[str, ...]
+    nodata: int
+    class_names: tuple[str, ...] = ()
+    palette: tuple[Colour, ...] = ()
+    scale: float | None = None
+    unit: str = ""
+    overviews: Resampling
+    tags: Mapping[str, str]
+
+
+class CogWriter:
+    """Takes the pixels of a raster that is being written."""
+
+    def __init__(self, raster: DatasetWriter, file: Path) -> None:
+        self._raster = raster
+        self._file = file
+
+    def write(self, pixels: NDArray[np.uint8], window: Window) -> None:
+        """Write pixels (bands, h, w) into a window; what no window covers is nodata.
+
+        Raises:
+            OSError: they cannot be written (a full disk).
+        """
+        with _told(self._file):
+            self._raster.write(pixels, window=window)
+
+
+@contextmanager
+def new_cog(file: Path, frame: Frame, layout: Layout) -> Iterator[CogWriter]:
+    """Yield a writer of a raster that replaces `file` when the block succeeds.
+
+    The pixels wait in a hidden tiled file, so memory is bounded whatever the size. GDAL's names
+    of classes (categories) have no place inside a GeoTIFF: they go to `<file>.aux.xml`, which
+    GDAL and QGIS look for. After an exception nothing is left behind, and an earlier `file` is as
+    it was.
+
+    Raises:
+        OSError: it cannot be written (a full disk).
+    """
+    with part_folder(file) as folder, rasterio.Env(GDAL_CACHEMAX=CACHE_MIB):
+        raw, cog = folder / "raw", folder / "cog"
+        with _told(file):
+            raster = _create(raw, frame, layout)
+        try:
+            yield CogWriter(raster, file)
+        finally:
+            with _told(file):
+                raster.close()
+        with _told(file):
+            _convert(raw, cog, layout)
+        _publish(cog, file, layout)
+
+
+def _create(raw: Path, frame: Frame, layout: Layout) -> DatasetWriter:
+    # ZSTD at its lowest level takes as long as no compression, for a tenth of the disk; LZW and
+    # DEFLATE take three times as long.
+    place = {} if frame.transform == Affine.identity() else {"transform": frame.transform}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # as the image has none
+        raster = rasterio.open(
+            raw,
+            "w",
+            driver="GTiff",
+            width=frame.width,
+            height=frame.height,
+            count=len(layout.band_names),
+            dtype="uint8",
+            nodata=layout.nodata,
+            crs=frame.crs,
+            **place,
+            tiled=True,
+            blockxsize=BLOCK,
+            blockysize=BLOCK,
+            interleave="pixel",
+            compress="ZSTD",
+            zstd_level=1,
+            bigtiff="IF_SAFER",
+        )
+    raster.descriptions = layout.band_names
+    raster.update_tags(**layout.tags)
+    if layout.palette:
+        raster.write_colormap(1, dict(enumerate(layout.palette)))
+    if layout.scale is not None:
+        raster.scales = [layout.scale] * raster.count
+        raster.units = [layout.unit] * raster.count
+    return raster
+
+
+def _convert(raw: Path, cog: Path, layout: Layout) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        rasterio.shutil.copy(
+            raw,
+            cog,
+            driver="COG",
+            compress="DEFLATE",
+            # Differences of neighbours make a third less of quantities, and more of classes.
+            predictor="NO" if layout.scale is None else "YES",
+            blocksize=BLOCK,
+            bigtiff="IF_SAFER",
+            num_threads="ALL_CPUS",
+            overview_resampling=layout.overviews.name,
+        )
+        with rasterio.open(cog) as raster:
+            # GDAL may be silent about a disk that is full at the end; the last tile tells.
+            raster.read(window=Window(raster.width - 1, raster.height - 1, 1, 1))
+
+
+def _publish(cog: Path, file: Path, layout: Layout) -> None:
+    names = cog.with_name("names")
+    if layout.class_names:
+        names.write_text(pam_text(layout.class_names, layout.palette), encoding="utf-8")
+    side = file.with_name(file.name + ".aux.xml")
+    side.unlink(missing_ok=True)  # names or statistics of an earlier file
+    os.replace(cog, file)
+    if layout.class_names:
+        os.replace(names, side)
+
+
+@contextmanager
+def _told(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except (RasterioError, CPLE_BaseError) as error:
+        cause = error.__cause__ or error
+        raise OSError(f"{file}: cannot be written (is the disk full?): {cause}") from error
