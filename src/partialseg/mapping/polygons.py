@@ -83,6 +83,7 @@ def _append(
                 geometry_type="Polygon",
                 crs=frame.crs.to_wkt() if frame.crs else None,
                 append=part.exists(),
+                dataset_options={"VERSION": "1.2"},  # older GDAL and QGIS warn of later ones
             )
     except (DataSourceError, DataLayerError, FeatureError) as error:
         raise OSError(f"{file}: cannot be written (is the disk full?): {error}") from error

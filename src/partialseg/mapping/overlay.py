@@ -1,0 +1,119 @@
+"""A picture to look at: an image under the colours of its classes, with a legend."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
+
+from partialseg.atomic import new_file
+from partialseg.mapping.areas import MapAreas
+from partialseg.mapping.class_map import NODATA, read_classes
+from partialseg.raster import RGB, open_raster
+from partialseg.truth import Colour
+
+STRENGTH, BORDER_STRENGTH = 0.45, 0.9  # of the class colours, inside a region and at its border
+MIN_WIDTH = 360  # px, room for the legend of a small map
+WHITE: Colour = (255, 255, 255)
+INK: Colour = (40, 40, 40)
+
+
+def write_overlay(
+    image: Path,
+    class_map: Path,
+    file: Path,
+    areas: MapAreas,
+    *,
+    stretch: tuple[float, float] | None,
+    max_side: int = 2048,
+) -> None:
+    """Write a PNG of an image under its classes, at most max_side pixels a side, and a legend.
+
+    areas are those of the class map; stretch are the values that become black and white (None:
+    the image has 8 bits). Nodata is white.
+
+    Raises:
+        ValueError: image and class map differ in size, or one of them is damaged.
+        OSError: the picture cannot be written.
+    """
+    with open_raster(image) as pixels, open_raster(class_map) as classes:
+        if pixels.shape != classes.shape:
+            raise ValueError(f"{class_map}: is {classes.shape}, but {image} is {pixels.shape}")
+        _, palette = read_classes(classes)
+        scale = min(1.0, max_side / max(classes.shape))
+        height, width = (max(1, round(side * scale)) for side in classes.shape)
+        rgb = _read(pixels, RGB, (height, width), Resampling.average)
+        ids = _read(classes, (1,), (height, width), Resampling.mode)[0]
+    shown = _stretched(np.moveaxis(rgb, 0, -1), stretch)
+    picture = _with_legend(_blend(shown, ids, palette), palette, areas)
+    with new_file(file) as part:
+        Image.fromarray(picture).save(part)
+
+
+def _read(
+    raster: DatasetReader, bands: tuple[int, ...], size: tuple[int, int], resampling: Resampling
+) -> NDArray[np.generic]:
+    try:
+        return raster.read(bands, out_shape=(len(bands), *size), resampling=resampling)
+    except (RasterioError, IndexError) as error:  # IndexError: no such band
+        raise ValueError(f"{raster.name}: cannot be read: {error.__cause__ or error}") from error
+
+
+def _stretched(
+    values: NDArray[np.generic], stretch: tuple[float, float] | None
+) -> NDArray[np.float32]:
+    low, high = stretch or (0, 255)
+    grey = (values.astype(np.float32) - low) * (255 / (high - low))
+    return np.clip(grey, 0, 255)
+
+
+def _blend(
+    rgb: NDArray[np.float32], ids: NDArray[np.generic], palette: tuple[Colour, ...]
+) -> NDArray[np.uint8]:
+    """Return (H, W, 3): the image under the class colours, stronger at borders of regions."""
+    table = np.full((NODATA + 1, 3), WHITE, np.float32)
+    table[: len(palette)] = palette
+    border = np.zeros(ids.shape, bool)
+    border[:, :-1] |= ids[:, :-1] != ids[:, 1:]
+    border[:-1] |= ids[:-1] != ids[1:]
+    strength = np.where(border, np.float32(BORDER_STRENGTH), np.float32(STRENGTH))
+    strength[ids == NODATA] = 1
+    blended = rgb + strength[..., None] * (table[ids] - rgb)
+    return blended.round().astype(np.uint8)
+
+
+def _with_legend(
+    picture: NDArray[np.uint8], palette: tuple[Colour, ...], areas: MapAreas
+) -> NDArray[np.uint8]:
+    """Return the picture above a white strip with the colour, name and share of each class."""
+    width = max(picture.shape[1], MIN_WIDTH)
+    size = max(14, width // 64)  # of the letters, px; all else in the strip follows from it
+    font = cv2.FontFace("sans")  # comes with OpenCV and knows all letters; Pillow's only English
+    texts = [f"{area.class_name}  {100 * area.share:.1f} %" for area in areas.classes]
+    lengths = [cv2.getTextSize((0, 0), text, (0, 0), font, size)[2] for text in texts]
+    places, legend_height = _places(lengths, size, width)
+    legend = np.full((legend_height, width, 3), WHITE, np.uint8)
+    for (x, y), text, colour in zip(places, texts, palette, strict=True):
+        corners = (x, y), (x + size * 3 // 2, y + size)
+        cv2.rectangle(legend, *corners, colour, cv2.FILLED)
+        cv2.rectangle(legend, *corners, INK)
+        cv2.putText(legend, text, (x + 2 * size, y + size * 6 // 7), INK, font, size)
+    side = width - picture.shape[1]
+    margins = ((0, 0), (side // 2, side - side // 2), (0, 0))
+    return np.vstack([np.pad(picture, margins, constant_values=255), legend])
+
+
+def _places(lengths: list[int], size: int, width: int) -> tuple[list[tuple[int, int]], int]:
+    """Return the upper left corner of each entry, line by line, and the height of all lines."""
+    places = []
+    x = y = size
+    for length in lengths:
+        if x > size and x + 3 * size + length > width:
+            x, y = size, y + 2 * size
+        places.append((x, y))
+        x += 4 * size + length
+    return places, y + 2 * size
