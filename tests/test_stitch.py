@@ -156,3 +156,30 @@ def test_the_result_does_not_depend_on_where_the_grid_starts(tmp_path: Path) -> 
     blended = difference_by_shift(tmp_path, shift=48, overlap=96)
     assert blended < 3e-4
     assert difference_by_shift(tmp_path, shift=48, overlap=0) > 5 * blended
+
+
+@pytest.mark.parametrize(
+    ("tile", "overlap", "batch_size", "message"),
+    [
+        (60, 16, 1, "tile 60 and overlap 16 px must be multiples of 16"),
+        (64, 10, 1, "tile 64 and overlap 10 px must be multiples of 16"),
+        (64, 48, 1, "overlap 48 px must be within 0 and half of the tile, 64 px"),
+        (64, -16, 1, "overlap -16 px must be within 0 and half"),
+        (0, 0, 1, "overlap 0 px must be within 0 and half of the tile, 0 px"),
+        (64, 16, 0, "batch_size must be at least 1, got 0"),
+    ],
+)
+def test_what_does_not_tile_is_refused(
+    tile: int, overlap: int, batch_size: int, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        Stitching(tile=tile, overlap=overlap, batch_size=batch_size)
+
+
+@pytest.mark.parametrize(
+    ("size", "tile", "overlap"), [(384, 768, 128), (100, 224, 32), (32, 64, 0)]
+)
+def test_the_tiles_suit_the_patches(size: int, tile: int, overlap: int) -> None:
+    chosen = Stitching.for_patches(size, None, None, 4)
+    assert (chosen.tile, chosen.overlap, chosen.batch_size) == (tile, overlap, 4)
+    assert Stitching.for_patches(size, 512, 64, 4).tile == 512

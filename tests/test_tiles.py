@@ -41,17 +41,3 @@ def test_weights_fall_like_a_squared_cosine_where_tiles_overlap() -> None:
 def test_rows_are_final_where_the_next_tile_begins() -> None:
     tiles = tiles_along(200, 64, 16)
     assert [tiles.final(index, 200) for index in range(4)] == [48, 96, 136, 200]
-
-
-@pytest.mark.parametrize(
-    ("length", "overlap", "message"),
-    [
-        (60, 16, "tile 60 and overlap 16 px must be multiples of 16"),
-        (64, 10, "tile 64 and overlap 10 px must be multiples of 16"),
-        (64, 48, "overlap 48 px must be within 0 and half of the tile, 64 px"),
-        (64, -16, "overlap -16 px must be within 0 and half"),
-    ],
-)
-def test_what_does_not_tile_is_refused(length: int, overlap: int, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        tiles_along(200, length, overlap)

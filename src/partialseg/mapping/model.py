@@ -30,7 +30,10 @@ class ModelInfo:
 class Model(Protocol):
     """A network that can be asked, whatever computes it."""
 
-    info: ModelInfo
+    @property
+    def info(self) -> ModelInfo:
+        """What has to be known to use it."""
+        ...
 
     def probabilities(self, images: Tensor) -> Tensor:
         """Return the class probabilities (N, C, H, W), float32, of images (N, 3, H, W), uint8."""

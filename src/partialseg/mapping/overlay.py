@@ -13,7 +13,8 @@ from rasterio.io import DatasetReader
 from partialseg.atomic import new_file
 from partialseg.mapping.areas import MapAreas
 from partialseg.mapping.class_map import NODATA, read_classes
-from partialseg.raster import RGB, open_raster
+from partialseg.mapping.orthophoto import Reading, stretched
+from partialseg.raster import open_raster
 from partialseg.truth import Colour
 
 STRENGTH, BORDER_STRENGTH = 0.45, 0.9  # of the class colours, inside a region and at its border
@@ -27,14 +28,12 @@ def write_overlay(
     class_map: Path,
     file: Path,
     areas: MapAreas,
-    *,
-    stretch: tuple[float, float] | None,
+    reading: Reading,
     max_side: int = 2048,
 ) -> None:
     """Write a PNG of an image under its classes, at most max_side pixels a side, and a legend.
 
-    areas are those of the class map; stretch are the values that become black and white (None:
-    the image has 8 bits). Nodata is white.
+    areas are those of the class map; reading says how the image was read for it. Nodata is white.
 
     Raises:
         ValueError: image and class map differ in size, or one of them is damaged.
@@ -46,10 +45,10 @@ def write_overlay(
         _, palette = read_classes(classes)
         scale = min(1.0, max_side / max(classes.shape))
         height, width = (max(1, round(side * scale)) for side in classes.shape)
-        rgb = _read(pixels, RGB, (height, width), Resampling.average)
+        rgb = _read(pixels, reading.bands, (height, width), Resampling.average)
         ids = _read(classes, (1,), (height, width), Resampling.mode)[0]
-    shown = _stretched(np.moveaxis(rgb, 0, -1), stretch)
-    picture = _with_legend(_blend(shown, ids, palette), palette, areas)
+    shown = stretched(np.moveaxis(rgb, 0, -1), reading.stretch)
+    picture = _with_legend(_blend(shown.astype(np.float32), ids, palette), palette, areas)
     with new_file(file) as part:
         Image.fromarray(picture).save(part)
 
@@ -61,14 +60,6 @@ def _read(
         return raster.read(bands, out_shape=(len(bands), *size), resampling=resampling)
     except (RasterioError, IndexError) as error:  # IndexError: no such band
         raise ValueError(f"{raster.name}: cannot be read: {error.__cause__ or error}") from error
-
-
-def _stretched(
-    values: NDArray[np.generic], stretch: tuple[float, float] | None
-) -> NDArray[np.float32]:
-    low, high = stretch or (0, 255)
-    grey = (values.astype(np.float32) - low) * (255 / (high - low))
-    return np.clip(grey, 0, 255)
 
 
 def _blend(

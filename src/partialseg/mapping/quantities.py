@@ -7,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-STEPS = 250  # of 0.004 each: 250 stands for 1, and 255 is free for pixels without data
+from partialseg.mapping.class_map import ONE
 
 
 def quantised(share: Tensor) -> NDArray[np.uint8]:
     """Return shares in 0..1 as bytes of 0..250."""
-    return (share * STEPS).round_().to(torch.uint8).cpu().numpy()
+    return (share * ONE).round_().to(torch.uint8).cpu().numpy()
 
 
 def entropy(probabilities: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from partialseg.mapping.ahead import ahead
 from partialseg.mapping.model import Model
 from partialseg.mapping.orthophoto import Orthophoto
 from partialseg.mapping.tiles import Tiles, tiles_along
+from partialseg.models.blocks import STRIDE
 
 ROWS = 512  # of the file in a block: those of a tile of the GeoTIFF
 COLUMNS = 16_384  # of the file in a strip: wider ones go strip by strip, a tile column twice
@@ -26,6 +27,35 @@ class Stitching:
     tile: int
     overlap: int
     batch_size: int
+
+    def __post_init__(self) -> None:
+        # All tiles but the last start at multiples of the network's stride, so that a pixel falls
+        # into the same window of every pooling whichever tile it is in.
+        if self.tile % STRIDE or self.overlap % STRIDE:
+            raise ValueError(
+                f"tile {self.tile} and overlap {self.overlap} px must be multiples of {STRIDE}"
+            )
+        if not 0 <= 2 * self.overlap <= self.tile or not self.tile:
+            raise ValueError(
+                f"overlap {self.overlap} px must be within 0 and half of the tile, {self.tile} px"
+            )
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
+
+    @classmethod
+    def for_patches(
+        cls, size: int, tile: int | None, overlap: int | None, batch_size: int
+    ) -> "Stitching":
+        """Return what suits a network trained on patches of a size, where nothing is asked for.
+
+        Larger tiles than the patches are computed no worse, and overlap less; beyond a third of a
+        patch of 384 px, overlap changes nothing more (README, "From checkpoint to map").
+        """
+        return cls(
+            tile=2 * -(-size // STRIDE) * STRIDE if tile is None else tile,
+            overlap=size // 3 // STRIDE * STRIDE if overlap is None else overlap,
+            batch_size=batch_size,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

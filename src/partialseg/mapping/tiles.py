@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from partialseg.models.blocks import STRIDE
-
 
 @dataclass(frozen=True, kw_only=True)
 class Tiles:
@@ -28,17 +26,8 @@ class Tiles:
 def tiles_along(size: int, length: int, overlap: int) -> Tiles:
     """Cover `size` pixels by tiles of `length`, of which neighbours share at least `overlap`.
 
-    The last one ends at the end. Towards a neighbour a tile's weight falls like a squared cosine.
-
-    Raises:
-        ValueError: overlap is no multiple of 16, or leaves less than a half of a tile its own.
+    The last one ends at the end. Towards its ends a tile's weight falls like a squared cosine.
     """
-    # All tiles but the last start at multiples of the network's stride, so that a pixel falls
-    # into the same window of every pooling whichever tile it is in.
-    if overlap % STRIDE or length % STRIDE:
-        raise ValueError(f"tile {length} and overlap {overlap} px must be multiples of {STRIDE}")
-    if not 0 <= 2 * overlap <= length:
-        raise ValueError(f"overlap {overlap} px must be within 0 and half of the tile, {length} px")
     length = min(length, size)
     step = max(1, length - overlap)
     last = size - length
