@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from typing import NoReturn, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -34,7 +33,7 @@ from partialseg.mapping.onnx_model import OnnxModel
 from partialseg.mapping.orthophoto import Orthophoto, Reading, open_orthophoto
 from partialseg.mapping.overlay import write_overlay
 from partialseg.mapping.polygons import write_polygons
-from partialseg.mapping.quantities import entropy, quantised
+from partialseg.mapping.quantities import entropy, most_probable, quantised
 from partialseg.mapping.stitch import Block, Stitching, predict_blocks
 from partialseg.mapping.torch_model import TorchModel
 from partialseg.mapping.views import VIEWS, Averaged
@@ -140,7 +139,7 @@ def write_rasters(
 
 def bands_of(block: Block, files: dict[str, Path]) -> dict[str, NDArray[np.uint8]]:
     """Return the bands (bands, h, w), uint8, that a block has in each raster, by its name."""
-    bands = {CLASSES: block.probabilities.argmax(dim=0).to(torch.uint8).cpu().numpy()[None]}
+    bands = {CLASSES: most_probable(block.probabilities)[None]}
     if PROBABILITIES in files:
         bands[PROBABILITIES] = quantised(block.probabilities)
     if ENTROPY in files:

@@ -1,20 +1,29 @@
 import math
 
+import numpy as np
 import pytest
-import torch
 
-from partialseg.mapping.quantities import entropy, quantised
+from partialseg.mapping.quantities import entropy, most_probable, quantised
+
+
+def test_the_most_probable_class_is_taken_and_the_first_of_equals() -> None:
+    columns = [[0.2, 0.5, 0.3], [0.4, 0.4, 0.2], [0.1, 0.45, 0.45], [0.0, 0.0, 1.0]]
+    probabilities = np.array(columns, np.float32).T[:, None]
+    assert most_probable(probabilities).tolist() == [[1, 0, 1, 2]]
+    noise = np.random.default_rng(1).random((6, 30, 40), np.float32)
+    assert np.array_equal(most_probable(noise), noise.argmax(axis=0))
+    assert most_probable(noise).dtype == np.uint8
 
 
 def test_shares_become_bytes() -> None:
-    shares = torch.tensor([0.0, 0.004, 0.0061, 0.5, 1.0])
+    shares = np.array([0.0, 0.004, 0.0061, 0.5, 1.0], np.float32)
     assert quantised(shares).tolist() == [0, 1, 2, 125, 250]
-    assert quantised(shares).dtype == "uint8"
+    assert quantised(shares).dtype == np.uint8
 
 
 def test_entropy_is_a_share_of_its_maximum() -> None:
     """Four classes: sure; two equal; all equal; and 1/2, 1/4, 1/4 with 1.5 ln 2."""
     columns = [[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.25] * 4, [0.5, 0.25, 0.25, 0]]
-    probabilities = torch.tensor(columns).T[:, None]
+    probabilities = np.array(columns, np.float32).T[:, None].copy()
     expected = [0, 0.5, 1, 1.5 * math.log(2) / math.log(4)]
     assert entropy(probabilities)[0].tolist() == pytest.approx(expected)

@@ -8,6 +8,7 @@ import pytest
 import rasterio
 import torch
 from numpy.typing import NDArray
+from rasterio.windows import Window
 from torch import Tensor
 
 from conftest import write_raster
@@ -15,7 +16,14 @@ from mapping_models import Brightness, network_model
 from partialseg.mapping import stitch
 from partialseg.mapping.model import Model
 from partialseg.mapping.orthophoto import Reading, open_orthophoto
-from partialseg.mapping.stitch import Block, Stitching, neighbours, predict_blocks
+from partialseg.mapping.stitch import (
+    Block,
+    Stitching,
+    needed_pixels,
+    place_in_grid,
+    predict_blocks,
+    resampled,
+)
 
 PLAIN = Reading(bands=(1, 2, 3), stretch=None, gsd=None, resample=True)
 SMALL = Stitching(tile=64, overlap=16, batch_size=3)
@@ -43,7 +51,7 @@ def whole(blocks: list[Block], height: int, width: int) -> Tensor:
     for block in blocks:
         rows, columns = block.window.toslices()
         times[rows, columns] += 1
-        result[:, rows, columns] = block.probabilities
+        result[:, rows, columns] = torch.from_numpy(block.probabilities)
     assert torch.equal(times, torch.ones_like(times))
     return result
 
@@ -119,12 +127,24 @@ def test_pixels_without_data_are_told(tmp_path: Path) -> None:
     assert blocks_of(Brightness(), write_raster(tmp_path / "b.tif", bands))[0].valid is None
 
 
-def test_places_between_pixels() -> None:
-    """Three pixels of the file in two of the grid: centres at -1/6 (cut to 0), 1/2 and 7/6 (1)."""
-    before, after, share = neighbours(0, 3, 1.5, 2)
-    assert before.tolist() == [0, 0, 1]
-    assert after.tolist() == [1, 1, 1]
-    assert share.tolist() == pytest.approx([0, 0.5, 0])
+def test_the_pixels_around_those_of_the_file_are_needed() -> None:
+    """Three pixels of the file in two of the grid: centres at -1/6, 1/2 and 7/6."""
+    assert [place_in_grid(pixel, 1.5) for pixel in range(3)] == pytest.approx(
+        [-1 / 6, 1 / 2, 7 / 6]
+    )
+    assert needed_pixels(0, 1, 1.5, 2) == slice(0, 1)
+    assert needed_pixels(1, 2, 1.5, 2) == slice(0, 2)
+    assert needed_pixels(2, 3, 1.5, 2) == slice(1, 2)
+    assert needed_pixels(2, 3, 1.5, 9) == slice(1, 3)
+
+
+def test_maps_are_interpolated_between_the_centres_of_their_pixels() -> None:
+    """At the ends, beyond the outermost centres, they stay what they are there."""
+    maps = np.array([[[0.0, 1.0]], [[1.0, 0.5]]], np.float32)
+    done = resampled(maps, Window(0, 0, 3, 1), (1.0, 1.5), (0, 0))
+    assert done[:, 0].tolist() == [pytest.approx([0, 0.5, 1]), pytest.approx([1, 0.75, 0.5])]
+    part = resampled(maps[:, :, 1:], Window(2, 0, 1, 1), (1.0, 1.5), (0, 1))
+    assert part[:, 0].tolist() == [[1], [0.5]]
 
 
 def test_a_ramp_stays_a_ramp_at_another_resolution(tmp_path: Path) -> None:
@@ -133,7 +153,7 @@ def test_a_ramp_stays_a_ramp_at_another_resolution(tmp_path: Path) -> None:
     image = write_raster(tmp_path / "a.tif", ramp)
     model = Brightness(gsd=0.5)
     (block,) = blocks_of(model, image)
-    bright = block.probabilities[1]
+    bright = torch.from_numpy(block.probabilities[1])
     expected = torch.arange(100) * 2 / 255
     assert torch.allclose(bright[:, 1:-1], expected[1:-1].expand(60, 98), atol=3e-3)
 

@@ -1,13 +1,14 @@
 """The prediction of a whole orthophoto, tile by tile, in blocks of bounded memory."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from rasterio.windows import Window
-from torch import Tensor
 
 from partialseg.data import image_tensor
 from partialseg.mapping.ahead import ahead
@@ -16,8 +17,11 @@ from partialseg.mapping.orthophoto import Orthophoto
 from partialseg.mapping.tiles import Tiles, tiles_along
 from partialseg.models.blocks import STRIDE
 
+Probabilities = NDArray[np.float32]
 ROWS = 512  # of the file in a block: those of a tile of the GeoTIFF
-COLUMNS = 16_384  # of the file in a strip: wider ones go strip by strip, a tile column twice
+# Of the file, or of the network's grid, in a strip: wider images go strip by strip, for which a
+# column of tiles at the seam is asked twice.
+COLUMNS = 16_384
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +64,13 @@ class Stitching:
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """Probabilities (C, h, w), float32, of the pixels in a window of the file.
+    """Probabilities (C, h, w) of the pixels in a window of the file.
 
     valid (h, w) says where the file has data; None: everywhere.
     """
 
     window: Window
-    probabilities: Tensor
+    probabilities: Probabilities
     valid: NDArray[np.bool_] | None
 
 
@@ -86,9 +90,10 @@ def predict_blocks(
     height, width = orthophoto.shape
     rows = tiles_along(height, stitching.tile, stitching.overlap)
     columns = tiles_along(width, stitching.tile, stitching.overlap)
+    step = max(ROWS, int(COLUMNS * min(1, orthophoto.scale[1])) // ROWS * ROWS)
     strips = [
-        Strip(columns, first, min(first + COLUMNS, orthophoto.frame.width), orthophoto)
-        for first in range(0, orthophoto.frame.width, COLUMNS)
+        Strip(columns, first, min(first + step, orthophoto.frame.width), orthophoto)
+        for first in range(0, orthophoto.frame.width, step)
     ]
     tiles = len(rows.starts) * sum(len(strip.tiles) for strip in strips)
     for strip in strips:
@@ -103,13 +108,12 @@ class Strip:
 
     def __init__(self, columns: Tiles, first: int, stop: int, orthophoto: Orthophoto) -> None:
         self.first, self.stop = first, stop
-        lowest, highest = neighbours(first, stop, orthophoto.scale[1], orthophoto.shape[1])[:2]
-        needed = int(lowest.min()), int(highest.max()) + 1
+        needed = needed_pixels(first, stop, orthophoto.scale[1], orthophoto.shape[1])
         self.length = columns.length
         self.tiles = [
             (start, weights)
             for start, weights in zip(columns.starts, columns.weights, strict=True)
-            if start < needed[1] and start + columns.length > needed[0]
+            if start < needed.stop and start + columns.length > needed.start
         ]
         # In pixels of the network:
         self.columns = slice(self.tiles[0][0], self.tiles[-1][0] + columns.length)
@@ -122,7 +126,7 @@ def blend(
     strip: Strip,
     batch_size: int,
     on_tiles: Callable[[int], object],
-) -> Iterator[Tensor]:
+) -> Iterator[Probabilities]:
     """Yield the probabilities (C, h, w) of a strip from top to bottom, in the network's grid."""
     classes, left = len(model.info.class_names), strip.columns.start
     width = strip.columns.stop - left
@@ -140,10 +144,10 @@ def blend(
             band = band.to(predicted.device)
             down = rows.weights[index].to(predicted.device)[:, None]
             for part, (_, across), tile in zip(parts, batch, predicted, strict=True):
-                band[:, :, part] += tile * (down * across.to(predicted.device))
+                band[:, :, part].addcmul_(tile, down * across.to(predicted.device))
             on_tiles(len(batch))
         final = rows.final(index, orthophoto.shape[0]) - start
-        yield band[:, :final]
+        yield band[:, :final].cpu().numpy()
         band = band[:, final:]
 
 
@@ -158,43 +162,54 @@ def image_bands(orthophoto: Orthophoto, rows: Tiles, columns: slice) -> Iterator
         yield band
 
 
-def to_file(bands: Iterator[Tensor], orthophoto: Orthophoto, strip: Strip) -> Iterator[Block]:
+def to_file(
+    bands: Iterator[Probabilities], orthophoto: Orthophoto, strip: Strip
+) -> Iterator[Block]:
     """Bring the probabilities of a strip from the network's grid to that of the file."""
-    (down, across), (height, width) = orthophoto.scale, orthophoto.shape
-    left, right, between = neighbours(strip.first, strip.stop, across, width)
-    offset = strip.columns.start
+    height, down = orthophoto.frame.height, orthophoto.scale[0]
     held, top = next(bands), 0  # rows top.. of the network's grid
-    for first in range(0, orthophoto.frame.height, ROWS):
-        stop = min(first + ROWS, orthophoto.frame.height)
-        above, below, share = neighbours(first, stop, down, height)
-        while top + held.shape[1] <= int(below.max()):
-            keep = int(above.min()) - top
-            held, top = torch.cat([held[:, keep:], next(bands)], dim=1), top + keep
-        part = interpolate(held, 1, above - top, below - top, share)
-        part = interpolate(part, 2, left - offset, right - offset, between)
+    for first in range(0, height, ROWS):
+        stop = min(first + ROWS, height)
+        needed = needed_pixels(first, stop, down, orthophoto.shape[0])
+        while top + held.shape[1] < needed.stop:
+            keep = needed.start - top
+            held, top = np.concatenate([held[:, keep:], next(bands)], axis=1), needed.start
         window = Window(strip.first, first, strip.stop - strip.first, stop - first)
+        part = resampled(held, window, orthophoto.scale, (top, strip.columns.start))
         yield Block(window=window, probabilities=part, valid=orthophoto.valid(window))
 
 
-def neighbours(first: int, stop: int, scale: float, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return between which two pixels of a grid of `size` those of the file lie, and where.
+def needed_pixels(first: int, stop: int, scale: float, size: int) -> slice:
+    """Return the pixels of a grid of `size` between which first..stop of the file lie.
 
-    int64 (n,), int64 (n,), and the share of the second, float32 (n,). scale is the pixels of the
-    file in one of the grid.
+    scale is the pixels of the file in one of the grid.
     """
-    # Centres: pixel i of the file lies at (i + 1/2) / scale - 1/2.
-    places = (torch.arange(first, stop, dtype=torch.float64) + 0.5) / scale - 0.5
-    places = places.clamp(0, size - 1)
-    before = places.floor().long()
-    return before, (before + 1).clamp(max=size - 1), (places - before).float()
+    low, high = (place_in_grid(pixel, scale) for pixel in (first, stop - 1))
+    return slice(max(0, math.floor(low)), min(size, math.floor(high) + 2))
 
 
-def interpolate(values: Tensor, dim: int, before: Tensor, after: Tensor, share: Tensor) -> Tensor:
-    """Interpolate linearly along one dimension, between the places before and after."""
-    if not share.any():
-        return values.narrow(dim, int(before[0]), len(before))
-    shape = [1, 1, 1]
-    shape[dim] = len(share)
-    weight = share.view(shape).to(values.device)
-    low = values.index_select(dim, before.to(values.device))
-    return low.lerp_(values.index_select(dim, after.to(values.device)), weight)
+def place_in_grid(pixel: int, scale: float) -> float:
+    """Return where the centre of a pixel of the file lies; 0 is that of the first of the grid."""
+    return (pixel + 0.5) / scale - 0.5
+
+
+def resampled(
+    maps: Probabilities, window: Window, scale: tuple[float, float], corner: tuple[int, int]
+) -> Probabilities:
+    """Interpolate maps (C, H, W), whose first pixel is `corner` of the grid, to a window."""
+    places = [
+        place_in_grid(pixel, by) - start
+        for pixel, by, start in zip((window.row_off, window.col_off), scale, corner, strict=True)
+    ]
+    matrix = np.array([[1 / scale[1], 0, places[1]], [0, 1 / scale[0], places[0]]])
+    result = np.empty((len(maps), window.height, window.width), np.float32)
+    for source, target in zip(maps, result, strict=True):
+        cv2.warpAffine(
+            source,
+            matrix,
+            (window.width, window.height),
+            dst=target,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+    return result
