@@ -53,7 +53,7 @@ def find_regions(raster: DatasetReader, strip_rows: int) -> Iterator[Regions]:
         if whole:
             yield Regions(
                 ids=np.concatenate([region.ids[:1] for region in whole]),
-                polygons=np.array([_union(region) for region in whole], object),
+                polygons=np.array([_union(region, strip_rows) for region in whole], object),
             )
 
 
@@ -122,7 +122,7 @@ def _owners(parts: list[Regions], start: int, cut: int, width: int) -> NDArray[n
     return owners
 
 
-def _union(region: Regions) -> Any:
+def _union(region: Regions, strip_rows: int) -> Any:
     """Return the one polygon that the parts of a region make up."""
     if len(region.polygons) == 1:
         return region.polygons[0]
@@ -130,9 +130,27 @@ def _union(region: Regions) -> Any:
     # time, they cost next to nothing.
     rings, part = shapely.get_rings(region.polygons, return_index=True)
     is_hole = np.diff(part, prepend=-1) == 0
-    whole = _without_seams(shapely.union_all(shapely.polygons(rings[~is_hole])))
+    shells = _with_steps(shapely.polygons(rings[~is_hole]), strip_rows)
+    whole = _without_seams(shapely.coverage_union_all(shells))
     new = shapely.get_rings(whole)
     return shapely.polygons(new[0], np.concatenate([new[1:], rings[is_hole]]))
+
+
+def _with_steps(shells: NDArray[Any], strip_rows: int) -> NDArray[Any]:
+    """Part the sides at cuts into pixels: both sides of a cut then have equal ones.
+
+    A union of such a coverage only has to leave these out, which is much faster.
+    """
+    kind, corners, (ring_ends, polygon_ends) = shapely.to_ragged_array(shells)
+    way = np.diff(corners, axis=0, append=corners[:1])
+    at_cut = (way[:, 1] == 0) & (corners[:, 1] % strip_rows == 0)
+    at_cut[ring_ends[1:] - 1] = False  # from a ring to the next
+    steps = np.where(at_cut, np.abs(way[:, 0]), 1).astype(np.int64)
+    starts = np.concatenate([[0], np.cumsum(steps)])
+    points = np.repeat(corners, steps, axis=0)
+    done = np.arange(len(points)) - np.repeat(starts[:-1], steps)
+    points[:, 0] += done * np.sign(np.repeat(way[:, 0], steps))
+    return shapely.from_ragged_array(kind, points, (starts[ring_ends], polygon_ends))
 
 
 def _without_seams(polygon: Any) -> Any:
