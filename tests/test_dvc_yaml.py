@@ -69,8 +69,9 @@ def test_every_architecture_and_data_set_has_its_module() -> None:
     assert {file.parent.name for file in packages} == set(DATASETS)
 
 
-def test_each_script_is_a_stage_and_packages_are_empty() -> None:
-    assert {file.stem for file in SRC.glob("*.py")} == set(STAGES)
+def test_each_script_is_a_stage_or_a_tool_and_packages_are_empty() -> None:
+    tools = {"predict", "export"}  # what people do with a trained network
+    assert {file.stem for file in SRC.glob("*.py")} == {*STAGES, *tools}
     inits = list((SRC / "partialseg").rglob("__init__.py"))
     assert len(inits) >= 3
     assert all(file.read_text() == "" for file in inits)

@@ -129,9 +129,8 @@ def test_pixels_without_data_are_told(tmp_path: Path) -> None:
 
 def test_the_pixels_around_those_of_the_file_are_needed() -> None:
     """Three pixels of the file in two of the grid: centres at -1/6, 1/2 and 7/6."""
-    assert [place_in_grid(pixel, 1.5) for pixel in range(3)] == pytest.approx(
-        [-1 / 6, 1 / 2, 7 / 6]
-    )
+    places = [place_in_grid(pixel, 1.5) for pixel in range(3)]
+    assert places == pytest.approx([-1 / 6, 1 / 2, 7 / 6])
     assert needed_pixels(0, 1, 1.5, 2) == slice(0, 1)
     assert needed_pixels(1, 2, 1.5, 2) == slice(0, 2)
     assert needed_pixels(2, 3, 1.5, 2) == slice(1, 2)
