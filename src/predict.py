@@ -59,6 +59,10 @@ class Wanted:
     overlay: bool
     min_area: float
 
+    def __post_init__(self) -> None:
+        if not self.min_area >= 0:
+            raise ValueError(f"min-area must be at least 0, got {self.min_area:g}")
+
     def files(self) -> list[str]:
         """Return the endings of all files of an image."""
         asked = {
@@ -150,14 +154,17 @@ def bands_of(block: Block, files: dict[str, Path]) -> dict[str, NDArray[np.uint8
     return bands
 
 
-def find_images(asked: Sequence[str]) -> list[Path]:
+def find_images(asked: Sequence[str], out: Path) -> list[Path]:
     """Return the images that files, folders and patterns name, each once, in order.
 
     Raises:
-        ValueError: one of them names no image, or two images have the same name.
+        ValueError: one of them names no image, or is the folder of the maps, or two images have
+            the same name.
     """
     images: dict[str, Path] = {}
     for item in asked:
+        if Path(item).is_dir() and Path(item).resolve() == out.resolve():
+            raise ValueError(f"{item}: maps are no images: choose another folder for --out")
         found = _matching(item)
         if not found:
             raise ValueError(f"{item}: no image")
@@ -189,6 +196,8 @@ def load_model(file: Path, is_onnx: bool, device: str, precision: Precision) -> 
 def remarks(orthophoto: Orthophoto, info: ModelInfo, reading: Reading) -> list[str]:
     """Return what is to be said of how an image is taken."""
     said = []
+    if orthophoto.alpha:
+        said.append(f"where band {orthophoto.alpha}, marked as alpha, is 0, it has no data")
     if orthophoto.frame.crs is None:
         said.append("no georeference, so the maps have none either")
     trained = " or ".join(f"{size:.3g} m" for size in info.ground_sampling_distances)
@@ -294,7 +303,7 @@ def main() -> None:
         overlay=args.overlay,
         min_area=args.min_area,
     )
-    images = find_images(args.images)
+    images = find_images(args.images, args.out)
     model = load_model(args.checkpoint, args.onnx, args.device, args.precision)
     stitching = Stitching.for_patches(
         model.info.patch_size, args.tile, args.overlap, args.batch_size

@@ -50,7 +50,8 @@ class Reading:
 class Orthophoto:
     """An open image that is read at the network's resolution, `shape` pixels in all.
 
-    scale says how many pixels of the file lie along one of the network's: (down, across).
+    scale says how many pixels of the file lie along one of the network's: (down, across); alpha
+    is the band that tells where there is data, if there is one.
     """
 
     def __init__(self, raster: DatasetReader, reading: Reading, scale: Pair) -> None:
@@ -64,6 +65,8 @@ class Orthophoto:
         self._reading = reading
         shrinks = max(self.scale) > 1
         self._resampling = Resampling.average if shrinks else Resampling.bilinear
+        bands = zip(raster.indexes, raster.colorinterp, strict=True)
+        self.alpha = next((band for band, kind in bands if kind == ColorInterp.alpha), None)
         self._has_holes = any(flags != [MaskFlags.all_valid] for flags in raster.mask_flag_enums)
 
     def read(self, rows: slice, columns: slice) -> NDArray[np.uint8]:
