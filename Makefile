@@ -3,18 +3,29 @@ PYTHON ?= python3
 BIN := .venv/bin
 ENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 
-.PHONY: repro test lint clean
+TESTS :=
+BASE := main
+
+.PHONY: repro test lint verify metrics-diff clean
 
 repro: .venv/installed
 	$(ENV) dvc repro
 
 test: .venv/installed
-	$(ENV) pytest
+	$(ENV) pytest $(TESTS)
 
 lint: .venv/installed-dev
 	$(ENV) ruff check
 	$(ENV) ruff format --check
 	$(ENV) mypy
+
+verify: .venv/installed  # the committed pipeline again from nothing: equal metrics?
+	$(ENV) python src/verify.py
+
+metrics-diff: .venv/installed  # Markdown, of the work tree against BASE
+	@echo "### Metrics against \`$(BASE)\`"
+	@echo
+	@$(ENV) dvc metrics diff --md $(BASE)
 
 .venv/installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'

@@ -181,6 +181,12 @@ def test_the_best_checkpoint_is_an_artifact_that_dvc_hands_out(clone: Clone) -> 
     assert clone.run("git", "rev-list", "--max-parents=0", "HEAD").strip() in card
 
 
+def test_the_committed_metrics_come_out_again(clone: Clone) -> None:
+    said = clone.run("python", "src/verify.py").splitlines()[-1]
+    assert said.endswith(" metrics, 0 differ by more than 1e-06")
+    assert int(said.split()[0]) > 8 * 50
+
+
 def test_the_curves_show_in_dvc(clone: Clone) -> None:
     plots = json.loads(clone.run("dvc", "plots", "show", "--json"))
     assert sorted(plots["data"]) == [

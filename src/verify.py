@@ -1,0 +1,121 @@
+"""Run the committed pipeline again from nothing, and compare each metric with the committed one."""
+
+import argparse
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tabulate import tabulate
+
+from partialseg.command import run
+
+OUTPUTS = ("dvc.lock", "metrics", "models", "plots")
+SECONDS = "seconds"  # of a key: time is no result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A metric of a file that came out otherwise; None where one side has none."""
+
+    file: str
+    metric: str
+    committed: Any
+    again: Any
+
+
+def verify(repository: Path, clone: Path, tolerance: float) -> tuple[int, list[Difference]]:
+    """Run the commit HEAD in a new clone; return how many metrics there are, and what differs.
+
+    Raises:
+        ValueError: nothing is committed, or the pipeline fails.
+    """
+    _run("git", "clone", "--quiet", "--no-local", str(repository), str(clone), at=repository)
+    committed = read_metrics(clone)
+    if not committed:
+        raise ValueError(f"{repository}: no metrics are committed")
+    for name in OUTPUTS:
+        path = clone / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    _run(sys.executable, "-m", "dvc", "repro", at=clone)
+    return len(committed), differences(committed, read_metrics(clone), tolerance)
+
+
+def read_metrics(folder: Path) -> dict[tuple[str, str], Any]:
+    """Return the values in metrics/ by file and dotted key, but times."""
+    return {
+        (file.relative_to(folder).as_posix(), key): value
+        for file in sorted((folder / "metrics").rglob("*.json"))
+        for key, value in leaves(json.loads(file.read_text(encoding="utf-8")))
+        if SECONDS not in key
+    }
+
+
+def leaves(content: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested objects and lists with their dotted keys."""
+    if isinstance(content, dict | list):
+        items = content.items() if isinstance(content, dict) else enumerate(content)
+        for name, value in items:
+            yield from leaves(value, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, content
+
+
+def differences(
+    committed: dict[tuple[str, str], Any], again: dict[tuple[str, str], Any], tolerance: float
+) -> list[Difference]:
+    """Return the metrics that differ by more than the tolerance, which is for numbers of 0..1.
+
+    Counts are compared relatively, and what is no number has to be equal.
+    """
+    return [
+        Difference(file=file, metric=metric, committed=old, again=new)
+        for file, metric in sorted(committed.keys() | again.keys())
+        if not _agree(
+            old := committed.get((file, metric)), new := again.get((file, metric)), tolerance
+        )
+    ]
+
+
+def _agree(old: Any, new: Any, tolerance: float) -> bool:
+    if isinstance(old, int | float) and isinstance(new, int | float):
+        return math.isclose(old, new, rel_tol=tolerance, abs_tol=tolerance)
+    return bool(old == new)
+
+
+def _run(*command: str, at: Path) -> None:
+    # A cache of its own: what was computed before must not be found again.
+    environment = os.environ | {"DVC_SITE_CACHE_DIR": str(at.parent / "site-cache")}
+    done = subprocess.run(command, cwd=at, env=environment)
+    if done.returncode:
+        raise ValueError(f"{' '.join(command)}: failed with status {done.returncode}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=1e-6,
+        help="of scores in 0..1 (default: 1e-6, for the machine that made them)",
+    )
+    args = parser.parse_args()
+    with TemporaryDirectory(prefix="verify-") as folder:
+        count, found = verify(Path(__file__).parents[1], Path(folder) / "clone", args.tolerance)
+    rows = [vars(item) for item in found]
+    if rows:
+        print(tabulate(rows, headers="keys", tablefmt="github"))
+    print(f"{count} metrics, {len(rows)} differ by more than {args.tolerance:g}")
+    if rows:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,88 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import verify as stage
+from verify import Difference, differences, leaves, read_metrics, verify
+
+
+def key(metric: str) -> tuple[str, str]:
+    return "metrics/a.json", metric
+
+
+def test_values_are_found_at_any_depth() -> None:
+    content = {"a": 1, "b": {"c": [0.5, {"d": "x"}]}, "e": []}
+    assert dict(leaves(content)) == {"a": 1, "b.c.0": 0.5, "b.c.1.d": "x"}
+
+
+def test_all_metrics_are_read_but_times(tmp_path: Path) -> None:
+    for name in ("metrics/summary.json", "metrics/sample/detail/unet.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(json.dumps({"val_miou": 0.5, "train_seconds": 7.5}))
+    assert read_metrics(tmp_path) == {
+        ("metrics/summary.json", "val_miou"): 0.5,
+        ("metrics/sample/detail/unet.json", "val_miou"): 0.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "tolerance", "agree"),
+    [
+        (0.5, 0.5, 0.0, True),
+        (0.5, 0.5009, 1e-3, True),
+        (0.5, 0.5011, 1e-3, False),
+        (1000, 1001, 2e-3, True),
+        (1000, 1003, 2e-3, False),
+        ("CPU", "CPU", 0.1, True),
+        ("CPU", "H200", 0.1, False),
+        (0.5, "absent", 0.1, False),
+    ],
+)
+def test_numbers_agree_within_the_tolerance(
+    old: Any, new: Any, tolerance: float, agree: bool
+) -> None:
+    found = differences({key("m"): old}, {key("m"): new}, tolerance)
+    expected = Difference(file="metrics/a.json", metric="m", committed=old, again=new)
+    assert found == ([] if agree else [expected])
+
+
+def test_a_metric_that_one_side_lacks_differs() -> None:
+    found = differences({key("a"): 0.5}, {key("b"): 0.5}, 1.0)
+    assert [(item.metric, item.committed, item.again) for item in found] == [
+        ("a", 0.5, None),
+        ("b", None, 0.5),
+    ]
+
+
+def test_a_repository_without_metrics_cannot_be_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "_run", lambda *_, **__: None)
+    with pytest.raises(ValueError, match="no metrics are committed"):
+        verify(tmp_path, tmp_path / "clone", 0.0)
+
+
+def test_a_command_that_fails_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"git clone .*: failed with status 128"):
+        verify(tmp_path, tmp_path / "clone", 0.0)
+
+
+@pytest.mark.parametrize("differ", [True, False])
+def test_the_command_prints_what_differs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], differ: bool
+) -> None:
+    found = [Difference(file="metrics/a.json", metric="val.miou", committed=0.5, again=0.625)]
+    monkeypatch.setattr(stage, "verify", lambda *_: (12, found if differ else []))
+    monkeypatch.setattr("sys.argv", ["verify.py", "--tolerance", "0.001"])
+    if differ:
+        with pytest.raises(SystemExit) as stop:
+            stage.main()
+        assert stop.value.code == 1
+    else:
+        stage.main()
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == f"12 metrics, {int(differ)} differ by more than 0.001"
+    cells = [cell.strip() for cell in said[-2].split("|")[1:-1]] if differ else []
+    assert cells == (["metrics/a.json", "val.miou", "0.5", "0.625"] if differ else [])
