@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 from typing import NoReturn, get_args
 
 import numpy as np
@@ -134,9 +135,16 @@ def write_rasters(
             for name, layout in layouts.items()
             if name in files
         }
+        left = Event()
+
+        def tick(share: float) -> None:
+            if left.is_set():  # by Ctrl-C: a row of tiles may take minutes
+                raise InterruptedError("prediction was left")
+            on_share(share)
+
         # Reading, the network and writing: each goes on while the others do.
-        blocks = predict_blocks(model, orthophoto, stitching, on_share)
-        for block, bands in ahead((block, bands_of(block, files)) for block in blocks):
+        blocks = predict_blocks(model, orthophoto, stitching, tick)
+        for block, bands in ahead(((b, bands_of(b, files)) for b in blocks), left.set):
             for name, raster in rasters.items():
                 raster.write(bands[name], block.window)
 

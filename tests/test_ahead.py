@@ -39,6 +39,20 @@ def test_an_error_comes_after_the_items_before_it() -> None:
     assert got == [1]
 
 
+def test_work_that_goes_on_is_told_that_it_is_left() -> None:
+    """The second item would never be done; the test would hang."""
+    left = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        assert left.wait(timeout=60)
+        yield 2
+
+    for _ in ahead(items(), left.set):
+        break
+    assert left.is_set()
+
+
 def test_leaving_early_makes_one_item_more_at_most() -> None:
     made = []
 

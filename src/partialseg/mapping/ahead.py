@@ -1,6 +1,6 @@
 """Work that goes on while its result is used."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -8,11 +8,17 @@ T = TypeVar("T")
 END = object()
 
 
-def ahead(items: Iterable[T]) -> Iterator[T]:
-    """Yield items of which the next is already being made, in a thread of its own."""
+def ahead(items: Iterable[T], on_leaving: Callable[[], object] = lambda: None) -> Iterator[T]:
+    """Yield items of which the next is already being made, in a thread of its own.
+
+    on_leaving is called before that thread is waited for, also where the items were left early.
+    """
     iterator = iter(items)
     with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(next, iterator, END)
-        while (item := following.result()) is not END:
+        try:
             following = pool.submit(next, iterator, END)
-            yield item  # type: ignore[misc]  # END is none
+            while (item := following.result()) is not END:
+                following = pool.submit(next, iterator, END)
+                yield item  # type: ignore[misc]  # END is none
+        finally:
+            on_leaving()
