@@ -277,11 +277,13 @@ def test_the_command_gives_what_the_network_gives(
     bands = np.random.default_rng(6).integers(0, 256, (3, 60, 80), np.uint8)
     write_raster(tmp_path / "a.tif", bands)
     options = ["--gsd", 0.5, "--precision", "float32", "--device", "cpu", "--tile", 96]
-    run_main(monkeypatch, checkpoint, "a.tif", "--out", "maps", *options)
+    run_main(monkeypatch, checkpoint, "a.tif", "--out", "maps", "--probabilities", *options)
     model = TorchModel(checkpoint_of(trained_network()), CPU)
-    expected = model.probabilities(torch.from_numpy(bands)[None])[0].argmax(dim=0)
-    assert len(expected.unique()) > 1
-    assert np.array_equal(read(tmp_path / "maps" / "a_classes.tif")[0], expected)
+    expected = model.probabilities(torch.from_numpy(bands)[None])[0]
+    assert np.array_equal(read(tmp_path / "maps" / "a_classes.tif")[0], expected.argmax(dim=0))
+    steps = read(tmp_path / "maps" / "a_probabilities.tif").astype(float)
+    assert np.ptp(steps) > 25
+    assert np.abs(steps - 250 * expected.numpy()).max() < 0.51  # rounded to whole steps
 
 
 def test_onnxruntime_gives_the_same_map(
@@ -292,9 +294,13 @@ def test_onnxruntime_gives_the_same_map(
     made = checkpoint_of(trained_network(), ground_sampling_distances=[0.5], patch_size=48)
     export_onnx(made.build(), info_of(made), tmp_path / "best.onnx")
     for out, how in (("t", [checkpoint, "--precision", "float32"]), ("o", ["best.onnx", "--onnx"])):
-        run_main(monkeypatch, *how, "--out", out, "--tta", "flips", "--", "a.tif")
-    by_torch, by_onnx = (read(tmp_path / out / "a_classes.tif")[0] for out in ("t", "o"))
-    assert (by_torch == by_onnx).mean() > 0.999
+        options = ["--out", out, "--tta", "flips", "--probabilities"]
+        run_main(monkeypatch, *how, "a.tif", *options)
+    by_torch, by_onnx = (
+        read(tmp_path / out / "a_probabilities.tif").astype(int) for out in ("t", "o")
+    )
+    assert np.ptp(by_torch) > 10
+    assert np.abs(by_torch - by_onnx).max() <= 1
 
 
 def test_test_time_augmentation_changes_a_map(
