@@ -1,5 +1,6 @@
 """Export to ONNX, and prediction by onnxruntime."""
 
+import filecmp
 import json
 import math
 import os
@@ -77,7 +78,24 @@ def test_the_file_says_what_the_plugin_of_qgis_reads(unet: Path) -> None:
     assert json.loads(said["model_type"]) == "Segmentor"
     assert json.loads(said["class_names"]) == {"0": "field", "1": "house", "2": "lake"}
     assert json.loads(said["resolution"]) == 25  # cm, the finest of the training
-    assert json.loads(said["tiles_size"]) == 32
+    assert json.loads(said["tile_size"]) == 32
+    assert json.loads(said["seg_thresh"]) == 0
+
+
+def test_the_file_names_no_path_of_whoever_exported_it(unet: Path) -> None:
+    content = unet.read_bytes()
+    assert b"MatMul" in content
+    assert b".py" not in content
+
+
+def test_an_export_leaves_the_network_as_it_was_and_gives_the_same_bytes_again(
+    unet: Path, tmp_path: Path
+) -> None:
+    network = UNET.build().double().train()
+    export_onnx(network, info_of(UNET), tmp_path / "again.onnx")
+    assert network.training
+    assert next(network.parameters()).dtype == torch.float64
+    assert filecmp.cmp(tmp_path / "again.onnx", unet, shallow=False)
 
 
 def test_a_network_of_unknown_pixel_size_names_no_resolution() -> None:
@@ -126,6 +144,42 @@ def test_a_missing_file_and_one_of_another_origin_are_named(unet: Path, tmp_path
     onnx.save(foreign, tmp_path / "foreign.onnx")
     with pytest.raises(ValueError, match=r"foreign\.onnx: no ONNX file of src/export\.py"):
         OnnxModel(tmp_path / "foreign.onnx")
+
+
+def said_otherwise(unet: Path, file: Path, old: str, new: str) -> Path:
+    """Write the exported file with its own metadata changed."""
+    changed = onnx.load(unet)
+    (own,) = (item for item in changed.metadata_props if item.key == export.METADATA)
+    assert old in own.value
+    own.value = own.value.replace(old, new)
+    onnx.save(changed, file)
+    return file
+
+
+@pytest.mark.parametrize(
+    "new", ['"patch_size":"32"', '"patch_size":32.5', '"patch_size":32,"more":1', '"patch":32', "{"]
+)
+def test_metadata_of_another_form_are_refused(unet: Path, tmp_path: Path, new: str) -> None:
+    file = said_otherwise(unet, tmp_path / "a.onnx", '"patch_size":32', new)
+    with pytest.raises(ValueError, match=r"a\.onnx: no ONNX file of src/export\.py"):
+        OnnxModel(file)
+
+
+def test_metadata_with_a_class_more_are_refused(unet: Path, tmp_path: Path) -> None:
+    file = said_otherwise(unet, tmp_path / "a.onnx", '"lake"', '"lake","sea"')
+    with pytest.raises(ValueError, match=r"a\.onnx: 3 channels for 4 classes: .*'sea'"):
+        OnnxModel(file)
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"Softmax", b"Softmix"), (b"Softmax", b"Softm\xffx")])
+def test_a_file_with_damaged_names_is_named(
+    unet: Path, tmp_path: Path, old: bytes, new: bytes
+) -> None:
+    content = unet.read_bytes()
+    assert old in content
+    (tmp_path / "a.onnx").write_bytes(content.replace(old, new))
+    with pytest.raises(ValueError, match=r"a\.onnx: missing or damaged ONNX file"):
+        OnnxModel(tmp_path / "a.onnx")
 
 
 def test_a_device_that_onnxruntime_lacks_is_named(unet: Path) -> None:

@@ -1,5 +1,6 @@
 """Export of a trained network to ONNX, of any batch, height and width."""
 
+import copy
 import json
 import logging
 import math
@@ -64,7 +65,7 @@ def export_onnx(network: nn.Module, info: ModelInfo, file: Path) -> float:
     """
     if file.suffix != ".onnx":
         raise ValueError(f"{file}: the suffix must be .onnx")
-    deployed = Deployed(network.cpu().float(), info).eval()
+    deployed = Deployed(copy.deepcopy(network).cpu().float(), info).eval()
     # Sizes that differ from one another and from 1: equal ones would be taken for the same.
     images = torch.zeros(2, 3, 83, 117)
     shapes = {INPUT: {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}}
@@ -79,6 +80,8 @@ def export_onnx(network: nn.Module, info: ModelInfo, file: Path) -> float:
             verbose=False,
         )
         assert program is not None
+        for node in program.model.graph.all_nodes():
+            node.metadata_props.clear()  # stack traces: paths of whoever exports
         program.model.metadata_props.update(metadata(info))
         program.save(part)
         difference = largest_difference(deployed, part)
@@ -92,14 +95,17 @@ def export_onnx(network: nn.Module, info: ModelInfo, file: Path) -> float:
 
 def metadata(info: ModelInfo) -> dict[str, str]:
     """Return what an ONNX file says of itself, as text by name."""
-    # The first is ours; the others are those of the QGIS plugin Deepness
-    # (docs/source/creators/creators_add_metadata_to_model.rst of PUTvision/qgis-plugin-deepness).
+    # The first is ours; the others are those of the QGIS plugin Deepness: what it reads
+    # (src/deepness/processing/models/model_base.py of PUTvision/qgis-plugin-deepness), as its
+    # documentation calls tile_size otherwise. Without a threshold of 0, pixels where no class
+    # reaches the plugin's own one would all become the first class.
     own = {
         METADATA: INFO.dump_json(info).decode(),
         "model_type": json.dumps("Segmentor"),
         "class_names": json.dumps(dict(enumerate(info.class_names))),
-        "tiles_size": json.dumps(info.patch_size),
-        "tiles_overlap": json.dumps(25),
+        "tile_size": json.dumps(info.patch_size),
+        "tiles_overlap": json.dumps(25),  # %
+        "seg_thresh": json.dumps(0),
     }
     if info.ground_sampling_distances:
         own["resolution"] = json.dumps(100 * info.ground_sampling_distances[0])  # cm

@@ -11,8 +11,17 @@ from torch import Tensor
 from partialseg.mapping.export import INFO, INPUT, METADATA
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-# What onnxruntime raises on a file that it cannot use.
-UNUSABLE = (errors.Fail, errors.InvalidArgument, errors.InvalidProtobuf, errors.NoSuchFile)
+# What onnxruntime raises on a file that it cannot use, found by flipping bits.
+UNUSABLE = (
+    errors.Fail,
+    errors.InvalidArgument,
+    errors.InvalidGraph,
+    errors.InvalidProtobuf,
+    errors.NoSuchFile,
+    errors.NotImplemented,
+    errors.RuntimeException,
+    UnicodeDecodeError,
+)
 
 
 class OnnxModel:
@@ -30,11 +39,14 @@ class OnnxModel:
         try:
             self._session = onnxruntime.InferenceSession(file, providers=[provider])
             text = self._session.get_modelmeta().custom_metadata_map[METADATA]
-            self.info = INFO.validate_json(text)
+            self.info = INFO.validate_json(text, strict=True, extra="forbid")
         except UNUSABLE as error:
             raise ValueError(f"{file}: missing or damaged ONNX file: {error}") from error
         except (KeyError, ValidationError) as error:
             raise ValueError(f"{file}: no ONNX file of src/export.py") from error
+        channels, names = self._session.get_outputs()[0].shape[1], self.info.class_names
+        if channels != len(names):
+            raise ValueError(f"{file}: {channels} channels for {len(names)} classes: {names}")
 
     def probabilities(self, images: Tensor) -> Tensor:
         """Return the class probabilities (N, C, H, W), float32, of images (N, 3, H, W), uint8."""
