@@ -1,6 +1,7 @@
 """Fixtures: small data made by seeded code in the real layout."""
 
 import resource
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from partialseg.legend import LandCoverClass, Legend
 from partialseg.source import write_index
 
+# A shell that runs the tests in the background makes them ignore Ctrl-C, and all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 PIXEL = 0.25  # metres
 LEGEND = Legend(
     classes=(
