@@ -1,7 +1,6 @@
 """Predict the land cover of whole orthophotos: a class map for QGIS, and more on request."""
 
 import argparse
-import glob
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ from partialseg.mapping.class_map import (
     probabilities_layout,
 )
 from partialseg.mapping.cog import new_cog
+from partialseg.mapping.images import find_images
 from partialseg.mapping.model import Model, ModelInfo
 from partialseg.mapping.onnx_model import OnnxModel
 from partialseg.mapping.orthophoto import Orthophoto, Reading, open_orthophoto
@@ -38,7 +38,6 @@ from partialseg.mapping.quantities import entropy, most_probable, quantised
 from partialseg.mapping.stitch import Block, Stitching, predict_blocks
 from partialseg.mapping.torch_model import TorchModel
 from partialseg.mapping.views import VIEWS, Averaged
-from partialseg.raster import SUFFIXES
 
 CLASSES = "classes.tif"
 PROBABILITIES = "probabilities.tif"
@@ -160,36 +159,6 @@ def bands_of(block: Block, files: dict[str, Path]) -> dict[str, NDArray[np.uint8
         for pixels in bands.values():
             pixels[:, ~block.valid] = NODATA
     return bands
-
-
-def find_images(asked: Sequence[str], out: Path) -> list[Path]:
-    """Return the images that files, folders and patterns name, each once, in order.
-
-    Raises:
-        ValueError: one of them names no image, or is the folder of the maps, or two images have
-            the same name.
-    """
-    images: dict[str, Path] = {}
-    for item in asked:
-        if Path(item).is_dir() and Path(item).resolve() == out.resolve():
-            raise ValueError(f"{item}: maps are no images: choose another folder for --out")
-        found = _matching(item)
-        if not found:
-            raise ValueError(f"{item}: no image")
-        for image in found:
-            if images.setdefault(image.stem, image).resolve() != image.resolve():
-                raise ValueError(f"{image}: {images[image.stem]} has the same name; their maps too")
-    return list(images.values())
-
-
-def _matching(item: str) -> list[Path]:
-    path = Path(item)
-    if path.is_dir():
-        files = sorted(path.iterdir())
-        return [f for f in files if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")]
-    if path.exists():
-        return [path]
-    return [Path(name) for name in sorted(glob.glob(item, recursive=True))]
 
 
 def load_model(file: Path, is_onnx: bool, device: str, precision: Precision) -> Model:

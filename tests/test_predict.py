@@ -28,7 +28,7 @@ from partialseg.mapping.export import export_onnx
 from partialseg.mapping.orthophoto import Reading
 from partialseg.mapping.stitch import Stitching
 from partialseg.mapping.torch_model import TorchModel, info_of
-from predict import Wanted, find_images, main, predict
+from predict import Wanted, main, predict
 from small_run import CPU, fails_with, isolate
 from test_checkpoint import checkpoint_of, trained_network
 
@@ -208,35 +208,6 @@ def test_the_class_map_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     predict(Brightness(), image, out, READING, SMALL, ALL)
     assert sorted(moved) == MADE
     assert moved[-1] == "a_classes.tif"
-
-
-def test_images_are_files_folders_and_patterns(tmp_path: Path) -> None:
-    for name in ("b.tif", "a.PNG", "c.jpeg", ".hidden.tif", "notes.txt", "sub/d.tif"):
-        (tmp_path / "images" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "images" / name).touch()
-
-    def names(*asked: str) -> list[str]:
-        return [image.name for image in find_images(asked, tmp_path / "maps")]
-
-    folder = f"{tmp_path}/images"
-    assert names(folder) == ["a.PNG", "b.tif", "c.jpeg"]
-    assert names(f"{folder}/*.tif", f"{folder}/b.tif") == ["b.tif"]
-    assert names(f"{folder}/**/*.tif") == ["b.tif", "d.tif"]
-    assert names(f"{folder}/sub/d.tif", f"{folder}/a.PNG") == ["d.tif", "a.PNG"]
-
-
-def test_what_names_no_image_is_told(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    for asked in ("none.tif", "*.tif", "empty"):
-        with pytest.raises(ValueError, match=rf"{asked.replace('*', '.')}: no image"):
-            find_images([str(tmp_path / asked)], tmp_path / "maps")
-    for name in ("x/a.tif", "y/a.png"):
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).touch()
-    with pytest.raises(ValueError, match=r"y/a\.png: .*x/a\.tif has the same name"):
-        find_images([f"{tmp_path}/x", f"{tmp_path}/y"], tmp_path / "maps")
-    with pytest.raises(ValueError, match="/x: maps are no images"):
-        find_images([f"{tmp_path}/x"], tmp_path / "y" / ".." / "x")
 
 
 @pytest.fixture
