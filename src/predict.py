@@ -4,15 +4,15 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event
 from typing import NoReturn, get_args
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -20,7 +20,7 @@ from partialseg.checkpoint import load_checkpoint
 from partialseg.command import run
 from partialseg.compute import Precision, choose_compute
 from partialseg.mapping.ahead import ahead
-from partialseg.mapping.areas import class_areas, write_areas
+from partialseg.mapping.areas import class_areas, row_areas, write_areas
 from partialseg.mapping.class_map import (
     NODATA,
     class_map_layout,
@@ -28,11 +28,13 @@ from partialseg.mapping.class_map import (
     probabilities_layout,
 )
 from partialseg.mapping.cog import new_cog
+from partialseg.mapping.frame import Frame
 from partialseg.mapping.images import find_images
 from partialseg.mapping.model import Model, ModelInfo
 from partialseg.mapping.onnx_model import OnnxModel
 from partialseg.mapping.orthophoto import Orthophoto, Reading, open_orthophoto
 from partialseg.mapping.overlay import write_overlay
+from partialseg.mapping.part import part_folder
 from partialseg.mapping.polygons import write_polygons
 from partialseg.mapping.quantities import entropy, most_probable, quantised
 from partialseg.mapping.stitch import Block, Stitching, predict_blocks
@@ -45,6 +47,7 @@ ENTROPY = "entropy.tif"
 POLYGONS = "polygons.gpkg"
 AREAS = ("areas.csv", "areas.json")
 OVERLAY = "overlay.png"
+MAPS = (CLASSES, PROBABILITIES, ENTROPY, POLYGONS, *AREAS, OVERLAY)
 BAR = "{desc} {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} Mpx, {remaining} left"
 
 
@@ -91,8 +94,8 @@ def predict(
         ValueError: the image cannot be read, or does not fit the model.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out, prefix=f".{image.stem}.") as aside:
-        files = {name: Path(aside) / f"{image.stem}_{name}" for name in wanted.files()}
+    with part_folder(out / image.name) as aside:
+        files = {name: aside / f"{image.stem}_{name}" for name in wanted.files()}
         write_rasters(model, image, files, reading, stitching, on_share)
         if wanted.polygons:
             write_polygons(files[CLASSES], files[POLYGONS], wanted.min_area)
@@ -103,8 +106,11 @@ def predict(
             if wanted.overlay:
                 write_overlay(image, files[CLASSES], files[OVERLAY], areas, reading)
         # The class map last: where it is, all is.
-        made = sorted(Path(aside).iterdir(), key=lambda file: file == files[CLASSES])
+        made = sorted(aside.iterdir(), key=lambda file: file == files[CLASSES])
         for file in made:
+            side = f"{file.name}.aux.xml"  # of an earlier map: statistics that QGIS would believe
+            if side not in {other.name for other in made}:
+                (out / side).unlink(missing_ok=True)
             os.replace(file, out / file.name)
     return [out / file.name for file in files.values()]
 
@@ -143,9 +149,11 @@ def write_rasters(
 
         # Reading, the network and writing: each goes on while the others do.
         blocks = predict_blocks(model, orthophoto, stitching, tick)
-        for block, bands in ahead(((b, bands_of(b, files)) for b in blocks), left.set):
-            for name, raster in rasters.items():
-                raster.write(bands[name], block.window)
+        predicted = ahead(((block, bands_of(block, files)) for block in blocks), left.set)
+        with closing(blocks), closing(predicted):  # before the image they read from
+            for block, bands in predicted:
+                for name, raster in rasters.items():
+                    raster.write(bands[name], block.window)
 
 
 def bands_of(block: Block, files: dict[str, Path]) -> dict[str, NDArray[np.uint8]]:
@@ -175,8 +183,10 @@ def remarks(orthophoto: Orthophoto, info: ModelInfo, reading: Reading) -> list[s
     said = []
     if orthophoto.alpha:
         said.append(f"where band {orthophoto.alpha}, marked as alpha, is 0, it has no data")
-    if orthophoto.frame.crs is None:
+    if orthophoto.frame.crs is None and orthophoto.frame.transform == Affine.identity():
         said.append("no georeference, so the maps have none either")
+    elif orthophoto.frame.crs is None:
+        said.append("no CRS: the maps lie where the image does, without areas in m2")
     trained = " or ".join(f"{size:.3g} m" for size in info.ground_sampling_distances)
     if not trained:
         said.append("not resampled: the pixel size of the training is unknown")
@@ -201,6 +211,8 @@ def predict_all(
     for image in images:
         with open_orthophoto(image, model.info.ground_sampling_distances, reading) as orthophoto:
             sizes.append(orthophoto.frame.width * orthophoto.frame.height / 1e6)
+            if wanted.areas or wanted.polygons or wanted.overlay:
+                check_areas(image, orthophoto.frame)
             for remark in remarks(orthophoto, model.info, reading):
                 print(f"{image}: {remark}")
     for image, size in zip(images, sizes, strict=True):
@@ -211,6 +223,20 @@ def predict_all(
         seconds = time.perf_counter() - started
         names = ", ".join(file.name for file in files)
         print(f"{image}: {size:.1f} Mpx in {seconds:.1f} s: {names}", flush=True)
+
+
+def check_areas(image: Path, frame: Frame) -> None:
+    """Check that the areas of an image's pixels can be told, before hours of prediction.
+
+    Raises:
+        ValueError: its CRS is wrong.
+    """
+    try:
+        row_areas(frame)
+    except ValueError as error:
+        raise ValueError(
+            f"{image}: {error}; areas, polygons and overlay need a right CRS, or none"
+        ) from error
 
 
 def _advance(bar: "tqdm[NoReturn]", size: float, share: float) -> None:
@@ -280,7 +306,7 @@ def main() -> None:
         overlay=args.overlay,
         min_area=args.min_area,
     )
-    images = find_images(args.images, args.out)
+    images = find_images(args.images, args.out, MAPS)
     model = load_model(args.checkpoint, args.onnx, args.device, args.precision)
     stitching = Stitching.for_patches(
         model.info.patch_size, args.tile, args.overlap, args.batch_size

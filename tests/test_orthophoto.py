@@ -1,5 +1,6 @@
 """Images as a network sees them, whatever they are stored as."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp
+from rasterio.enums import ColorInterp, Resampling
 from rasterio.windows import Window
 
 from conftest import write_raster
@@ -183,6 +184,23 @@ def test_bands_that_are_no_image_are_named(
         read(write_raster(tmp_path / "a.tif", bands))
 
 
+def test_overviews_are_left_alone(tmp_path: Path) -> None:
+    """Those of GDAL pick the nearest pixel unless asked otherwise."""
+    file = write_raster(tmp_path / "a.tif", noise(height=400, width=600))
+    without = read(file, trained=0.6)
+    with rasterio.open(file, "r+") as raster:
+        raster.build_overviews([2, 4], Resampling.nearest)
+    assert np.array_equal(read(file, trained=0.6), without)
+
+
+def test_numbers_of_a_palette_are_no_colours(tmp_path: Path) -> None:
+    file = write_raster(tmp_path / "a.tif", noise(1))
+    with rasterio.open(file, "r+") as raster:
+        raster.write_colormap(1, {1: (255, 0, 0)})
+    with pytest.raises(ValueError, match=r"a\.tif: band 1 holds numbers of a palette"):
+        read(file, bands=(1, 1, 1))
+
+
 def test_alpha_is_no_colour(tmp_path: Path) -> None:
     file = write_raster(tmp_path / "a.tif", noise(4))
     with pytest.raises(ValueError, match=r"a\.tif: band 4 is marked as alpha; .*colorinterp_4"):
@@ -215,6 +233,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     [
         ({"bands": (0, 1, 2)}, r"bands \(0, 1, 2\) count from 1"),
         ({"stretch": (5.0, 5.0)}, r"stretch \(5\.0, 5\.0\): the first value must be the smaller"),
+        ({"stretch": (0.0, math.inf)}, r"stretch \(0\.0, inf\): the first value must be"),
         ({"gsd": 0.0}, "gsd 0 m must be above 0"),
     ],
 )

@@ -193,6 +193,26 @@ def test_a_failure_leaves_the_earlier_maps_and_nothing_else(
     assert {name: (out / name).read_bytes() for name in os.listdir(out)} == before
 
 
+def test_statistics_of_an_earlier_map_go_with_it(tmp_path: Path) -> None:
+    """As QGIS and gdalinfo -stats write them; they would stretch the new map by the old values."""
+    image, out = write_raster(tmp_path / "a.tif", halves()), tmp_path / "maps"
+    for _ in range(2):
+        predict_by_brightness(image, out, entropy=True)
+        assert sorted(os.listdir(out)) == [
+            "a_classes.tif",
+            "a_classes.tif.aux.xml",
+            "a_entropy.tif",
+        ]
+        (out / "a_entropy.tif.aux.xml").write_text("<PAMDataset/>")
+
+
+def test_what_a_killed_prediction_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    image, out = write_raster(tmp_path / "a.tif", halves()), tmp_path / "maps"
+    (out / ".a.tif.part" / ".a_classes.tif.part").mkdir(parents=True)
+    predict_by_brightness(image, out)
+    assert sorted(os.listdir(out)) == ["a_classes.tif", "a_classes.tif.aux.xml"]
+
+
 def test_the_class_map_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that where there is one, everything that was asked for is there."""
     image, out = write_raster(tmp_path / "a.tif", halves()), tmp_path / "maps"
@@ -328,6 +348,11 @@ BAD: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
         lambda f: write_raster(f, halves()),
         ["--no-resample"],
         "a.tif: pixels of 0.25 x 0.25 m, and the network was trained on 0.5 m; it was not to be",
+    ),
+    "wrong CRS and areas": (
+        lambda f: write_raster(f, halves(), crs="EPSG:4326"),
+        ["--gsd", "0.5", "--areas"],
+        "a.tif: the coordinates near (500012, 599992) lie outside its CRS, WGS 84; areas, polygons",
     ),
     "no area": (lambda f: write_raster(f, halves()), ["--min-area", "-1"], "min-area must be at"),
     "no tile": (

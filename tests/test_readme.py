@@ -1,6 +1,7 @@
 """What the README shows is what the pipeline wrote."""
 
 import json
+import re
 
 from code_of_stage import SRC
 
@@ -20,3 +21,7 @@ def test_every_picture_and_file_that_it_names_is_there() -> None:
     for name in ("plots/sample/panel.png", "params.yaml", "LICENSE", "metrics/summary.json"):
         assert name in README
         assert (ROOT / name).is_file()
+
+
+def test_no_figure_is_left_to_be_filled_in() -> None:
+    assert re.findall(r"@[A-Z]+@", README) == []

@@ -1,6 +1,6 @@
 """Work that goes on while its result is used."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -8,7 +8,7 @@ T = TypeVar("T")
 END = object()
 
 
-def ahead(items: Iterable[T], on_leaving: Callable[[], object] = lambda: None) -> Iterator[T]:
+def ahead(items: Iterable[T], on_leaving: Callable[[], object] = lambda: None) -> Generator[T]:
     """Yield items of which the next is already being made, in a thread of its own.
 
     on_leaving is called before that thread is waited for, also where the items were left early.

@@ -1,5 +1,6 @@
 """An orthophoto as a network sees it: 8-bit RGB at the pixel size of its training."""
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
+import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -18,7 +20,7 @@ from partialseg.ground import ground_size
 from partialseg.gsd import TOLERANCE, nearest
 from partialseg.mapping.frame import Frame, frame_of
 from partialseg.models.blocks import STRIDE
-from partialseg.raster import open_raster
+from partialseg.raster import CACHE_MIB, open_raster
 
 Pair = tuple[float, float]
 MOST_ENLARGED = 8  # times: pixels larger than that show nothing of what the network knows
@@ -41,7 +43,7 @@ class Reading:
     def __post_init__(self) -> None:
         if min(self.bands) < 1:
             raise ValueError(f"bands {self.bands} count from 1")
-        if self.stretch and not self.stretch[0] < self.stretch[1]:
+        if self.stretch and not -math.inf < self.stretch[0] < self.stretch[1] < math.inf:
             raise ValueError(f"stretch {self.stretch}: the first value must be the smaller one")
         if self.gsd is not None and not self.gsd > 0:
             raise ValueError(f"gsd {self.gsd:g} m must be above 0")
@@ -54,8 +56,8 @@ class Orthophoto:
     is the band that tells where there is data, if there is one.
     """
 
-    def __init__(self, raster: DatasetReader, reading: Reading, scale: Pair) -> None:
-        self.frame = frame_of(raster)
+    def __init__(self, raster: DatasetReader, frame: Frame, reading: Reading, scale: Pair) -> None:
+        self.frame = frame
         size = self.frame.height, self.frame.width
         rows, columns = (max(1, round(side / by)) for side, by in zip(size, scale, strict=True))
         self.shape = rows, columns
@@ -113,8 +115,7 @@ class Orthophoto:
             with self._lock:  # GDAL allows one thread at a time
                 yield
         except RasterioError as error:
-            cause = error.__cause__ or error
-            raise ValueError(f"{self._raster.name}: cannot be read as a raster: {cause}") from error
+            raise unreadable(self._raster.name, error) from error
 
 
 @contextmanager
@@ -127,11 +128,11 @@ def open_orthophoto(
         ValueError: the file is missing or no raster, has too few bands, is not 8-bit and has no
             stretch, has another pixel size and must not be resampled, or is too small.
     """
-    with open_raster(file) as raster, warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with open_raster(file) as raster, open_without_overviews(file) as pixels:
         check_bands(file, raster, reading)
-        scale = scale_to(file, frame_of(raster), distances, reading)
-        orthophoto = Orthophoto(raster, reading, scale)
+        frame = frame_of(raster)
+        scale = scale_to(file, frame, distances, reading)
+        orthophoto = Orthophoto(pixels, frame, reading, scale)
         if min(orthophoto.shape) < STRIDE:
             rows, columns = orthophoto.shape
             raise ValueError(
@@ -139,6 +140,30 @@ def open_orthophoto(
                 f"least {STRIDE} px"
             )
         yield orthophoto
+
+
+@contextmanager
+def open_without_overviews(file: Path) -> Iterator[DatasetReader]:
+    """Open a raster whose overviews GDAL leaves alone: how they were made nobody knows.
+
+    For pixels only: opened so, one without georeference has a transform of random numbers.
+
+    Raises:
+        ValueError: the file is missing or is no raster.
+    """
+    with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=CACHE_MIB):
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # PNG and JPEG have none
+        try:
+            raster = rasterio.open(file, OVERVIEW_LEVEL="NONE")
+        except RasterioError as error:
+            raise unreadable(file, error) from error
+        with raster:
+            yield raster
+
+
+def unreadable(file: Path | str, error: RasterioError) -> ValueError:
+    """Return the error that a file cannot be read."""
+    return ValueError(f"{file}: cannot be read as a raster: {error.__cause__ or error}")
 
 
 def check_bands(file: Path, raster: DatasetReader, reading: Reading) -> None:
@@ -153,6 +178,11 @@ def check_bands(file: Path, raster: DatasetReader, reading: Reading) -> None:
             f"bands {', '.join(map(str, reading.bands))}"
         )
     for band in reading.bands:
+        if raster.colorinterp[band - 1] == ColorInterp.palette:
+            raise ValueError(
+                f"{file}: band {band} holds numbers of a palette; make it colours: "
+                "gdal_translate -expand rgb"
+            )
         if raster.colorinterp[band - 1] == ColorInterp.alpha:
             raise ValueError(
                 f"{file}: band {band} is marked as alpha; if it is a colour, say so in the file: "

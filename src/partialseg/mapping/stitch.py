@@ -1,7 +1,8 @@
 """The prediction of a whole orthophoto, tile by tile, in blocks of bounded memory."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import cv2
@@ -18,9 +19,11 @@ from partialseg.mapping.tiles import Tiles, tiles_along
 from partialseg.models.blocks import STRIDE
 
 Probabilities = NDArray[np.float32]
-ROWS = 512  # of the file in a block: those of a tile of the GeoTIFF
-# Of the file, or of the network's grid, in a strip: wider images go strip by strip, for which a
-# column of tiles at the seam is asked twice.
+# Rows of the file, or of the network's grid where that is finer, in a block: those of a tile of
+# the GeoTIFF, and at least.
+ROWS, MIN_ROWS = 512, 16
+# Columns, in the same way, in a strip: wider images go strip by strip, for which the columns of
+# tiles at a seam are asked twice.
 COLUMNS = 16_384
 
 
@@ -55,11 +58,11 @@ class Stitching:
         Larger tiles than the patches are computed no worse, and overlap less; beyond a third of a
         patch of 384 px, overlap changes nothing more (README, "From checkpoint to map").
         """
-        return cls(
-            tile=2 * -(-size // STRIDE) * STRIDE if tile is None else tile,
-            overlap=size // 3 // STRIDE * STRIDE if overlap is None else overlap,
-            batch_size=batch_size,
-        )
+        if tile is None:
+            tile = 2 * -(-size // STRIDE) * STRIDE
+        if overlap is None:
+            overlap = min(size // 3, tile // 2) // STRIDE * STRIDE
+        return cls(tile=tile, overlap=overlap, batch_size=batch_size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +82,7 @@ def predict_blocks(
     orthophoto: Orthophoto,
     stitching: Stitching,
     on_share: Callable[[float], object],
-) -> Iterator[Block]:
+) -> Generator[Block]:
     """Yield the prediction of an orthophoto in blocks that cover the file once.
 
     on_share is called with each share of the work that is done; the shares sum to 1.
@@ -100,7 +103,8 @@ def predict_blocks(
         bands = blend(
             model, orthophoto, rows, strip, stitching.batch_size, lambda n: on_share(n / tiles)
         )
-        yield from to_file(bands, orthophoto, strip)
+        with closing(bands):
+            yield from to_file(bands, orthophoto, strip)
 
 
 class Strip:
@@ -126,29 +130,30 @@ def blend(
     strip: Strip,
     batch_size: int,
     on_tiles: Callable[[int], object],
-) -> Iterator[Probabilities]:
+) -> Generator[Probabilities]:
     """Yield the probabilities (C, h, w) of a strip from top to bottom, in the network's grid."""
     classes, left = len(model.info.class_names), strip.columns.start
     width = strip.columns.stop - left
     band = torch.zeros(classes, 0, width)
-    images = ahead(image_bands(orthophoto, rows, strip.columns))
-    for index, (start, image) in enumerate(zip(rows.starts, images, strict=True)):
-        grown = torch.zeros(classes, rows.length, width, device=band.device)
-        grown[:, : band.shape[1]] = band
-        band = grown
-        for first in range(0, len(strip.tiles), batch_size):
-            batch = strip.tiles[first : first + batch_size]
-            parts = [slice(column - left, column - left + strip.length) for column, _ in batch]
-            tiles = torch.stack([image_tensor(image[:, part]) for part in parts])
-            predicted = model.probabilities(tiles)
-            band = band.to(predicted.device)
-            down = rows.weights[index].to(predicted.device)[:, None]
-            for part, (_, across), tile in zip(parts, batch, predicted, strict=True):
-                band[:, :, part].addcmul_(tile, down * across.to(predicted.device))
-            on_tiles(len(batch))
-        final = rows.final(index, orthophoto.shape[0]) - start
-        yield band[:, :final].cpu().numpy()
-        band = band[:, final:]
+    # Closed whatever happens: its thread must not read a file that is closed already.
+    with closing(ahead(image_bands(orthophoto, rows, strip.columns))) as images:
+        for index, (start, image) in enumerate(zip(rows.starts, images, strict=True)):
+            grown = torch.zeros(classes, rows.length, width, device=band.device)
+            grown[:, : band.shape[1]] = band
+            band = grown
+            for first in range(0, len(strip.tiles), batch_size):
+                batch = strip.tiles[first : first + batch_size]
+                parts = [slice(column - left, column - left + strip.length) for column, _ in batch]
+                tiles = torch.stack([image_tensor(image[:, part]) for part in parts])
+                predicted = model.probabilities(tiles)
+                band = band.to(predicted.device)
+                down = rows.weights[index].to(predicted.device)[:, None]
+                for part, (_, across), tile in zip(parts, batch, predicted, strict=True):
+                    band[:, :, part].addcmul_(tile, down * across.to(predicted.device))
+                on_tiles(len(batch))
+            final = rows.final(index, orthophoto.shape[0]) - start
+            yield band[:, :final].cpu().numpy()
+            band = band[:, final:]
 
 
 def image_bands(orthophoto: Orthophoto, rows: Tiles, columns: slice) -> Iterator[NDArray[np.uint8]]:
@@ -167,13 +172,14 @@ def to_file(
 ) -> Iterator[Block]:
     """Bring the probabilities of a strip from the network's grid to that of the file."""
     height, down = orthophoto.frame.height, orthophoto.scale[0]
+    step = max(MIN_ROWS, int(ROWS * min(1, down)))
     held, top = next(bands), 0  # rows top.. of the network's grid
-    for first in range(0, height, ROWS):
-        stop = min(first + ROWS, height)
+    for first in range(0, height, step):
+        stop = min(first + step, height)
         needed = needed_pixels(first, stop, down, orthophoto.shape[0])
         while top + held.shape[1] < needed.stop:
-            keep = needed.start - top
-            held, top = np.concatenate([held[:, keep:], next(bands)], axis=1), needed.start
+            done = min(needed.start - top, held.shape[1])
+            held, top = np.concatenate([held[:, done:], next(bands)], axis=1), top + done
         window = Window(strip.first, first, strip.stop - strip.first, stop - first)
         part = resampled(held, window, orthophoto.scale, (top, strip.columns.start))
         yield Block(window=window, probabilities=part, valid=orthophoto.valid(window))
