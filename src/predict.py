@@ -12,6 +12,7 @@ from threading import Event
 from typing import NoReturn, get_args
 
 import numpy as np
+import torch
 from affine import Affine
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -219,7 +220,10 @@ def predict_all(
         started = time.perf_counter()
         with tqdm(total=size, desc=image.name, disable=None, bar_format=BAR) as bar:
             on_share = partial(_advance, bar, size)
-            files = predict(model, image, out, reading, stitching, wanted, on_share)
+            try:
+                files = predict(model, image, out, reading, stitching, wanted, on_share)
+            except torch.OutOfMemoryError as error:
+                raise ValueError(f"{image}: out of memory: lower --batch-size or --tile") from error
         seconds = time.perf_counter() - started
         names = ", ".join(file.name for file in files)
         print(f"{image}: {size:.1f} Mpx in {seconds:.1f} s: {names}", flush=True)

@@ -6,9 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import rasterio
 import torch
 from torch import nn
 
+import orthophoto
 import synthetic
 import tiling
 import train_step
@@ -95,3 +97,21 @@ def test_the_plain_network_computes_what_ours_does(architecture: str) -> None:
     ours.load_state_dict(plain.state_dict())
     images = torch.randn(1, 3, 32, 48)
     torch.testing.assert_close(ours(images), plain(images))
+
+
+def test_both_ways_to_a_map_cover_the_image(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    orthophoto.write_orthophoto(tmp_path / "a.tif", 520, 700, "tiled deflate")
+    orthophoto.write_checkpoint(tmp_path / "best.pt", "unet", 2)
+    orthophoto.plain_loop(tmp_path)
+    with rasterio.open(tmp_path / "a.tif") as image, rasterio.open(tmp_path / "plain.tif") as made:
+        assert (made.shape, made.transform, made.count) == (image.shape, image.transform, 1)
+        assert made.read(1).max() < 5
+    orthophoto.network_alone(tmp_path)
+    assert json.loads(capsys.readouterr().out)["seconds"] > 0
+    command = orthophoto.command_of("predict.py", tmp_path)
+    assert Path(command[1]).is_file() and command[2:4] == [
+        str(tmp_path / "best.pt"),
+        str(tmp_path / "a.tif"),
+    ]

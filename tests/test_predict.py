@@ -398,6 +398,22 @@ def test_all_images_are_looked_at_before_the_first_is_predicted(
     assert not (tmp_path / "maps").exists()
 
 
+def test_an_exhausted_memory_is_one_line(
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(TorchModel, "probabilities", fail)
+    write_raster(tmp_path / "a.tif", halves())
+    error = fails_with(monkeypatch, capsys, main, ["best.pt", "a.tif", "--out", "maps"])
+    assert error == "error: a.tif: out of memory: lower --batch-size or --tile\n"
+    assert os.listdir(tmp_path / "maps") == []
+
+
 def test_an_onnx_file_has_to_be_called_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
