@@ -5,12 +5,14 @@ from torch import Tensor
 
 from partialseg.data import MEAN, STD
 from partialseg.mapping.model import ModelInfo
+from partialseg.mapping.orthophoto import Reading
 from partialseg.mapping.torch_model import TorchModel
 from partialseg.models.build import build_network
 from small_run import CPU
 from test_checkpoint import checkpoint_of
 
-PIXEL = 0.25  # metres, of conftest.write_raster
+# An image is read as it is.
+PLAIN = Reading(bands=(1, 2, 3), stretch=None, gsd=None, resample=True)
 
 
 def info(gsd: float | None = None, classes: int = 2) -> ModelInfo:

@@ -9,14 +9,13 @@ from PIL import Image
 from rasterio.windows import Window
 
 from conftest import write_raster
+from mapping_models import PLAIN
 from partialseg.mapping.areas import class_areas
 from partialseg.mapping.class_map import class_map_layout
 from partialseg.mapping.cog import new_cog
 from partialseg.mapping.frame import Frame
-from partialseg.mapping.orthophoto import Reading
 from partialseg.mapping.overlay import write_overlay
 
-PLAIN = Reading(bands=(1, 2, 3), stretch=None, gsd=None, resample=True)
 PALETTE = ((200, 0, 0), (0, 100, 200))
 # Half of the map each, with nodata in the lower rows.
 IDS = np.repeat([[0] * 200 + [1] * 200], 300, axis=0).astype(np.uint8)

@@ -22,17 +22,15 @@ from PIL import Image
 
 from code_of_stage import SRC
 from conftest import write_raster
-from mapping_models import Brightness
+from mapping_models import PLAIN, Brightness
 from partialseg.checkpoint import save_checkpoint
 from partialseg.mapping.export import export_onnx
-from partialseg.mapping.orthophoto import Reading
 from partialseg.mapping.stitch import Stitching
 from partialseg.mapping.torch_model import TorchModel, info_of
 from predict import Wanted, main, predict
 from small_run import CPU, fails_with, isolate
 from test_checkpoint import checkpoint_of, trained_network
 
-READING = Reading(bands=(1, 2, 3), stretch=None, gsd=None, resample=True)
 SMALL = Stitching(tile=64, overlap=16, batch_size=4)
 NOTHING = {
     "probabilities": False,
@@ -68,7 +66,7 @@ def halves(height: int = 60, width: int = 100) -> NDArray[np.uint8]:
 
 
 def predict_by_brightness(image: Path, out: Path, **changes: Any) -> list[Path]:
-    return predict(Brightness(), image, out, READING, SMALL, Wanted(**NOTHING | changes))
+    return predict(Brightness(), image, out, PLAIN, SMALL, Wanted(**NOTHING | changes))
 
 
 def read(file: Path) -> NDArray[np.uint8]:
@@ -97,7 +95,7 @@ def test_all_maps_agree(tmp_path: Path) -> None:
     """Dark with 0.8, bright with 0.8; a pixel is (0.25 m)2, but for the scale of the grid."""
     image = write_raster(tmp_path / "a.tif", halves())
     out = tmp_path / "maps"
-    made = predict(Brightness(), image, out, READING, SMALL, ALL)
+    made = predict(Brightness(), image, out, PLAIN, SMALL, ALL)
     assert sorted(os.listdir(out)) == MADE
     assert {file.name for file in made} == {name for name in MADE if not name.endswith("xml")}
     dark, bright = read(out / "a_probabilities.tif")
@@ -160,7 +158,7 @@ def test_an_image_without_georeference_works(tmp_path: Path, suffix: str) -> Non
 
 def test_an_image_of_another_resolution_gets_a_map_of_its_own(tmp_path: Path) -> None:
     image = write_raster(tmp_path / "a.tif", halves(120, 200))
-    predict(Brightness(0.5), image, tmp_path / "maps", READING, SMALL, Wanted(**NOTHING))
+    predict(Brightness(0.5), image, tmp_path / "maps", PLAIN, SMALL, Wanted(**NOTHING))
     ids = read(tmp_path / "maps" / "a_classes.tif")[0]
     assert ids.shape == (120, 200)
     assert (ids[:, :100] == 0).all() and (ids[:, 100:] == 1).all()
@@ -185,11 +183,11 @@ def test_a_failure_leaves_the_earlier_maps_and_nothing_else(
     tmp_path: Path, failure: BaseException
 ) -> None:
     image, out = write_raster(tmp_path / "a.tif", halves(200, 300)), tmp_path / "maps"
-    predict(Brightness(), image, out, READING, SMALL, ALL)
+    predict(Brightness(), image, out, PLAIN, SMALL, ALL)
     before = {name: (out / name).read_bytes() for name in MADE}
     write_raster(tmp_path / "a.tif", halves(210, 300))
     with pytest.raises(type(failure)):
-        predict(Failing(failure), image, out, READING, SMALL, ALL)
+        predict(Failing(failure), image, out, PLAIN, SMALL, ALL)
     assert {name: (out / name).read_bytes() for name in os.listdir(out)} == before
 
 
@@ -225,7 +223,7 @@ def test_the_class_map_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         replace_as_it_is(source, target)
 
     monkeypatch.setattr(os, "replace", replace)
-    predict(Brightness(), image, out, READING, SMALL, ALL)
+    predict(Brightness(), image, out, PLAIN, SMALL, ALL)
     assert sorted(moved) == MADE
     assert moved[-1] == "a_classes.tif"
 

@@ -13,7 +13,7 @@ from rasterio.windows import Window
 from torch import Tensor
 
 from conftest import write_raster
-from mapping_models import Brightness, network_model
+from mapping_models import PLAIN, Brightness, network_model
 from partialseg.mapping import stitch
 from partialseg.mapping.model import Model
 from partialseg.mapping.orthophoto import Orthophoto, Reading, open_orthophoto
@@ -26,7 +26,6 @@ from partialseg.mapping.stitch import (
     resampled,
 )
 
-PLAIN = Reading(bands=(1, 2, 3), stretch=None, gsd=None, resample=True)
 SMALL = Stitching(tile=64, overlap=16, batch_size=3)
 
 
