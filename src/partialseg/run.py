@@ -2,18 +2,21 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
-    """Which run: an architecture, trained by a recipe on a fraction of the labels.
+class Cell:
+    """A cell of the comparison: all that its runs, one a seed, have in common.
 
-    fraction is spelt as in dvc.yaml, because it is a part of names of files.
+    An architecture, trained by a recipe on a fraction of the labels, where split says which
+    patches are for training, validation and test. fraction is spelt as in dvc.yaml, because it is
+    a part of names of files.
     """
 
-    architecture: str
+    split: str
     fraction: str
+    architecture: str
     recipe: str
 
     @property
@@ -21,26 +24,47 @@ class Run:
         """The fraction as a number."""
         return float(self.fraction)
 
-    @property
-    def folder(self) -> str:
-        """The name of its folder and, with an ending, of its files: 'unet-0.1-tuned'."""
-        return f"{self.architecture}-{self.fraction}-{self.recipe}"
-
     def identity(self) -> dict[str, str | float]:
         """Return what the details and the table say of it."""
         return {
+            "split": self.split,
             "label_fraction": self.label_fraction,
             "architecture": self.architecture,
             "recipe": self.recipe,
         }
 
 
+AXES = tuple(field.name for field in fields(Cell))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One training: a cell, and the seed of its label masks, weights and training order."""
+
+    cell: Cell
+    seed: int
+
+    @property
+    def path(self) -> str:
+        """The relative path of its folder and, with an ending, of its files: 'main/unet-0.1-…'."""
+        cell = self.cell
+        return f"{cell.split}/{cell.architecture}-{cell.fraction}-{cell.recipe}-{self.seed}"
+
+    def identity(self) -> dict[str, str | float]:
+        """Return what the details say of it."""
+        return self.cell.identity() | {"seed": self.seed}
+
+
 def listed_runs(
-    fractions: Sequence[str], architectures: Sequence[str], recipes: Sequence[str]
+    splits: Sequence[str],
+    fractions: Sequence[str],
+    architectures: Sequence[str],
+    recipes: Sequence[str],
+    seeds: Sequence[int],
 ) -> list[Run]:
     """Return the runs of a table in its order; fractions are ordered by value, equal ones once."""
     ordered = sorted(set(fractions), key=float)
     return [
-        Run(architecture=architecture, fraction=fraction, recipe=recipe)
-        for fraction, architecture, recipe in itertools.product(ordered, architectures, recipes)
+        Run(cell=Cell(**dict(zip(AXES, values, strict=True))), seed=seed)
+        for *values, seed in itertools.product(splits, ordered, architectures, recipes, seeds)
     ]
