@@ -13,7 +13,6 @@ from partialseg.data import Batch
 from partialseg.loss import IGNORE_INDEX, partial_cross_entropy
 from partialseg.ranks import ALONE, Ranks
 
-
 Observer = Callable[[Tensor, Tensor], object]
 
 
