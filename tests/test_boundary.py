@@ -115,7 +115,7 @@ def test_without_any_border_there_is_no_score() -> None:
     }
 
 
-@pytest.mark.parametrize(("size", "distance"), [(384, 11), (512, 14), (32, 1), (20, 1)])
+@pytest.mark.parametrize(("size", "distance"), [(384, 11), (512, 14), (32, 1), (10, 1)])
 def test_the_distance_is_a_share_of_the_diagonal_of_a_patch(size: int, distance: int) -> None:
     assert boundary_distance(0.02, size) == distance == max(1, round(0.02 * math.hypot(size, size)))
 

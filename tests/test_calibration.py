@@ -103,12 +103,17 @@ def test_it_agrees_with_scikit_learn(seed: int, bins: int) -> None:
 
 
 def test_sums_keep_small_parts_of_many_pixels() -> None:
-    """float32 would stop counting at 2^24 pixels, and lose digits of the sums long before."""
+    """A sum in float32 loses digits long before a million pixels."""
     calibration = Calibration(5)
-    logits = logits_of((0.7, 0.3)).float().expand(1, 2, 1000, 1000)
-    truth = torch.zeros(1, 1000, 1000, dtype=torch.int16)
-    for _ in range(18):
-        calibration.update(logits, truth)
+    logits = logits_of((0.7, 0.3)).float()
+    calibration.update(logits.expand(1, 2, 1000, 1000), torch.zeros(1, 1000, 1000))
     row = calibration.summary()["bins"][3]
-    assert row["pixels"] == 18_000_000
-    assert row["confidence"] == pytest.approx(0.7, rel=1e-7)
+    assert row["pixels"] == 1_000_000
+    assert row["confidence"] == pytest.approx(float(logits.softmax(1).amax()), rel=1e-12)
+
+
+def test_a_single_bin_holds_all_pixels() -> None:
+    calibration = Calibration(1)
+    calibration.update(logits_of((0.6, 0.4), (0.1, 0.9)), truth_of(0, 0))
+    (row,) = calibration.summary()["bins"]
+    assert (row["from"], row["to"], row["pixels"], row["accuracy"]) == (0.0, 1.0, 2, 0.5)

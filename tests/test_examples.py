@@ -46,10 +46,13 @@ def test_iou_counts_false_positives_too(tmp_path: Path) -> None:
     assert house == {"best": [{"patch": "a_0_0", "iou": 0.25}], "worst": []}
 
 
-def test_equal_ones_come_by_name(tmp_path: Path) -> None:
-    examples = examples_of(tmp_path, [(100, 50)] * 5, 2)["house"]
-    assert names(examples["best"]) == ["a_0_0", "a_0_1"]
-    assert names(examples["worst"]) == ["a_0_2", "a_0_3"]
+def test_equal_ones_come_by_name_whatever_their_order(tmp_path: Path) -> None:
+    truth = np.ones((SIZE, SIZE), np.uint8)
+    store = write_truth(tmp_path, {"a": {(0, place): truth for place in (3, 1, 4, 0, 2)}})
+    predictions = np.ones((5, SIZE, SIZE), np.uint8)
+    house = class_examples(store, store.patches, predictions, 2)["house"]
+    assert names(house["best"]) == ["a_0_0", "a_0_1"]
+    assert names(house["worst"]) == ["a_0_2", "a_0_3"]
 
 
 @pytest.mark.parametrize(
