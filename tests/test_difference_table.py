@@ -18,8 +18,8 @@ def make_difference(first: float, low: float | None, high: float | None) -> Diff
         first=(make_cell(recipe="reproduction"),),
         second=(make_cell(recipe="tuned"),),
         difference=first,
-        low=low,
-        high=high,
+        bootstrap=None if low is None or high is None else (low, high),
+        jackknife=None if low is None or high is None else (low - 0.001, high + 0.001),
         orthophotos=(8,),
         seeds=3,
     )
@@ -50,7 +50,8 @@ def test_the_table_names_what_is_compared_and_where() -> None:
         "Compared",
         "Where",
         "Difference of test mIoU",
-        "95 % interval",
+        "95 % interval, bootstrap",
+        "jackknife",
         "Verdict",
     ]
     assert [row[:3] for row in rows] == [
@@ -61,7 +62,7 @@ def test_the_table_names_what_is_compared_and_where() -> None:
         ["UNet++ against UNet", "10 %", "+0.0450"],
         ["UNet++ against UNet", "15 %", "+0.0450"],
     ]
-    assert rows[0][3:] == ["+0.0900 to +0.0900", "higher"]
+    assert rows[0][3:] == ["+0.0900 to +0.0900", "+0.0900 to +0.0900", "higher"]
     assert text.endswith(
         "\n\nThe intervals cover the choice of 3 test orthophotos and of 2 seeds. There is no "
         "correction for multiple comparisons: if nothing differed, about 0.3 of 6 would exclude "
@@ -84,7 +85,9 @@ def test_the_verdict_is_that_of_the_interval(
 ) -> None:
     row = cells_of(markdown([difference]))[2]
     number = f"{difference.difference:+.4f}"
-    assert row == ["tuned against reproduction", "one pair", number, interval, verdict]
+    assert row[:4] == ["tuned against reproduction", "one pair", number, interval]
+    low, high = difference.jackknife or (None, None)
+    assert row[4:] == ["-" if low is None else f"{low:+.4f} to {high:+.4f}", verdict]
 
 
 def test_one_seed_is_said() -> None:
@@ -118,8 +121,11 @@ def test_rows_are_written_as_json_and_csv(tmp_path: Path) -> None:
         "where": "mean of 2 pairs",
         "pairs": 2,
         "difference": pytest.approx(0.09),
+        "pooled": True,
         "low": pytest.approx(0.09),
         "high": pytest.approx(0.09),
+        "jackknife_low": pytest.approx(0.09),
+        "jackknife_high": pytest.approx(0.09),
         "verdict": "higher",
         "orthophotos": 3,
         "seeds": 2,

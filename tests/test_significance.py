@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from partialseg.bootstrap import Term, bootstrap_interval
 from partialseg.interval import half_width, pseudovalues
 from partialseg.scored_cell import ScoredCell
 from partialseg.significance import Difference, differences, expected_by_chance
@@ -26,7 +27,7 @@ def test_a_difference_has_the_hand_computed_value_and_the_paired_t_interval() ->
     assert (found.axis, found.values) == ("architecture", ("unet", "unetplusplus"))
     assert found.difference == pytest.approx(0.75 * 0.075)
     expected = stats.ttest_rel(second[0], first[0]).confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx(tuple(0.75 / 1000 * np.array(expected)))
+    assert found.jackknife == pytest.approx(tuple(0.75 / 1000 * np.array(expected)))
     assert found.distinguishable and found.reason is None and not found.pooled
     assert (found.orthophotos, found.seeds) == ((4,), 1)
 
@@ -36,7 +37,7 @@ def test_a_constant_gain_is_seen_however_different_the_orthophotos_are() -> None
     plain, better = make_scored(equal_unions(hits)), equal_unions(hits + 10)
     found = compare(plain, make_scored(better, recipe="other"))
     assert found.difference == pytest.approx(0.0075)
-    assert (found.low, found.high) == pytest.approx((0.0075, 0.0075))
+    assert found.jackknife == pytest.approx((0.0075, 0.0075))
     assert found.distinguishable
     reverse = compare(make_scored(better, recipe="other"), plain)
     assert reverse.difference == pytest.approx(-0.0075)
@@ -45,10 +46,40 @@ def test_a_constant_gain_is_seen_however_different_the_orthophotos_are() -> None
     assert not compare(plain, make_scored(better, split="other")).distinguishable
 
 
+def test_both_intervals_have_to_exclude_0() -> None:
+    (found,) = differences(
+        [
+            make_scored(equal_unions(WILD)),
+            make_scored(equal_unions(WILD + np.array([[60, 5, 5, 70, 8]])), recipe="other"),
+        ]
+    )
+    assert found.bootstrap is not None and found.jackknife is not None
+    assert found.bootstrap[0] > 0 > found.jackknife[0]  # of five orthophotos
+    assert not found.distinguishable
+    both = dataclasses.replace(found, jackknife=(0.001, 0.1))
+    assert both.distinguishable
+    assert not dataclasses.replace(both, bootstrap=(-0.1, -0.05)).distinguishable
+
+
+def test_the_bootstrap_is_that_of_the_weighted_cells() -> None:
+    cells = [
+        make_scored(random_counts(place), architecture=architecture, recipe=recipe)
+        for place, (architecture, recipe) in enumerate(
+            (a, r) for a in ("unet", "unetplusplus") for r in ("r0", "r1")
+        )
+    ]
+    pooled = next(found for found in differences(cells) if found.axis == "architecture")
+    terms = [
+        Term(weight=weight, split="main", counts=cell.counts)
+        for weight, cell in zip((-0.5, -0.5, 0.5, 0.5), cells, strict=True)
+    ]
+    assert pooled.bootstrap == pytest.approx(bootstrap_interval(terms))
+
+
 def test_equal_cells_are_not_distinguishable() -> None:
     counts = random_counts(3)
     found = compare(make_scored(counts), make_scored(counts, fraction="0.15"))
-    assert (found.difference, found.low, found.high) == (0, 0, 0)
+    assert (found.difference, found.bootstrap, found.jackknife) == (0, (0, 0), (0, 0))
     assert not found.distinguishable
 
 
@@ -59,7 +90,7 @@ def test_seeds_that_differ_widen_the_interval() -> None:
         make_scored(equal_unions(first)), make_scored(equal_unions(first + gains), recipe="other")
     )
     expected = stats.ttest_1samp(0.75 * gains[:, 0] / 1000, 0).confidence_interval(0.95)
-    assert (one.low, one.high) == pytest.approx(tuple(expected))
+    assert one.jackknife == pytest.approx(tuple(expected))
     assert not one.distinguishable
     assert one.seeds == 3
 
@@ -73,7 +104,7 @@ def test_splits_with_other_orthophotos_are_compared_unpaired() -> None:
     assert found.axis == "split"
     assert found.orthophotos == (3, 5)
     assert found.difference == pytest.approx(0.75 * 0.294)
-    assert (found.low, found.high) == pytest.approx(tuple(0.75 / 1000 * np.array(expected)))
+    assert found.jackknife == pytest.approx(tuple(0.75 / 1000 * np.array(expected)))
 
 
 @pytest.mark.parametrize("number", [1, 5])
@@ -81,7 +112,7 @@ def test_without_two_orthophotos_there_is_no_interval(number: int) -> None:
     first = make_scored(equal_unions(WILD[:, :number]))
     found = compare(first, make_scored(equal_unions(WILD[:, :1]), split="other"))
     assert found.difference == pytest.approx(0.325 - first.miou())
-    assert (found.low, found.high, found.reason) == (None, None, "one orthophoto")
+    assert (found.bootstrap, found.jackknife, found.reason) == (None, None, "one orthophoto")
     assert not found.distinguishable
     assert expected_by_chance([found]) == 0
 
@@ -89,7 +120,7 @@ def test_without_two_orthophotos_there_is_no_interval(number: int) -> None:
 def test_an_interval_stays_within_what_a_difference_can_be() -> None:
     first, second = equal_unions([[0, 990]]), equal_unions([[990, 0]])
     found = compare(make_scored(first), make_scored(second, recipe="other"))
-    assert (found.low, found.high) == (-1, 1)
+    assert found.jackknife == (-1, 1)
 
 
 def table(splits: tuple[str, ...] = ("main",), recipes: int = 2) -> list[ScoredCell]:
@@ -130,7 +161,7 @@ def test_a_pooled_difference_is_the_mean_of_its_pairs() -> None:
     of_cell = {scored.cell: pseudovalues(scored.counts) for scored in cells}
     gains = [of_cell[pair.second[0]] - of_cell[pair.first[0]] for pair in pairs]
     half = half_width([np.mean(gains, axis=0)])
-    assert (pooled.low, pooled.high) == pytest.approx((mean - half, mean + half))
+    assert pooled.jackknife == pytest.approx((mean - half, mean + half))
 
 
 def test_pairs_under_several_splits_are_pooled_as_independent() -> None:
@@ -140,8 +171,8 @@ def test_pairs_under_several_splits_are_pooled_as_independent() -> None:
     gains = [of_cell[pair.second[0]] - of_cell[pair.first[0]] for pair in found[1:]]
     half = half_width([sum(gains[:3]) / 6, sum(gains[3:]) / 6])
     assert found[0].orthophotos == (6, 6)
-    assert found[0].high is not None and found[0].low is not None
-    assert (found[0].high - found[0].low) / 2 == pytest.approx(half)
+    assert found[0].jackknife is not None
+    assert np.diff(found[0].jackknife) / 2 == pytest.approx(half)
 
 
 def test_cells_without_a_partner_are_not_compared() -> None:

@@ -11,7 +11,7 @@ from tabulate import tabulate
 from partialseg.atomic import new_file
 from partialseg.run import AXES, Cell
 from partialseg.run_name import architecture_name, percent
-from partialseg.significance import Difference, expected_by_chance
+from partialseg.significance import Difference, Interval, expected_by_chance
 
 Row = dict[str, Any]
 
@@ -20,7 +20,8 @@ def difference_rows(found: Sequence[Difference]) -> list[Row]:
     """Return one flat row a difference, for JSON and CSV.
 
     compared and where are as in the table, first and second the values of the axis as in
-    params.yaml, orthophotos the sum over the splits that are compared.
+    params.yaml, low and high the limits of the bootstrap, orthophotos the sum over the splits that
+    are compared.
     """
     return [
         {
@@ -31,8 +32,11 @@ def difference_rows(found: Sequence[Difference]) -> list[Row]:
             "where": where(difference, found),
             "pairs": len(difference.first),
             "difference": difference.difference,
-            "low": difference.low,
-            "high": difference.high,
+            "pooled": difference.pooled,
+            "low": difference.bootstrap and difference.bootstrap[0],
+            "high": difference.bootstrap and difference.bootstrap[1],
+            "jackknife_low": difference.jackknife and difference.jackknife[0],
+            "jackknife_high": difference.jackknife and difference.jackknife[1],
             "verdict": verdict(difference),
             "orthophotos": sum(difference.orthophotos),
             "seeds": difference.seeds,
@@ -67,7 +71,8 @@ def markdown(found: Sequence[Difference]) -> str:
             "Compared": compared(difference),
             "Where": where(difference, found),
             "Difference of test mIoU": f"{difference.difference:+.4f}",
-            "95 % interval": interval(difference),
+            "95 % interval, bootstrap": interval(difference.bootstrap),
+            "jackknife": interval(difference.jackknife),
             "Verdict": verdict(difference),
         }
         for difference in found
@@ -93,15 +98,13 @@ def where(difference: Difference, found: Sequence[Difference]) -> str:
     return ", ".join(names) or "one pair"
 
 
-def interval(difference: Difference) -> str:
+def interval(limits: Interval | None) -> str:
     """Return '-0.0102 to +0.0713', or '-' without an interval."""
-    if difference.low is None or difference.high is None:
-        return "-"
-    return f"{difference.low:+.4f} to {difference.high:+.4f}"
+    return "-" if limits is None else f"{limits[0]:+.4f} to {limits[1]:+.4f}"
 
 
 def verdict(difference: Difference) -> str:
-    """Return what the interval says of the second value against the first."""
+    """Return what the intervals say of the second value against the first."""
     if difference.reason is not None:
         return f"no interval: {difference.reason}"
     if not difference.distinguishable:
@@ -112,7 +115,7 @@ def verdict(difference: Difference) -> str:
 def footnote(found: Sequence[Difference]) -> str:
     """Return what the intervals cover, and how many of them exclude 0 by chance."""
     seeds = found[0].seeds
-    intervals = sum(difference.low is not None for difference in found)
+    intervals = sum(difference.jackknife is not None for difference in found)
     if not intervals:
         return "There are no intervals: they need at least two test orthophotos."
     numbers = sorted({number for difference in found for number in difference.orthophotos})

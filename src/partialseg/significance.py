@@ -1,5 +1,9 @@
 """Differences of test mIoU between the cells of a table, with 95 % confidence intervals.
 
+Each has two: a bootstrap over test orthophotos and seeds, and a jackknife with Student's quantile,
+which holds the truth more often where orthophotos and seeds are few (benchmarks/coverage.py). A
+difference is told from noise only if both exclude 0.
+
 Nothing here corrects for multiple comparisons: where nothing differs at all, about 5 % of the
 intervals exclude 0 by chance (expected_by_chance).
 """
@@ -10,9 +14,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from partialseg.bootstrap import Term, bootstrap_interval
 from partialseg.interval import CONFIDENCE, half_width, pseudovalues
 from partialseg.run import AXES, Cell
 from partialseg.scored_cell import ScoredCell
+
+
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,16 +28,17 @@ class Difference:
     """Test mIoU of the second cells less that of the first, which differ in one axis only.
 
     first[k] and second[k] are equal on the other axes; of several pairs the difference is the
-    mean ("pooled"). orthophotos has their number under each split that is compared. Without an
-    interval, low and high are None. With one seed the interval does not cover others.
+    mean ("pooled"). orthophotos has their number under each split that is compared. bootstrap and
+    jackknife are intervals (low, high), None where there is none. With one seed they do not cover
+    others.
     """
 
     axis: str
     first: tuple[Cell, ...]
     second: tuple[Cell, ...]
     difference: float
-    low: float | None
-    high: float | None
+    bootstrap: Interval | None
+    jackknife: Interval | None
     orthophotos: tuple[int, ...]
     seeds: int
 
@@ -45,13 +54,17 @@ class Difference:
 
     @property
     def distinguishable(self) -> bool:
-        """Whether the interval excludes 0."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+        """Whether both intervals exclude 0, on the same side."""
+        if self.bootstrap is None or self.jackknife is None:
+            return False
+        low = min(self.bootstrap[0], self.jackknife[0])
+        high = max(self.bootstrap[1], self.jackknife[1])
+        return low > 0 or high < 0
 
     @property
     def reason(self) -> str | None:
         """Why there is no interval; None where there is one."""
-        return "one orthophoto" if self.low is None else None
+        return "one orthophoto" if self.jackknife is None else None
 
 
 def differences(cells: Sequence[ScoredCell]) -> list[Difference]:
@@ -72,7 +85,7 @@ def differences(cells: Sequence[ScoredCell]) -> list[Difference]:
 
 def expected_by_chance(found: Sequence[Difference]) -> float:
     """Return how many of the intervals exclude 0 by chance if nothing differs."""
-    return (1 - CONFIDENCE) * sum(difference.low is not None for difference in found)
+    return (1 - CONFIDENCE) * sum(difference.jackknife is not None for difference in found)
 
 
 def _values(axis: str, cells: Sequence[ScoredCell]) -> list[str]:
@@ -98,18 +111,23 @@ def _difference(axis: str, pairs: Sequence[tuple[ScoredCell, ScoredCell]]) -> Di
     signed = [(-1, cell) for cell in firsts] + [(1, cell) for cell in seconds]
     value = sum(sign * cell.miou() for sign, cell in signed) / len(pairs)
     numbers = {cell.cell.split: len(cell.orthophotos) for _, cell in signed}
-    low = high = None
+    bootstrap = jackknife = None
     if min(numbers.values()) > 1:
+        terms = [
+            Term(weight=sign / len(pairs), split=cell.cell.split, counts=cell.counts)
+            for sign, cell in signed
+        ]
+        bootstrap = bootstrap_interval(terms)
         half = _half_width(signed, len(pairs))
         # No difference lies outside -1..1, which an interval from two orthophotos can do.
-        low, high = max(value - half, -1.0), min(value + half, 1.0)
+        jackknife = max(value - half, -1.0), min(value + half, 1.0)
     return Difference(
         axis=axis,
         first=tuple(cell.cell for cell in firsts),
         second=tuple(cell.cell for cell in seconds),
         difference=value,
-        low=low,
-        high=high,
+        bootstrap=bootstrap,
+        jackknife=jackknife,
         orthophotos=tuple(numbers.values()),
         seeds=len(firsts[0].seeds),
     )
