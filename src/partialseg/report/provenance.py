@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from partialseg.params import read_yaml
+from partialseg.report.tables import Table, number, text
 
 AXES = ("dataset", "label_fraction", "seeds", "splits", "architectures", "recipes")
 CHOICES = ("splits", "recipes")  # sections of a data set, of which an experiment uses some
@@ -86,3 +87,36 @@ def commits(details: Sequence[dict[str, Any]]) -> dict[str, int]:
     for detail in details:
         counts[detail["commit"]] = counts.get(detail["commit"], 0) + 1
     return counts
+
+
+def provenance_tables(
+    details: Sequence[dict[str, Any]], outputs: Sequence[TrackedOutput]
+) -> list[Table]:
+    """Return the tables of commits, versions and hashes."""
+    return [
+        Table(
+            caption="Commits that the runs were trained at ('+': with changed code)",
+            headings=["Commit", "Runs"],
+            rows=[
+                [text(commit or "no repository"), number(count, "d")]
+                for commit, count in commits(details).items()
+            ],
+        ),
+        Table(
+            caption="Versions when this page was made",
+            headings=["Package", "Version"],
+            rows=[[text(package), text(version)] for package, version in versions().items()],
+        ),
+        Table(
+            caption="Data and networks, as recorded in dvc.lock",
+            headings=["Output", "MD5", "Size (MiB)", "Files"],
+            rows=[
+                [
+                    *(text(out.path), text(out.md5)),
+                    number(out.size / 2**20, ".2f"),
+                    number(1 if out.files is None else out.files, "d"),
+                ]
+                for out in outputs
+            ],
+        ),
+    ]

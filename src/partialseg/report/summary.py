@@ -1,0 +1,51 @@
+"""The facts at the top of the page."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from partialseg.report.cells import Detail, best_run, by_cell, cell_names
+from partialseg.report.comparison import Row
+from partialseg.report.tables import over_seeds
+from partialseg.run import Run
+from partialseg.run_name import architecture_name, percent
+
+
+def summary_facts(
+    dataset: str, details: Mapping[Run, Detail], differences: Sequence[Row]
+) -> list[tuple[str, str]]:
+    """Return what was compared and what came out, as names and texts."""
+    cells = by_cell(details)
+    best = best_run(details)
+    name, runs = cell_names(list(cells))[best.cell], cells[best.cell]
+    test = details[best]["test"]
+    miou = over_seeds(detail["test"]["miou"] for detail in runs)
+    accuracy = over_seeds(detail["test"]["accuracy"] for detail in runs)
+    fractions = sorted({cell.label_fraction for cell in cells})
+    facts = [
+        ("Data set", dataset),
+        ("Splits", _listed(cell.split for cell in cells)),
+        ("Label budgets", ", ".join(percent(fraction) for fraction in fractions)),
+        ("Architectures", _listed(architecture_name(cell.architecture) for cell in cells)),
+        ("Recipes", _listed(cell.recipe for cell in cells)),
+        ("Seeds", _listed(str(run.seed) for run in details)),
+        ("Trainings", f"{len(details)} ({len(cells)} cells × {len(runs)} seeds)"),
+        (
+            "Best cell",
+            f"{name}, by its highest validation mIoU: test mIoU {miou.text}, accuracy "
+            f"{accuracy.text} (all {test['majority_class']}: mIoU {test['majority_miou']:.4f})",
+        ),
+    ]
+    intervals = [row for row in differences if row["low"] is not None and row["high"] is not None]
+    if intervals:
+        told_apart = sum(row["low"] > 0 or row["high"] < 0 for row in intervals)
+        facts.append(
+            (
+                "Differences",
+                f"{told_apart} of {len(intervals)} intervals exclude 0; "
+                f"about {0.05 * len(intervals):.1f} would by chance",
+            )
+        )
+    return facts
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
