@@ -22,7 +22,7 @@ def svg_text(figure: Figure, name: str) -> str:
         figure.savefig(
             stream,
             format="svg",
-            transparent=True,
+            facecolor="none",
             metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
         )
     text = stream.getvalue()

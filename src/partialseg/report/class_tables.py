@@ -62,9 +62,7 @@ def objects_table(cells: CellDetails) -> Table | None:
         ],
         cells,
         lambda details: [
-            over_seeds(
-                (detail["test"]["objects"]["areas"][place]["recall"] for detail in details), ".3f"
-            )
+            over_seeds(detail["test"]["objects"]["areas"][place]["recall"] for detail in details)
             for place in range(len(objects["areas"]))
         ],
     )

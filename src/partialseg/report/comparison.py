@@ -11,8 +11,10 @@ from partialseg.report.tables import (
     NONE,
     Entry,
     Table,
+    mean_and_std,
     number,
     over_seeds,
+    shown,
     spread,
     text,
 )
@@ -78,7 +80,7 @@ def differences_table(rows: Sequence[Row]) -> Table:
         rows=[
             [
                 *(text(row[key]) for key in ("axis", "compared", "where")),
-                number(row["difference"], "+.4f"),
+                number(row["difference"], "+.3f"),
                 _interval(row["low"], row["high"]),
                 text(row["verdict"]),
             ]
@@ -100,14 +102,12 @@ def leakage_table(cells: CellDetails) -> Table | None:
     for cell in cells:
         if cell.split == first:
             alike = [_in_split(cells, cell, split) for split in splits]
-            means = [
-                None if details is None else fmean(map(_test_miou, details)) for details in alike
-            ]
+            means = [mean_and_std(map(_test_miou, details))[0] for details in alike]
             rows.append(
                 [
                     *_cell_entries(cell)[1:],
                     *(over_seeds(map(_test_miou, details)) for details in alike),
-                    *(number(_minus(mean, means[0]), "+.4f") for mean in means[1:]),
+                    *(number(_minus(mean, means[0]), "+.3f") for mean in means[1:]),
                 ]
             )
     return Table(
@@ -178,4 +178,4 @@ def _labels(fraction: float) -> Entry:
 def _interval(low: float | None, high: float | None) -> Entry:
     if low is None or high is None:
         return Entry(NONE, None, True)
-    return Entry(f"{low:+.4f} to {high:+.4f}", low, True)
+    return Entry(f"{shown(low, '+.3f')} to {shown(high, '+.3f')}", low, True)

@@ -30,8 +30,8 @@ def summary_facts(
         ("Trainings", f"{len(details)} ({len(cells)} cells × {len(runs)} seeds)"),
         (
             "Best cell",
-            f"{name}, by its highest validation mIoU: test mIoU {miou.text}, accuracy "
-            f"{accuracy.text} (all {test['majority_class']}: mIoU {test['majority_miou']:.4f})",
+            f"{name}, by the highest validation mIoU of a run: test mIoU {miou.text}, accuracy "
+            f"{accuracy.text} (all {test['majority_class']}: mIoU {test['majority_miou']:.3f})",
         ),
     ]
     intervals = [row for row in differences if row["low"] is not None and row["high"] is not None]

@@ -35,11 +35,16 @@ def text(content: object) -> Entry:
     return Entry(str(content))
 
 
-def number(value: float | None, form: str = ".4f", unit: str = "") -> Entry:
+def number(value: float | None, form: str = ".3f", unit: str = "") -> Entry:
     """Return an entry of a number; NONE without one, or for NaN."""
     if value is None or math.isnan(value):
         return Entry(NONE, None, True)
-    return Entry(f"{value:{form}}{unit}", value, True)
+    return Entry(f"{shown(value, form)}{unit}", value, True)
+
+
+def shown(value: float, form: str) -> str:
+    """Return a number as text, with the sign that is as wide as a plus."""
+    return f"{value:{form}}".replace("-", "−")
 
 
 def mean_and_std(values: Iterable[float | None]) -> tuple[float | None, float | None]:
@@ -52,14 +57,13 @@ def mean_and_std(values: Iterable[float | None]) -> tuple[float | None, float | 
     return mean, stdev(known) if len(known) > 1 else None
 
 
-def spread(mean: float | None, std: float | None, form: str = ".4f", unit: str = "") -> Entry:
+def spread(mean: float | None, std: float | None, form: str = ".3f", unit: str = "") -> Entry:
     """Return an entry 'mean ± std', or the mean alone; it is sorted by the mean."""
-    shown = number(mean, form, unit)
     if mean is None or std is None:
-        return shown
-    return Entry(f"{mean:{form}} ± {std:{form}}{unit}", shown.value, True)
+        return number(mean, form, unit)
+    return Entry(f"{shown(mean, form)} ± {std:{form}}{unit}", mean, True)
 
 
-def over_seeds(values: Iterable[float | None], form: str = ".4f", unit: str = "") -> Entry:
+def over_seeds(values: Iterable[float | None], form: str = ".3f", unit: str = "") -> Entry:
     """Return the entry of spread() for the values of a cell's runs."""
     return spread(*mean_and_std(values), form, unit)
