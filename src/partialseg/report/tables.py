@@ -31,8 +31,8 @@ class Table:
 
 
 def text(content: object) -> Entry:
-    """Return an entry that is sorted as text."""
-    return Entry(str(content))
+    """Return an entry that is sorted as text; a number stays with its percent sign."""
+    return Entry(str(content).replace(" %", "\N{NO-BREAK SPACE}%"))
 
 
 def number(value: float | None, form: str = ".3f", unit: str = "") -> Entry:
