@@ -3,25 +3,30 @@
 import argparse
 import csv
 import os
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from partialseg.atomic import new_file
+from partialseg.cell_curves import CellCurves, mean_curves, read_curves
 from partialseg.command import run
-from partialseg.curves import CURVES, FOLDER, read_curve
+from partialseg.curves import CURVES
 from partialseg.figures.confusion import draw_confusions
-from partialseg.figures.curves import RunCurves, draw_curves
+from partialseg.figures.curves import draw_curves
 from partialseg.figures.maps import PanelRow
-from partialseg.figures.miou import RunScore, draw_miou
+from partialseg.figures.miou import CellScore, draw_miou
 from partialseg.figures.panel import draw_panel
+from partialseg.listing import load_listed_runs
 from partialseg.panel import choose_panel
-from partialseg.params import load_section
 from partialseg.patches import PatchStore
 from partialseg.results import RunResults, read_results, run_files, write_json
-from partialseg.run import Run, listed_runs
-from partialseg.run_name import run_names
+from partialseg.run import Cell, Run
+from partialseg.run_name import cell_names
+from partialseg.seeds import by_cell, deviation
 from partialseg.table import table_rows, write_table
 from partialseg.visibility import visible_pixels
 
@@ -36,19 +41,21 @@ def compare(
     runs: Path,
     metrics: Path,
     out: Path,
-) -> tuple[list[RunResults], list[RunCurves]]:
+) -> tuple[list[RunResults], list[CellCurves]]:
     """Read the listed runs, and write their table and figures to `out`.
 
-    Confusions and panel show the runs at the fraction `headline`. Returns what was read.
+    The headline is the runs at the fraction `headline` under the first split, whose patches are
+    given: confusions and panel show them alone. Returns what was read, curves as means over seeds.
 
     Raises:
         ValueError: no run is at the headline, or a listed run is missing or damaged.
     """
-    if headline not in [item.fraction for item in listed]:
+    if headline not in [item.cell.fraction for item in listed]:
         raise ValueError(f"no run to compare is at the headline fraction {headline}")
     store = PatchStore(patches)
     results = [read_results(run_files(runs, metrics, item), item) for item in listed]
-    curves = [read_curves(runs, item) for item in listed]
+    of_cells = by_cell([read_curves(runs, item) for item in listed])
+    curves = [mean_curves(cell, of_cell) for cell, of_cell in of_cells.items()]
     # Into a folder aside first: the figures belong together, and `out` holds other stages' files.
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out, prefix=".") as aside:
@@ -62,7 +69,7 @@ def draw_comparison(
     dataset: str,
     store: PatchStore,
     results: Sequence[RunResults],
-    curves: Sequence[RunCurves],
+    curves: Sequence[CellCurves],
     headline: str,
     folder: Path,
 ) -> None:
@@ -71,14 +78,21 @@ def draw_comparison(
     majority_class, majority_miou = majority["majority_class"], majority["majority_miou"]
     class_names = store.summary.class_names
     write_table(table_rows(dataset, results), (majority_class, majority_miou), folder)
-    draw_curves(curves, folder / "curves.png")
+    first_split = results[0].run.cell.split
+    draw_curves([item for item in curves if item.cell.split == first_split], folder / "curves.png")
     draw_miou(
-        [_score(item) for item in results], majority_miou, majority_class, folder / "miou.png"
+        [_score(cell, of_cell) for cell, of_cell in by_cell(results).items()],
+        majority_miou,
+        majority_class,
+        folder / "miou.png",
     )
-    shown = [item for item in results if item.run.fraction == headline]
-    names = run_names([item.run for item in shown])
+    shown = headline_cells(results, headline)
+    names = cell_names(list(shown))
     draw_confusions(
-        {names[item.run]: item.confusion("test") for item in shown},
+        {
+            names[cell]: np.sum([item.confusion("test") for item in of_cell], axis=0)
+            for cell, of_cell in shown.items()
+        },
         class_names,
         folder / "confusion.png",
     )
@@ -86,74 +100,83 @@ def draw_comparison(
     draw_panel(rows, class_names, store.summary.palette, folder / "panel.png")
 
 
-def read_curves(runs: Path, item: Run) -> RunCurves:
-    """Return the curves of a run.
-
-    Raises:
-        ValueError: a curve is missing or damaged.
-    """
-    read = {curve: read_curve(runs / item.folder / FOLDER, curve) for curve in CURVES}
-    return RunCurves(
-        run=item,
-        epochs=read["train/loss"][0],
-        values={curve: values for curve, (_, values) in read.items()},
-    )
+def headline_cells(results: Sequence[RunResults], headline: str) -> dict[Cell, list[RunResults]]:
+    """Return the results of the cells at the headline fraction under the first split."""
+    split = results[0].run.cell.split
+    return {
+        cell: of_cell
+        for cell, of_cell in by_cell(results).items()
+        if (cell.split, cell.fraction) == (split, headline)
+    }
 
 
 def panel_rows(
-    store: PatchStore, results: Sequence[RunResults], names: Mapping[Run, str]
+    store: PatchStore, shown: Mapping[Cell, Sequence[RunResults]], names: Mapping[Cell, str]
 ) -> list[PanelRow]:
-    """Return the panel's patches, with the labels and predictions of runs at one fraction."""
-    first = results[0]
-    fraction, seed = first.run.label_fraction, first.detail["seed"]
-    chosen = choose_panel(store.of_split("test"), len(first.panel))
+    """Return the panel's patches, with the labels and predictions of each cell's first seed."""
+    firsts = {cell: of_cell[0] for cell, of_cell in shown.items()}
+    first = next(iter(firsts.values()))
     side = store.summary.size
+    chosen = choose_panel(store.of_split("test"), first.detail["panel_patches"])
     return [
         PanelRow(
             name=patch.name,
             image=store.image(patch),
             truth=store.truth(patch),
-            visible=visible_pixels(seed, patch.name, side, side, fraction),
-            predictions={names[item.run]: item.panel[place] for item in results},
+            visible=visible_pixels(
+                first.run.seed, patch.name, side, side, first.run.cell.label_fraction
+            ),
+            predictions={
+                names[cell]: item.predictions[patch.name] for cell, item in firsts.items()
+            },
         )
-        for place, patch in enumerate(chosen)
+        for patch in chosen
     ]
 
 
 def summary(results: Sequence[RunResults], headline: str) -> dict[str, dict[str, Any]]:
-    """Return the scores at one fraction by architecture and recipe; no key names the fraction."""
+    """Return the headline's scores by architecture and recipe; no key names fraction or split.
+
+    They are means over the seeds; of several seeds with the deviation of the test mIoU.
+    """
     scores: dict[str, dict[str, Any]] = {}
-    for item in results:
-        if item.run.fraction == headline:
-            scores.setdefault(item.run.architecture, {})[item.run.recipe] = item.scores()
+    for cell, of_cell in headline_cells(results, headline).items():
+        of_seeds = [item.scores() for item in of_cell]
+        means = {name: statistics.fmean(item[name] for item in of_seeds) for name in of_seeds[0]}
+        std = deviation([item["test_miou"] for item in of_seeds])
+        means |= {} if std is None else {"test_miou_std": std}
+        scores.setdefault(cell.architecture, {})[cell.recipe] = means
     return scores
 
 
-def write_headline_curves(curves: Sequence[RunCurves], headline: str, folder: Path) -> None:
-    """Write a CSV a recipe and curve: epoch, and a column an architecture, at one fraction."""
-    shown = [item for item in curves if item.run.fraction == headline]
-    for recipe in dict.fromkeys(item.run.recipe for item in shown):
-        of_recipe = [item for item in shown if item.run.recipe == recipe]
+def write_headline_curves(curves: Sequence[CellCurves], headline: str, folder: Path) -> None:
+    """Write a CSV a recipe and curve: epoch, and a column an architecture, of the headline."""
+    split = curves[0].cell.split
+    shown = [c for c in curves if (c.cell.split, c.cell.fraction) == (split, headline)]
+    for recipe in dict.fromkeys(item.cell.recipe for item in shown):
+        of_recipe = [item for item in shown if item.cell.recipe == recipe]
         for curve in CURVES:
             write_curve(of_recipe, curve, folder / recipe / f"{curve.replace('/', '_')}.csv")
 
 
-def write_curve(curves: Sequence[RunCurves], curve: str, path: Path) -> None:
-    """Write one curve of several runs as CSV: epoch, and a column an architecture."""
+def write_curve(curves: Sequence[CellCurves], curve: str, path: Path) -> None:
+    """Write one curve of several cells as CSV: epoch, and a column an architecture."""
     columns = [dict(zip(item.epochs, item.values[curve], strict=True)) for item in curves]
     epochs = sorted(set().union(*columns))
     with new_file(path) as file, file.open("w", newline="") as stream:
         rows = csv.writer(stream, lineterminator="\n")
-        rows.writerow(["epoch", *(item.run.architecture for item in curves)])
+        rows.writerow(["epoch", *(item.cell.architecture for item in curves)])
         for epoch in epochs:
             rows.writerow([epoch, *(column.get(epoch, MISSING) for column in columns)])
 
 
-def _score(item: RunResults) -> RunScore:
-    return RunScore(
-        run=item.run,
-        val_miou=item.detail["val"]["miou"],
-        test_miou=item.detail["test"]["miou"],
+def _score(cell: Cell, results: Sequence[RunResults]) -> CellScore:
+    val, test = ([item.detail[split]["miou"] for item in results] for split in ("val", "test"))
+    return CellScore(
+        cell=cell,
+        val_miou=statistics.fmean(val),
+        test_miou=statistics.fmean(test),
+        test_deviation=deviation(test),
     )
 
 
@@ -170,11 +193,7 @@ def main() -> None:
     parser.add_argument("--headline-curves", type=Path, required=True)
     parser.add_argument("--summary", type=Path, required=True)
     args = parser.parse_args()
-    listed = listed_runs(
-        args.fractions,
-        load_section(args.params, "architectures", list[str]),
-        load_section(args.params, "recipes", list[str]),
-    )
+    listed = load_listed_runs(args.params, args.fractions)
     results, curves = compare(
         args.dataset, listed, args.headline, args.patches, args.runs, args.metrics, args.out
     )

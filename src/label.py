@@ -8,7 +8,6 @@ import numpy as np
 from partialseg.atomic import new_folder
 from partialseg.command import run
 from partialseg.labels import LabelSummary, PatchLabels, write_labels
-from partialseg.params import load_section
 from partialseg.patches import Patch, PatchStore
 from partialseg.truth import NO_TRUTH
 from partialseg.visibility import visible_pixels
@@ -54,13 +53,12 @@ def label_patch(store: PatchStore, patch: Patch, fraction: float, seed: int) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--patches", type=Path, required=True)
     parser.add_argument("--fraction", type=float, required=True)
+    parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    seed = load_section(args.params, "seed", int)
-    summary = label(args.patches, args.out, args.fraction, seed)
+    summary = label(args.patches, args.out, args.fraction, args.seed)
     print(f"{summary.visible} visible pixels in {summary.patches} patches: {summary.counts}")
 
 

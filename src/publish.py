@@ -8,9 +8,9 @@ from pathlib import Path
 
 from partialseg.atomic import new_file
 from partialseg.command import run
-from partialseg.params import load_section
+from partialseg.listing import load_listed_runs
 from partialseg.results import read_results, run_files
-from partialseg.run import Run, listed_runs
+from partialseg.run import Run
 
 FILES = ("best.md", "best.pt")  # of a run
 
@@ -28,7 +28,7 @@ def publish(listed: Sequence[Run], runs: Path, metrics: Path, out: Path) -> Run:
     with ExitStack() as whole:  # both or none
         for name in FILES:
             file = whole.enter_context(new_file(out / name))
-            shutil.copyfile(runs / best.run.folder / name, file)
+            shutil.copyfile(runs / best.run.path / name, file)
     return best.run
 
 
@@ -40,13 +40,9 @@ def main() -> None:
     parser.add_argument("--metrics", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    listed = listed_runs(
-        args.fractions,
-        load_section(args.params, "architectures", list[str]),
-        load_section(args.params, "recipes", list[str]),
-    )
+    listed = load_listed_runs(args.params, args.fractions)
     best = publish(listed, args.runs, args.metrics, args.out)
-    print(f"{args.out}: {best.folder}, the run of the highest validation mIoU")
+    print(f"{args.out}: {best.path}, the run of the highest validation mIoU")
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 import argparse
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from itertools import groupby, pairwise
 from operator import attrgetter
 from pathlib import Path
@@ -148,10 +149,8 @@ def cut_orthophoto(
             mask_raster = opened.enter_context(open_raster(orthophoto.mask))
             place = first * len(rows[0])
             writer = opened.enter_context(open_writer(folder, orthophoto.name, place))
-            rasters = image_raster, mask_raster
-            parts.append(
-                pool.submit(_cut_rows, rasters, code, writer, params.size, rows[first:last])
-            )
+            cut = partial(_cut_row, image_raster, mask_raster, code, writer, params.size)
+            parts.append(pool.submit(_cut_rows, cut, rows[first:last]))
         counts = [count for part in parts for count in part.result()]
     gsd = _gsd(orthophoto, params)
     return [
@@ -161,13 +160,9 @@ def cut_orthophoto(
 
 
 def _cut_rows(
-    rasters: tuple[DatasetReader, DatasetReader],
-    code: MaskCode,
-    writer: PatchWriter,
-    size: int,
-    rows: Sequence[Sequence[Cell]],
+    cut: Callable[[Sequence[Cell]], list[Counts]], rows: Sequence[Sequence[Cell]]
 ) -> list[Counts]:
-    return [count for row in rows for count in _cut_row(*rasters, code, writer, size, row)]
+    return [count for row in rows for count in cut(row)]
 
 
 def _cut_row(
@@ -263,11 +258,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--dataset", required=True)
+    parser.add_argument("--split", required=True)
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--contact-sheet", type=Path, required=True)
     args = parser.parse_args()
-    params = load_section(args.params, f"datasets.{args.dataset}.tile", Tile)
+    section = f"datasets.{args.dataset}"
+    params = load_section(args.params, f"{section}.tile", Tile, f"{section}.splits.{args.split}")
     patches = tile(args.source, args.out, params)
     with new_file(args.contact_sheet) as file:
         draw_contact_sheet(PatchStore(args.out), file)

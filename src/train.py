@@ -34,6 +34,7 @@ def train(
     dataset: str,
     architecture: str,
     recipe: str,
+    split: str,
     patches: Path,
     labels: Path,
     out: Path,
@@ -60,6 +61,7 @@ def train(
     compute = choose_compute(params.precision)
     untrained = Checkpoint(
         dataset=dataset,
+        split=split,
         architecture=architecture,
         recipe=recipe,
         base_channels=params.base_channels,
@@ -171,6 +173,8 @@ def main() -> None:
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--architecture", required=True)
     parser.add_argument("--recipe", required=True)
+    parser.add_argument("--split", required=True)
+    parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--patches", type=Path, required=True)
     parser.add_argument("--labels", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
@@ -180,7 +184,6 @@ def main() -> None:
     params = load_section(
         args.params, f"{section}.train", Train, f"{section}.recipes.{args.recipe}"
     )
-    seed = load_section(args.params, "seed", int)
     if params.processes > 1 and not launched():
         launch(params.processes)
     with joined() as ranks:
@@ -188,12 +191,13 @@ def main() -> None:
             args.dataset,
             args.architecture,
             args.recipe,
+            args.split,
             args.patches,
             args.labels,
             args.out,
             args.resume,
             params,
-            seed,
+            args.seed,
             ranks,
         )
 

@@ -18,7 +18,7 @@ from tabulate import tabulate
 from partialseg.command import run
 
 OUTPUTS = ("dvc.lock", "metrics", "models", "plots")
-SECONDS = "seconds"  # of a key: time is no result
+MEASURED = ("seconds", "memory")  # in keys: time and memory are no results
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +49,12 @@ def verify(repository: Path, clone: Path, tolerance: float) -> tuple[int, list[D
 
 
 def read_metrics(folder: Path) -> dict[tuple[str, str], Any]:
-    """Return the values in metrics/ by file and dotted key, but times."""
+    """Return the values in metrics/ by file and dotted key, but times and memory."""
     return {
         (file.relative_to(folder).as_posix(), key): value
         for file in sorted((folder / "metrics").rglob("*.json"))
         for key, value in leaves(json.loads(file.read_text(encoding="utf-8")))
-        if SECONDS not in key
+        if not any(word in key for word in MEASURED)
     }
 
 

@@ -83,7 +83,10 @@ def small_run(
     label(patches, labels, 0.5, 42)
     params = train_params(**changes)
     resume = out.with_name(f"{out.name}-resume")
-    return train("sample", architecture, "reproduction", patches, labels, out, resume, params, seed)
+    return train(
+        *("sample", architecture, "reproduction", "main"),
+        *(patches, labels, out, resume, params, seed),
+    )
 
 
 def train_arguments(folder: Path, **changes: str) -> list[str]:
@@ -92,6 +95,8 @@ def train_arguments(folder: Path, **changes: str) -> list[str]:
         "dataset": "sample",
         "architecture": "unet",
         "recipe": "reproduction",
+        "split": "main",
+        "seed": "42",
         "patches": str(folder),
         "labels": "labels",
         "out": "run",
@@ -112,6 +117,7 @@ def record(epoch: int, **changes: float) -> EpochRecord:
         "images_per_second": 10.0 + epoch,
         "loader_share": 0.01 * epoch,
         "skipped_steps": epoch - 1,
+        "peak_memory_mib": 100.0 * epoch,
     }
     return EpochRecord(epoch=epoch, **values | changes)
 
@@ -123,6 +129,7 @@ def write_params(file: Path, **changes: Any) -> None:
     sample["train"] |= {"base_channels": 2, "epochs": 1, "workers": 0, "precision": "float32"}
     sample["train"] |= changes
     sample["evaluate"] |= {"workers": 0, "precision": "float32", "panel_patches": 2}
+    sample["evaluate"]["spatial"] |= {"objects": "house"}  # the classes are those of conftest.py
     file.write_text(yaml.safe_dump(params), encoding="utf-8")
 
 

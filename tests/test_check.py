@@ -8,12 +8,16 @@ from code_of_stage import SRC
 GOOD = """
 dataset: sample
 label_fraction: 0.10
-seed: 42
+seeds: [42, 1]
+splits: [main]
 architectures: [unet, unetplusplus]
 recipes: [plain, tuned_2]
 datasets:
-  sample: {download: {}, tile: {}, train: {}, recipes: {plain: {}, tuned_2: {a: 1}}, evaluate: {}}
-  folder: {download: {}, tile: {}, train: {}, recipes: {plain: {}}, evaluate: {}}
+  sample:
+    {download: {}, tile: {}, splits: {main: {}, official: {a: 1}}, train: {},
+     recipes: {plain: {}, tuned_2: {a: 1}}, evaluate: {}}
+  folder:
+    {download: {}, tile: {}, splits: {main: {}}, train: {}, recipes: {plain: {}}, evaluate: {}}
 """
 
 
@@ -57,9 +61,18 @@ def test_valid_parameters_leave_a_note_that_never_changes(tmp_path: Path) -> Non
         ("{plain: {}, t", "{../x: {}, t", r"datasets\.sample\.recipes\.\.\./x.*: .*pattern"),
         ("{plain: {}, t", "{plain: , t", r"sample\.recipes\.plain: .*, got None"),
         (", recipes: {plain: {}}", "", r"datasets\.folder\.recipes: is missing"),
-        ("seed: 42", "seed: 4294967296", r"seed: should be less than 4294967296, got 4294967296"),
-        ("sample: {download: {}, ", "sample: {downlaod: {}, ", r"sample\.downlaod: is unknown"),
-        ("seed: 42", "seed: -1", r"seed: .*greater than or equal to 0, got -1"),
+        ("[main]", "[main, main]", r"splits must differ, got \['main', 'main'\]"),
+        ("[main]", "[random]", r"splits: 'random' is not in datasets\.sample\.splits \(main, of"),
+        ("splits: {main: {}}, ", "", r"datasets\.folder\.splits: is missing"),
+        ("[42, 1]", "[]", r"seeds: .*at least 1 item"),
+        ("[42, 1]", "[42, 42]", r"seeds must differ, got \[42, 42\]"),
+        ("[42, 1]", "[4294967296]", r"seeds\.0: should be less than 4294967296, got 4294967296"),
+        (
+            "sample:\n    {download: {}, ",
+            "sample:\n    {downlaod: {}, ",
+            r"sample\.downlaod: is unknown",
+        ),
+        ("[42, 1]", "[-1]", r"seeds\.0: .*greater than or equal to 0, got -1"),
     ],
 )
 def test_a_wrong_value_is_named_and_nothing_written(

@@ -15,6 +15,7 @@ from small_run import record
 def checkpoint_of(network: nn.Module, **changes: Any) -> Checkpoint:
     made = Checkpoint(
         dataset="sample",
+        split="main",
         architecture="unet",
         recipe="reproduction",
         base_channels=2,

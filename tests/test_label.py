@@ -68,8 +68,14 @@ def test_a_patch_without_a_visible_pixel_is_named(
 def test_the_command_refuses_other_fractions(
     make_patches: Callable[..., Path], tmp_path: Path, fraction: str
 ) -> None:
-    (tmp_path / "params.yaml").write_text("seed: 42\n")
-    script = [sys.executable, SRC / "label.py", f"--fraction={fraction}", "--out", "labels"]
+    script = [
+        sys.executable,
+        SRC / "label.py",
+        f"--fraction={fraction}",
+        "--seed=42",
+        "--out",
+        "labels",
+    ]
     done = subprocess.run(
         [*script, "--patches", make_patches()], cwd=tmp_path, capture_output=True, text=True
     )
@@ -81,8 +87,16 @@ def test_the_command_refuses_other_fractions(
 
 
 def test_the_command_writes_the_labels(make_patches: Callable[..., Path], tmp_path: Path) -> None:
-    (tmp_path / "params.yaml").write_text("seed: 7\n")
-    script = [sys.executable, SRC / "label.py", "--fraction", "0.5", "--out", "labels"]
+    script = [
+        sys.executable,
+        SRC / "label.py",
+        "--fraction",
+        "0.5",
+        "--seed",
+        "7",
+        "--out",
+        "labels",
+    ]
     subprocess.run([*script, "--patches", make_patches()], cwd=tmp_path, check=True)
     summary = json.loads((tmp_path / "labels" / "labels.json").read_text())
     assert (summary["fraction"], summary["seed"], summary["visible"]) == (0.5, 7, 3 * 512)

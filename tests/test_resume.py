@@ -51,7 +51,7 @@ def assert_same_run(first: Path, second: Path) -> None:
 
 
 def without_times(checkpoint: Checkpoint) -> list[Any]:
-    times = {"seconds": 0.0, "images_per_second": 0.0, "loader_share": 0.0}
+    times = {"seconds": 0.0, "images_per_second": 0.0, "loader_share": 0.0, "peak_memory_mib": 0.0}
     return [asdict(replace(item, **times)) for item in checkpoint.history]
 
 
@@ -171,7 +171,7 @@ def test_a_training_on_other_labels_is_never_resumed(
     for seed in (1, 2):
         shutil.rmtree(tmp_path / "labels", ignore_errors=True)
         label(patches, tmp_path / "labels", 0.5, seed)
-        train_stage.train("sample", "unet", "reproduction", *folders, train_params(), 3)
+        train_stage.train("sample", "unet", "reproduction", "main", *folders, train_params(), 3)
     assert "last.pt: of another configuration, code or data" in capsys.readouterr().out
 
 
@@ -239,7 +239,7 @@ def test_the_best_checkpoint_is_written_first(
     monkeypatch.setattr("partialseg.resume.save_checkpoint", note)
     made = Checkpoint(
         **{"architecture": "unet", "recipe": "tuned", "base_channels": 2, "label_fraction": 0.1},
-        **{"deep_supervision": False, "class_names": [], "palette": [], "seed": 1},
+        **{"split": "main", "deep_supervision": False, "class_names": [], "palette": [], "seed": 1},
         **{"class_weights": None, "compute": "CPU", "state": {"a": 1}, "fingerprint": "x"},
         **{"dataset": "sample", "mean": (0.0,) * 3, "std": (1.0,) * 3, "patch_size": 32},
         **{"ground_sampling_distances": [], "commit": ""},

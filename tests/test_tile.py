@@ -308,16 +308,21 @@ def test_the_command_writes_store_and_contact_sheet(
     source = make_source({"a": (96, 96)})
     (tmp_path / "params.yaml").write_text(
         "datasets: {x: {tile: {source_size: 32, size: 32, split: random, split_seed: 1, "
-        "val: 0.2, test: 0.2}}}"
+        "val: 0.2, test: 0.2}, splits: {main: {}, few: {val: 0.1, test: 0.1}}}}"
     )
     command = [sys.executable, SRC / "tile.py", "--dataset", "x", "--source", source]
-    done = subprocess.run(
-        [*command, "--out", "patches", "--contact-sheet", "plots/x/patches.png"],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout == ("9 patches of 32 px: {'train': 5, 'val': 2, 'test': 2, 'none': 0}\n")
+    outputs = ["--out", "patches", "--contact-sheet", "plots/x/patches.png"]
+    for split, counts in (
+        ("few", "{'train': 7, 'val': 1, 'test': 1, 'none': 0}"),
+        ("main", "{'train': 5, 'val': 2, 'test': 2, 'none': 0}"),
+    ):
+        done = subprocess.run(
+            [*command, "--split", split, *outputs],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout == f"9 patches of 32 px: {counts}\n"
     assert len(PatchStore(tmp_path / "patches").patches) == 9
     assert cv2.imread(str(tmp_path / "plots" / "x" / "patches.png")) is not None

@@ -68,7 +68,7 @@ def test_a_checkpoint_says_how_its_weights_came_about(
 ) -> None:
     params = train_params(class_weights="auto", base_channels=3)
     folders = (patches, tmp_path / "labels", tmp_path / "run", tmp_path / "resume")
-    made = train("sample", "unet", "reproduction", *folders, params, 7)
+    made = train("sample", "unet", "reproduction", "main", *folders, params, 7)
     assert (made.architecture, made.base_channels, made.deep_supervision) == ("unet", 3, False)
     assert (made.label_fraction, made.seed, made.compute) == (0.25, 7, "CPU, float32")
     assert made.class_names == ["field", "house", "lake"]
@@ -228,7 +228,7 @@ def test_labels_of_other_patches_are_refused(
     other = make_patches(columns=2)
     with pytest.raises(ValueError, match="labels: these labels belong to other patches"):
         folders = (other, tmp_path / "labels", tmp_path / "run", tmp_path / "resume")
-        train("sample", "unet", "reproduction", *folders, train_params(), 3)
+        train("sample", "unet", "reproduction", "main", *folders, train_params(), 3)
     assert not (tmp_path / "run").exists()
 
 

@@ -78,7 +78,7 @@ def without_time(record: EpochRecord) -> dict[str, float]:
     return {
         name: value
         for name, value in asdict(record).items()
-        if name not in ("seconds", "images_per_second", "loader_share")
+        if name not in ("seconds", "images_per_second", "loader_share", "peak_memory_mib")
     }
 
 

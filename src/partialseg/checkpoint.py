@@ -24,15 +24,16 @@ DAMAGED = (OSError, RuntimeError, EOFError, ValueError, IndexError, pickle.Unpic
 class Checkpoint:
     """Weights after the last epoch of `history`, the network they fit and its training.
 
-    dataset, label_fraction and recipe say on what and how it was trained. mean and std normalise
-    RGB in 0..255; patch_size is the side in pixels and ground_sampling_distances the pixel sizes
-    in metres (empty: unknown) of the training patches. class_weights are those of the loss, None
-    for equal ones; compute names device and precision; commit the code, '+' if changed since.
-    fingerprint stands for all that the training depended on; state is what an unfinished training
-    needs to go on.
+    dataset, split, label_fraction and recipe say on what and how it was trained. mean and std
+    normalise RGB in 0..255; patch_size is the side in pixels and ground_sampling_distances the
+    pixel sizes in metres (empty: unknown) of the training patches. class_weights are those of the
+    loss, None for equal ones; compute names device and precision; commit the code, '+' if changed
+    since. fingerprint stands for all that the training depended on; state is what an unfinished
+    training needs to go on.
     """
 
     dataset: str
+    split: str
     architecture: str
     recipe: str
     base_channels: int

@@ -2,6 +2,8 @@
 
 import os
 import random
+import resource
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,6 +63,13 @@ class Compute:
     def to_labels(self, labels: Tensor) -> Tensor:
         """Move labels (N, H, W) to the device as int64."""
         return labels.to(self.device, non_blocking=True).long()
+
+    def peak_memory_mib(self) -> float:
+        """Return the most memory, in MiB, held so far: by tensors on CUDA, else by the process."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device) / 2**20
+        unit = 1 if sys.platform == "darwin" else 2**10  # bytes of ru_maxrss
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
     def __str__(self) -> str:
         name = torch.cuda.get_device_name() if self.device.type == "cuda" else "CPU"

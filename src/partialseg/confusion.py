@@ -53,6 +53,14 @@ class ConfusionMatrix:
         """Return the mean IoU over the classes that occur; NaN without any pixel."""
         return float(self.iou().nanmean())
 
+    def frequency_weighted_iou(self) -> float:
+        """Return the mean of the IoU weighted by the pixels of each class; NaN without any pixel.
+
+        Source: Long et al. 2015, https://arxiv.org/abs/1411.4038.
+        """
+        truth = self._marginals()[1]
+        return float((truth * self.iou()).nansum() / truth.sum())
+
     def mean_f1(self) -> float:
         """Return the mean F1 over the classes that occur; NaN without any pixel."""
         return float(self.f1().nanmean())

@@ -8,7 +8,8 @@ class EpochRecord:
     """What one epoch brought: losses, scores on the whole validation split, seconds, images/s.
 
     loader_share is the part of the training, without the scoring, in which it waited for patches;
-    skipped_steps those whose gradient overflowed float16.
+    skipped_steps those whose gradient overflowed float16; peak_memory_mib the most memory held so
+    far by the (first) process, on CUDA by its tensors on the device.
     """
 
     epoch: int
@@ -21,3 +22,4 @@ class EpochRecord:
     images_per_second: float
     loader_share: float
     skipped_steps: int
+    peak_memory_mib: float

@@ -9,7 +9,8 @@ from partialseg.params import STRICT
 
 Dataset = Literal["sample", "landcover_ai", "folder"]
 Architecture = Literal["unet", "unetplusplus"]
-Recipe = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # a part of names of files
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # a part of names of files
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # NumPy's global seed takes 32 bits
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -18,36 +19,39 @@ class Sections:
 
     download: dict[str, object]
     tile: dict[str, object]
+    splits: dict[Name, dict[str, object]]
     train: dict[str, object]
-    recipes: dict[Recipe, dict[str, object]]
+    recipes: dict[Name, dict[str, object]]
     evaluate: dict[str, object]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Experiment:
-    """A data set, the architectures and recipes compared, the headline label fraction, the seed.
+    """A data set, the headline label fraction, and the axes along which runs are compared.
 
     datasets holds the sections of the data sets; what is in them their stages check.
     """
 
     dataset: Dataset
     label_fraction: Annotated[float, Field(gt=0, le=1)]
-    seed: Annotated[int, Field(ge=0, lt=2**32)]  # NumPy's global seed takes 32 bits
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    splits: Annotated[tuple[Name, ...], Field(min_length=1)]
     architectures: Annotated[tuple[Architecture, ...], Field(min_length=1)]
-    recipes: Annotated[tuple[Recipe, ...], Field(min_length=1)]
+    recipes: Annotated[tuple[Name, ...], Field(min_length=1)]
     datasets: dict[Dataset, Sections]
 
     def __post_init__(self) -> None:
-        for axis in ("architectures", "recipes"):
+        for axis in ("seeds", "splits", "architectures", "recipes"):
             values = getattr(self, axis)
             if len(set(values)) != len(values):
                 raise ValueError(f"{axis} must differ, got {list(values)}")
         if self.dataset not in self.datasets:
             raise ValueError(f"dataset {self.dataset!r} has no section under datasets")
-        known = self.datasets[self.dataset].recipes
-        for recipe in self.recipes:
-            if recipe not in known:
-                raise ValueError(
-                    f"recipes: {recipe!r} is not in datasets.{self.dataset}.recipes "
-                    f"({', '.join(known)})"
-                )
+        for axis in ("splits", "recipes"):
+            known = getattr(self.datasets[self.dataset], axis)
+            for name in getattr(self, axis):
+                if name not in known:
+                    raise ValueError(
+                        f"{axis}: {name!r} is not in datasets.{self.dataset}.{axis} "
+                        f"({', '.join(known)})"
+                    )

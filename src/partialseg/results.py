@@ -1,6 +1,9 @@
-"""What evaluate writes of a run and compare reads: scores, details, panel."""
+"""What evaluate writes of a run: scores, details, and the predictions that figures show."""
 
 import json
+import zipfile
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,23 +15,25 @@ from partialseg.atomic import new_file
 from partialseg.run import Run
 
 SCORED_SPLITS = ("val", "test")
+# What reading a JSON file or an .npz raises on damaged bytes; an array alone is no mapping.
+DAMAGED = (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFiles:
-    """Where the results of one run lie: headline scores, all details, predictions of the panel."""
+    """Where the results of one run lie: headline scores, all details, some predictions."""
 
     scores: Path
     detail: Path
-    panel: Path
+    predictions: Path
 
 
 def run_files(runs: Path, metrics: Path, item: Run) -> RunFiles:
     """Return where the results of a run lie, as dvc.yaml lays them out."""
     return RunFiles(
-        scores=metrics / f"{item.folder}.json",
-        detail=metrics / "detail" / f"{item.folder}.json",
-        panel=runs / item.folder / "panel.npy",
+        scores=metrics / f"{item.path}.json",
+        detail=metrics / "detail" / f"{item.path}.json",
+        predictions=runs / item.path / "predictions.npz",
     )
 
 
@@ -37,13 +42,13 @@ class RunResults:
     """The results of one run.
 
     detail is the content of the detail file: the run's identity, settings and cost, and for each
-    split its scores and its confusion matrix counts[t][p]; panel the predicted class ids of the
-    panel's patches, uint8 (K, H, W).
+    split its scores and its confusion matrix counts[t][p]; predictions the predicted class ids,
+    uint8 (H, W), of the test patches that figures show, by patch name.
     """
 
     run: Run
     detail: dict[str, Any]
-    panel: NDArray[np.uint8]
+    predictions: Mapping[str, NDArray[np.uint8]]
 
     def scores(self) -> dict[str, float]:
         """Return the few numbers that `dvc metrics` shows of a run, best checkpoint."""
@@ -61,8 +66,8 @@ class RunResults:
 
 def write_results(files: RunFiles, results: RunResults) -> None:
     """Write the results of a run, the scores last."""
-    with new_file(files.panel) as file:
-        np.save(file, results.panel)
+    with new_file(files.predictions) as file:
+        np.savez_compressed(file, allow_pickle=False, **results.predictions)
     write_json(files.detail, results.detail)
     write_json(files.scores, results.scores())
 
@@ -79,12 +84,13 @@ def read_results(files: RunFiles, run: Run) -> RunResults:
         if not isinstance(detail, dict) or not detail.keys() >= {"seed", *SCORED_SPLITS}:
             raise ValueError("no results of a run")
         if not detail.items() >= run.identity().items():
-            raise ValueError(f"not of the run {run.folder}")
-        reading = files.panel
-        panel = np.load(files.panel, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+            raise ValueError(f"not of the run {run.path}")
+        reading = files.predictions
+        with np.load(files.predictions, allow_pickle=False) as arrays:
+            predictions = dict(arrays)
+    except DAMAGED as error:
         raise ValueError(f"{reading}: missing or damaged results of a run: {error}") from error
-    return RunResults(run=run, detail=detail, panel=panel)
+    return RunResults(run=run, detail=detail, predictions=predictions)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

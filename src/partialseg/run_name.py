@@ -1,8 +1,8 @@
-"""How runs are called in tables and figures."""
+"""How cells of the comparison are called in tables and figures."""
 
 from collections.abc import Mapping, Sequence
 
-from partialseg.run import Run
+from partialseg.run import Cell
 
 DISPLAY_NAMES: Mapping[str, str] = {"unet": "UNet", "unetplusplus": "UNet++"}
 
@@ -17,11 +17,18 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:g} %"
 
 
-def run_names(runs: Sequence[Run]) -> dict[Run, str]:
-    """Name runs that are shown together: 'UNet++ 10 %, tuned', or 'UNet++ 10 %' of one recipe."""
-    one_recipe = len({run.recipe for run in runs}) == 1
+def cell_names(cells: Sequence[Cell]) -> dict[Cell, str]:
+    """Name cells that are shown together: 'UNet++ 10 %, tuned, main'.
+
+    Recipe and split are left out where all have the same.
+    """
+    several = [axis for axis in ("recipe", "split") if len({getattr(c, axis) for c in cells}) > 1]
     return {
-        run: f"{architecture_name(run.architecture)} {percent(run.label_fraction)}"
-        + ("" if one_recipe else f", {run.recipe}")
-        for run in runs
+        cell: ", ".join(
+            [
+                f"{architecture_name(cell.architecture)} {percent(cell.label_fraction)}",
+                *(getattr(cell, axis) for axis in several),
+            ]
+        )
+        for cell in cells
     }

@@ -1,5 +1,6 @@
 """Scores of a network on a fully labelled split."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,8 @@ from partialseg.confusion import ConfusionMatrix
 from partialseg.data import Batch
 from partialseg.loss import IGNORE_INDEX, partial_cross_entropy
 from partialseg.ranks import ALONE, Ranks
+
+Observer = Callable[[Tensor, Tensor], object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +37,12 @@ def score(
     class_weights: Tensor | None,
     compute: Compute,
     ranks: Ranks = ALONE,
+    observers: Sequence[Observer] = (),
 ) -> Scores:
     """Score a network in evaluation mode on all pixels of a split that have a truth.
 
-    Several ranks have batches each, and get the scores of all.
+    Several ranks have batches each, and get the scores of all. Observers see each batch's logits
+    (N, C, H, W) and labels (N, H, W).
 
     Raises:
         ValueError: no pixel has a truth.
@@ -49,6 +54,8 @@ def score(
     for images, labels in batches:
         logits = predict_logits(network, images, compute)
         truth = compute.to_labels(labels)
+        for observe in observers:
+            observe(logits, truth)
         known = int((truth != IGNORE_INDEX).sum())
         loss_sum += float(partial_cross_entropy(logits, truth, class_weights)) * known
         pixels += known

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 DATASET = "landcover_ai"
 RECIPE = "reproduction"
+SPLIT = "main"  # the official one, as params.yaml has it
 
 
 @dataclass(frozen=True, kw_only=True)

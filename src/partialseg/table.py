@@ -2,7 +2,9 @@
 
 import csv
 import json
-from collections.abc import Sequence
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +12,31 @@ from tabulate import tabulate
 
 from partialseg.atomic import new_file
 from partialseg.results import RunResults
+from partialseg.run import Cell
 from partialseg.run_name import architecture_name, percent
-from partialseg.seed_report import DATASET, RECIPE, REPORTED
+from partialseg.seed_report import DATASET, RECIPE, REPORTED, SPLIT
+from partialseg.seeds import by_cell, deviation
 
 Row = dict[str, Any]
+SCORES: Mapping[str, Callable[[dict[str, Any]], float]] = {
+    "final_val_miou": itemgetter("final_val_miou"),
+    "best_val_miou": itemgetter("best_val_miou"),
+    "final_val_accuracy": itemgetter("final_val_accuracy"),
+    "test_miou": lambda detail: detail["test"]["miou"],
+    "test_accuracy": lambda detail: detail["test"]["accuracy"],
+    "train_seconds": itemgetter("train_seconds"),
+    "final_val_batch_miou": itemgetter("final_val_batch_miou"),
+    "best_val_batch_miou": itemgetter("best_val_batch_miou"),
+}
 
 
 def table_rows(dataset: str, runs: Sequence[RunResults]) -> list[Row]:
-    """Return one row a run; for LandCover.ai with the report's figures (None: not reported).
+    """Return one row a cell; for LandCover.ai with the report's figures (None: not reported).
 
-    The report's are those of its own recipe.
+    Scores are means over the seeds, with their sample standard deviation under the same name and
+    '_std' (None of one seed). The report's are those of its own recipe and split.
     """
-    rows = [_row(run) for run in runs]
+    rows = [_row(cell, of_cell) for cell, of_cell in by_cell(runs).items()]
     if dataset == DATASET:
         rows = [row | _reported(row) for row in rows]
     return rows
@@ -45,23 +60,13 @@ def write_table(rows: Sequence[Row], majority: tuple[str, float], folder: Path) 
 def markdown(rows: Sequence[Row], majority: tuple[str, float]) -> str:
     """Return the table as Markdown, and below it the one that stands beside the report's."""
     majority_class, majority_miou = majority
-    ours = [
-        {
-            "Label fraction": percent(row["label_fraction"]),
-            "Architecture": architecture_name(row["architecture"]),
-            "Recipe": row["recipe"],
-            "Final val mIoU": _score(row["final_val_miou"]),
-            "Best val mIoU": _score(row["best_val_miou"]),
-            "Final val accuracy": _score(row["final_val_accuracy"]),
-            "Test mIoU": _score(row["test_miou"]),
-            "Training time": _duration(row["train_seconds"]),
-            "Parameters": f"{row['parameters'] / 1e6:.2f} M",
-        }
-        for row in rows
-    ]
+    ours = [_split_of(row, rows) | _shown(row) for row in rows]
     trivial = {"Architecture": f"all {majority_class}", "Test mIoU": _score(majority_miou)}
     ours.append({key: trivial.get(key, "") for key in ours[0]})
     parts = [_github(ours)]
+    seeds = rows[0]["seeds"]
+    if len(seeds) > 1:
+        parts.append(f"Mean ± standard deviation over the seeds {', '.join(map(str, seeds))}.")
     beside = [_beside_report(row) for row in rows if _has_report(row)]
     if beside:
         parts += [
@@ -72,25 +77,36 @@ def markdown(rows: Sequence[Row], majority: tuple[str, float]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _row(run: RunResults) -> Row:
-    detail = run.detail
-    return run.run.identity() | {
-        "final_val_miou": detail["final_val_miou"],
-        "best_val_miou": detail["best_val_miou"],
-        "final_val_accuracy": detail["final_val_accuracy"],
-        "test_miou": detail["test"]["miou"],
-        "test_accuracy": detail["test"]["accuracy"],
-        "train_seconds": detail["train_seconds"],
-        "parameters": detail["parameters"],
-        "final_val_batch_miou": detail["final_val_batch_miou"],
-        "best_val_batch_miou": detail["best_val_batch_miou"],
-        "seed": detail["seed"],
+def _split_of(row: Row, rows: Sequence[Row]) -> Row:
+    """Return the column that tells splits apart, where there are several."""
+    return {"Split": row["split"]} if len({item["split"] for item in rows}) > 1 else {}
+
+
+def _shown(row: Row) -> Row:
+    return {
+        "Label fraction": percent(row["label_fraction"]),
+        "Architecture": architecture_name(row["architecture"]),
+        "Recipe": row["recipe"],
+        "Final val mIoU": _spread(row, "final_val_miou"),
+        "Best val mIoU": _spread(row, "best_val_miou"),
+        "Final val accuracy": _spread(row, "final_val_accuracy"),
+        "Test mIoU": _spread(row, "test_miou"),
+        "Training time": _duration(row["train_seconds"]),
+        "Parameters": f"{row['parameters'] / 1e6:.2f} M",
     }
+
+
+def _row(cell: Cell, runs: Sequence[RunResults]) -> Row:
+    row: Row = cell.identity() | {"seeds": [item.run.seed for item in runs]}
+    for score, find in SCORES.items():
+        values = [find(item.detail) for item in runs]
+        row |= {score: statistics.fmean(values), f"{score}_std": deviation(values)}
+    return row | {"parameters": runs[0].detail["parameters"]}
 
 
 def _reported(row: Row) -> Row:
     run = REPORTED.get((row["architecture"], row["label_fraction"]))
-    run = run if row["recipe"] == RECIPE else None
+    run = run if (row["recipe"], row["split"]) == (RECIPE, SPLIT) else None
     return {
         "report_final_batch_miou": run and run.final_batch_miou,
         "report_best_batch_miou": run and run.best_batch_miou,
@@ -100,12 +116,12 @@ def _reported(row: Row) -> Row:
 
 
 def _has_report(row: Row) -> bool:
-    return row["recipe"] == RECIPE and "report_best_batch_miou" in row
+    return (row["recipe"], row["split"]) == (RECIPE, SPLIT) and "report_best_batch_miou" in row
 
 
 def _beside_report(row: Row) -> Row:
     def pair(ours: str, report: str) -> str:
-        return f"{_score(row[ours])} / {_score(row[report])}"
+        return f"{_spread(row, ours)} / {_score(row[report])}"
 
     return {
         "Label fraction": percent(row["label_fraction"]),
@@ -121,6 +137,11 @@ def _beside_report(row: Row) -> Row:
 def _github(rows: Sequence[Row]) -> str:
     # disable_numparse: tabulate would turn 0.5000 into 0.5.
     return tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)
+
+
+def _spread(row: Row, score: str) -> str:
+    std = row[f"{score}_std"]
+    return _score(row[score]) + ("" if std is None else f" ± {_score(std)}")
 
 
 def _score(value: float | None) -> str:

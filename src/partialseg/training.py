@@ -72,6 +72,7 @@ def fit(
                 images_per_second=len(train_patches) / seconds,
                 loader_share=trained.loader_seconds / seconds,
                 skipped_steps=trained.skipped_steps,
+                peak_memory_mib=learner.compute.peak_memory_mib(),
             )
             if not math.isfinite(record.val_loss):  # the step that did it may be the last one
                 raise ValueError(

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from partialseg.cell_curves import CellCurves
 from partialseg.figures.page import (
     INK,
     WIDTH,
@@ -18,8 +19,8 @@ from partialseg.figures.page import (
     new_figure,
     save,
 )
-from partialseg.run import Run
-from partialseg.run_name import run_names
+from partialseg.run import Cell
+from partialseg.run_name import cell_names
 
 # A line and a marker a fraction, the densest line for the most labels.
 LineStyle = str | tuple[int, tuple[float, ...]]
@@ -37,15 +38,6 @@ CURVES = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunCurves:
-    """The curves of a run: values[name][i] after epochs[i], for each name of CURVES."""
-
-    run: Run
-    epochs: list[int]
-    values: dict[str, list[float]]
-
-
 @dataclass(frozen=True)
 class _Style:
     colour: str
@@ -53,10 +45,10 @@ class _Style:
     marker: str
 
 
-def draw_curves(curves: Sequence[RunCurves], file: Path) -> None:
-    """Write a PNG of all runs' curves: colour is architecture, line style is fraction.
+def draw_curves(curves: Sequence[CellCurves], file: Path) -> None:
+    """Write a PNG of all cells' curves: colour is architecture, line style is fraction.
 
-    Recipes stand side by side, on equal scales.
+    Recipes stand side by side, on equal scales; a band is a standard deviation over the seeds.
 
     Raises:
         OSError: the picture cannot be written.
@@ -64,15 +56,15 @@ def draw_curves(curves: Sequence[RunCurves], file: Path) -> None:
     save(curves_figure(curves), file)
 
 
-def curves_figure(curves: Sequence[RunCurves]) -> Figure:
+def curves_figure(curves: Sequence[CellCurves]) -> Figure:
     """Return the figure of draw_curves()."""
-    styles = _styles([item.run for item in curves])
-    recipes = list(dict.fromkeys(item.run.recipe for item in curves))
+    styles = _styles([item.cell for item in curves])
+    recipes = list(dict.fromkeys(item.cell.recipe for item in curves))
     figure, columns = _one_recipe() if len(recipes) == 1 else _columns(recipes)
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
-    lines: dict[Run, Line2D] = {}
+    lines: dict[Cell, Line2D] = {}
     for recipe, panels in zip(recipes, columns, strict=True):
-        shown = [item for item in curves if item.run.recipe == recipe]
+        shown = [item for item in curves if item.cell.recipe == recipe]
         for axes, (curve, _, _) in zip(panels, CURVES, strict=True):
             dress(axes, "y")
             lines |= _plot_curve(axes, shown, curve, styles)
@@ -113,26 +105,26 @@ def _number_epochs(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
 
 
-def _styles(runs: Sequence[Run]) -> dict[Run, _Style]:
-    colours = colour_by_architecture(runs)
-    fractions = sorted({run.label_fraction for run in runs}, reverse=True)
-    ranks = {run: fractions.index(run.label_fraction) for run in runs}
+def _styles(cells: Sequence[Cell]) -> dict[Cell, _Style]:
+    colours = colour_by_architecture(cells)
+    fractions = sorted({cell.label_fraction for cell in cells}, reverse=True)
+    ranks = {cell: fractions.index(cell.label_fraction) for cell in cells}
     return {
-        run: _Style(
-            colours[run.architecture], LINES[rank % len(LINES)], MARKERS[rank % len(MARKERS)]
+        cell: _Style(
+            colours[cell.architecture], LINES[rank % len(LINES)], MARKERS[rank % len(MARKERS)]
         )
-        for run, rank in ranks.items()
+        for cell, rank in ranks.items()
     }
 
 
 def _plot_curve(
-    axes: Axes, curves: Sequence[RunCurves], curve: str, styles: Mapping[Run, _Style]
-) -> dict[Run, Line2D]:
-    names = run_names([item.run for item in curves])
-    lines: dict[Run, Line2D] = {}
+    axes: Axes, curves: Sequence[CellCurves], curve: str, styles: Mapping[Cell, _Style]
+) -> dict[Cell, Line2D]:
+    names = cell_names([item.cell for item in curves])
+    lines: dict[Cell, Line2D] = {}
     for item in curves:
-        style = styles[item.run]
-        (lines[item.run],) = axes.plot(
+        style = styles[item.cell]
+        (lines[item.cell],) = axes.plot(
             item.epochs,
             item.values[curve],
             color=style.colour,
@@ -140,9 +132,19 @@ def _plot_curve(
             linewidth=1.6,
             marker=style.marker if len(item.epochs) <= MARKED_EPOCHS else "",
             markersize=3.5,
-            label=names[item.run],
+            label=names[item.cell],
         )
+        _draw_band(axes, item, curve, style.colour)
     return lines
+
+
+def _draw_band(axes: Axes, item: CellCurves, curve: str, colour: str) -> None:
+    """Shade a standard deviation around the mean of several seeds."""
+    if not any(item.deviations[curve]):
+        return
+    pairs = list(zip(item.values[curve], item.deviations[curve], strict=True))
+    low, high = [mean - by for mean, by in pairs], [mean + by for mean, by in pairs]
+    axes.fill_between(item.epochs, low, high, color=colour, alpha=0.15, linewidth=0)
 
 
 def _scale_loss(axes: Axes, losses: Sequence[float]) -> None:
@@ -157,19 +159,19 @@ def _scale_loss(axes: Axes, losses: Sequence[float]) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
 
 
-def _add_legend(figure: Figure, lines: Mapping[Run, Line2D]) -> None:
+def _add_legend(figure: Figure, lines: Mapping[Cell, Line2D]) -> None:
     """Name the lines above the panels: a line an architecture, a column a fraction."""
     architectures = list(colour_by_architecture(lines))
     # matplotlib fills a legend column by column.
     ordered = sorted(
-        lines, key=lambda run: (run.label_fraction, architectures.index(run.architecture))
+        lines, key=lambda cell: (cell.label_fraction, architectures.index(cell.architecture))
     )
     # Recipes have panels of their own, so the lines of one name look alike.
-    handles = {str(lines[run].get_label()): lines[run] for run in ordered}
+    handles = {str(lines[cell].get_label()): lines[cell] for cell in ordered}
     figure.legend(
         handles=list(handles.values()),
         loc="outside upper center",
-        ncols=len({run.label_fraction for run in lines}),
+        ncols=len({cell.label_fraction for cell in lines}),
         frameon=False,
         handlelength=3.2,
         columnspacing=3,

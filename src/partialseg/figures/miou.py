@@ -1,4 +1,4 @@
-"""The figure of the scores: the mIoU of all runs."""
+"""The figure of the scores: the mIoU of all cells."""
 
 import math
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from partialseg.figures.page import (
     new_figure,
     save,
 )
-from partialseg.run import Run
-from partialseg.run_name import run_names
+from partialseg.run import Cell
+from partialseg.run_name import cell_names
 
 Colour = tuple[float, float, float]
-# A run takes a line of this many inches; fractions lie GAP lines apart.
+# A cell takes a line of this many inches; fractions lie GAP lines apart.
 LINE, GAP = 0.42, 0.5
 # Lines by which the bar lies above the middle of its line and the mark below it, so that no
 # texts meet however near the scores.
@@ -32,18 +32,22 @@ ABOVE, BELOW, THICKNESS = 0.16, 0.28, 0.44
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunScore:
-    """The mIoU, 0..1 or NaN, of a run on the validation and on the test split."""
+class CellScore:
+    """The mIoU, 0..1 or NaN, of a cell on validation and test: means over its seeds.
 
-    run: Run
+    test_deviation is the standard deviation over the seeds; None of one alone.
+    """
+
+    cell: Cell
     val_miou: float
     test_miou: float
+    test_deviation: float | None = None
 
 
 def draw_miou(
-    scores: Sequence[RunScore], majority_miou: float, majority_class: str, file: Path
+    scores: Sequence[CellScore], majority_miou: float, majority_class: str, file: Path
 ) -> None:
-    """Write a PNG of all runs' mIoU, beside that of answering majority_class everywhere.
+    """Write a PNG of all cells' mIoU, beside that of answering majority_class everywhere.
 
     Colour is architecture; of several recipes the last has the full colour.
 
@@ -53,19 +57,19 @@ def draw_miou(
     save(miou_figure(scores, majority_miou, majority_class), file)
 
 
-def miou_figure(scores: Sequence[RunScore], majority_miou: float, majority_class: str) -> Figure:
+def miou_figure(scores: Sequence[CellScore], majority_miou: float, majority_class: str) -> Figure:
     """Return the figure of draw_miou()."""
-    ordered = sorted(scores, key=lambda score: score.run.label_fraction)
-    runs = [score.run for score in ordered]
-    fractions = sorted({run.label_fraction for run in runs})
-    places = [rank + GAP * fractions.index(run.label_fraction) for rank, run in enumerate(runs)]
+    ordered = sorted(scores, key=lambda score: score.cell.label_fraction)
+    cells = [score.cell for score in ordered]
+    fractions = sorted({cell.label_fraction for cell in cells})
+    places = [rank + GAP * fractions.index(cell.label_fraction) for rank, cell in enumerate(cells)]
     figure = new_figure(WIDTH, 1.4 + LINE * (places[-1] + 1))
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
     axes = figure.subplots()
-    for place, score, colour in zip(places, ordered, _colours(runs), strict=True):
+    for place, score, colour in zip(places, ordered, _colours(cells), strict=True):
         _draw_score(axes, place, score, colour)
-    names = run_names(runs)
-    axes.set_yticks(places, [names[run] for run in runs])
+    names = cell_names(cells)
+    axes.set_yticks(places, [names[cell] for cell in cells])
     axes.set_ylim(places[-1] + 0.6, -0.6)
     axes.set_xlabel("mIoU (mean IoU of the classes)", color=INK)
     dress(axes, "x")
@@ -77,14 +81,14 @@ def miou_figure(scores: Sequence[RunScore], majority_miou: float, majority_class
     return figure
 
 
-def _colours(runs: Sequence[Run]) -> list[Colour]:
-    """Return the colour of each run's architecture, the lighter the earlier its recipe."""
-    of_architecture = colour_by_architecture(runs)
-    recipes = list(dict.fromkeys(run.recipe for run in runs))
+def _colours(cells: Sequence[Cell]) -> list[Colour]:
+    """Return the colour of each cell's architecture, the lighter the earlier its recipe."""
+    of_architecture = colour_by_architecture(cells)
+    recipes = list(dict.fromkeys(cell.recipe for cell in cells))
     colours = []
-    for run in runs:
-        strength = (recipes.index(run.recipe) + 1) / len(recipes)
-        red, green, blue = to_rgb(of_architecture[run.architecture])
+    for cell in cells:
+        strength = (recipes.index(cell.recipe) + 1) / len(recipes)
+        red, green, blue = to_rgb(of_architecture[cell.architecture])
         colours.append((_tint(red, strength), _tint(green, strength), _tint(blue, strength)))
     return colours
 
@@ -93,21 +97,26 @@ def _tint(channel: float, strength: float) -> float:
     return 1 - strength * (1 - channel)
 
 
-def _draw_score(axes: Axes, place: float, score: RunScore, colour: Colour) -> None:
-    """Draw a bar for the test and below it a mark for the validation."""
+def _draw_score(axes: Axes, place: float, score: CellScore, colour: Colour) -> None:
+    """Draw a bar for the test, its deviation over seeds, and below it a mark for the validation."""
     bar, mark = place - ABOVE, place + BELOW
     axes.barh(bar, score.test_miou, height=THICKNESS, color=colour)
+    if score.test_deviation is not None:
+        axes.errorbar(score.test_miou, bar, xerr=score.test_deviation, color=INK, capsize=3)
     axes.plot(score.val_miou, mark, "D", color=INK, markerfacecolor=colour, markersize=5)
-    _write_value(axes, bar, score.test_miou, "bold")
+    end = score.test_miou + (score.test_deviation or 0)
+    _write_value(axes, bar, score.test_miou, "bold", end)
     _write_value(axes, mark, score.val_miou, "normal")
 
 
-def _write_value(axes: Axes, place: float, value: float, weight: str) -> None:
-    """Write a value right of its mark; "none" at the axis for NaN."""
+def _write_value(
+    axes: Axes, place: float, value: float, weight: str, end: float | None = None
+) -> None:
+    """Write a value right of its mark, which ends there or at `end`; "none" at the axis for NaN."""
     known = not math.isnan(value)
     axes.annotate(
         f"{value:.3f}" if known else "none",
-        (value if known else 0, place),
+        ((value if end is None else end) if known else 0, place),
         (6, 0),
         textcoords="offset points",
         va="center_baseline",

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from partialseg.atomic import new_file
-from partialseg.run import Run
+from partialseg.run import Cell
 from partialseg.truth import Colour
 
 WIDTH = 9.0  # inches: text of 10 points is read well where a README shows this in 900 px
@@ -29,9 +29,9 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def colour_by_architecture(runs: Iterable[Run]) -> dict[str, str]:
+def colour_by_architecture(cells: Iterable[Cell]) -> dict[str, str]:
     """Return a colour for each architecture, in the order in which they come."""
-    names = dict.fromkeys(run.architecture for run in runs)
+    names = dict.fromkeys(cell.architecture for cell in cells)
     return {name: COLOURS[rank % len(COLOURS)] for rank, name in enumerate(names)}
 
 
