@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drawings import NAMES, PALETTE
+from partialseg.legend import LANDCOVER_AI
 from partialseg.patches import (
     Patch,
     PatchStore,
@@ -20,7 +20,10 @@ from partialseg.patches import (
     write_manifest,
 )
 from partialseg.report.cells import Detail
+from partialseg.results import RunResults
 from partialseg.run import Cell, Run
+
+NAMES, PALETTE = LANDCOVER_AI.names, LANDCOVER_AI.palette
 
 ARCHITECTURES = ("unet", "unetplusplus")
 FRACTIONS = ("0.1", "0.15")
@@ -43,8 +46,12 @@ def make_runs(splits: Sequence[str] = ("main",), seeds: Sequence[int] = SEEDS) -
     ]
 
 
-def make_details(runs: Sequence[Run]) -> dict[Run, Detail]:
-    return {run: make_detail(run, place) for place, run in enumerate(runs)}
+def make_results(runs: Sequence[Run], store: PatchStore) -> list[RunResults]:
+    details = [make_detail(run, place) for place, run in enumerate(runs)]
+    return [
+        RunResults(run=run, detail=detail, predictions=make_predictions(store, detail))
+        for run, detail in zip(runs, details, strict=True)
+    ]
 
 
 def make_detail(run: Run, place: int) -> Detail:
@@ -54,6 +61,7 @@ def make_detail(run: Run, place: int) -> Detail:
     val, test = (_scores(rng, right, absent) for absent in (False, True))
     names = [f"{name}_{PATCHES_OF - 1}" for name in ORTHOPHOTOS[2:]]
     return run.identity() | {
+        "panel_patches": 2,
         "parameters": 486_589 + 80_000 * (run.cell.architecture == "unetplusplus"),
         "gflop": 1.86 if run.cell.architecture == "unet" else 3.41,
         "compute": "CPU, float32",
@@ -143,6 +151,7 @@ def _scores(rng: np.random.Generator, right: float, absent: bool) -> dict[str, A
             "class": "building",
             "overlap": 0.5,
             "unit": "m2",
+            "cut": 7,
             "areas": [
                 {"from": low, "to": high, "objects": n, "found": k, "recall": k / n if n else None}
                 for low, high, n, k in (
@@ -157,10 +166,10 @@ def _scores(rng: np.random.Generator, right: float, absent: bool) -> dict[str, A
             {
                 "from_px": low,
                 "to_px": high,
-                "pixels": 0 if low == 17 else 1000 * low,
-                "accuracy": None if low == 17 else accuracy - 0.2 + 0.02 * low,
+                "pixels": 0 if low == 16 else 1000 * (low + 1),
+                "accuracy": None if low == 16 else accuracy - 0.2 + 0.02 * low,
             }
-            for low, high in ((1, 1), (2, 2), (3, 4), (5, 8), (9, 16), (17, None))
+            for low, high in ((0, 1), (1, 2), (2, 4), (4, 8), (8, 16), (16, None))
         ],
     }
 
@@ -183,26 +192,6 @@ def _calibration(rng: np.random.Generator, accuracy: float) -> dict[str, Any]:
     return {"ece": 0.1 * (1 - accuracy), "bins": bins}
 
 
-def make_rows(details: dict[Run, Detail]) -> list[dict[str, Any]]:
-    """Return the rows of table.json; of one seed a standard deviation is None."""
-    rows = []
-    for cell in dict.fromkeys(run.cell for run in details):
-        of_cell = {run.seed: detail for run, detail in details.items() if run.cell == cell}
-        row: dict[str, Any] = cell.identity() | {"seeds": list(of_cell)}
-        for score in ("final_val_miou", "best_val_miou", "final_val_accuracy", "train_seconds"):
-            row |= _mean_and_std(score, [detail[score] for detail in of_cell.values()])
-        for score in ("miou", "accuracy"):
-            values = [detail["test"][score] for detail in of_cell.values()]
-            row |= _mean_and_std(f"test_{score}", values)
-        rows.append(row)
-    return rows
-
-
-def _mean_and_std(score: str, values: Sequence[float]) -> dict[str, float | None]:
-    std = float(np.std(values, ddof=1)) if len(values) > 1 else None
-    return {score: float(np.mean(values)), f"{score}_std": std}
-
-
 def make_differences() -> list[dict[str, Any]]:
     def row(axis: str, compared: str, where: str, difference: float, half: float | None) -> Any:
         low, high = (None, None) if half is None else (difference - half, difference + half)
@@ -213,7 +202,7 @@ def make_differences() -> list[dict[str, Any]]:
             "axis": axis,
             "compared": compared,
             "where": where,
-            "pooled": where.startswith("mean"),
+            "pairs": 4 if where.startswith("mean") else 1,
             "difference": difference,
             "low": low,
             "high": high,

@@ -13,7 +13,7 @@ from partialseg.run import Cell
 
 @dataclass(frozen=True, kw_only=True)
 class DistanceBand:
-    """The pixels low..high px from a border, high included (None: and farther).
+    """The pixels more than low and up to high px from a border (None: and farther).
 
     accuracy, 0..1, is None without any pixel.
     """
@@ -25,10 +25,10 @@ class DistanceBand:
 
     @property
     def name(self) -> str:
-        """Its range as text: '1', '2–3', '≥ 17'."""
+        """Its range as text: '≤ 1', '1–2', '> 32'."""
         if self.high is None:
-            return f"≥ {self.low}"
-        return f"{self.low}" if self.low == self.high else f"{self.low}–{self.high}"
+            return f"> {self.low}"
+        return f"{self.low}–{self.high}" if self.low else f"≤ {self.high}"
 
 
 def draw_border_distance(

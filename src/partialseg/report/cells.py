@@ -1,21 +1,19 @@
-"""The runs of a page by cell, and what the cells are called."""
+"""The details of the runs of a page by cell."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from partialseg.run import Cell, Run
-from partialseg.run_name import architecture_name, percent
+from partialseg.results import RunResults
+from partialseg.run import Cell
+from partialseg.seeds import by_cell
 
 Detail = dict[str, Any]  # the content of the details file of a run
 CellDetails = Mapping[Cell, Sequence[Detail]]
 
 
-def by_cell(details: Mapping[Run, Detail]) -> dict[Cell, list[Detail]]:
-    """Return the details of the runs of each cell, in their order."""
-    cells: dict[Cell, list[Detail]] = {}
-    for run, detail in details.items():
-        cells.setdefault(run.cell, []).append(detail)
-    return cells
+def cell_details(results: Sequence[RunResults]) -> dict[Cell, list[Detail]]:
+    """Return the details of the runs of each cell, cells and runs in their order."""
+    return {cell: [item.detail for item in runs] for cell, runs in by_cell(results).items()}
 
 
 def of_split(cells: CellDetails, split: str) -> dict[Cell, Sequence[Detail]]:
@@ -28,24 +26,14 @@ def at_fraction(cells: CellDetails, fraction: str) -> dict[Cell, Sequence[Detail
     return {cell: details for cell, details in cells.items() if cell.fraction == fraction}
 
 
-def cell_names(cells: Sequence[Cell]) -> dict[Cell, str]:
-    """Name cells that are shown together: 'UNet++ 10 %, tuned', and their split if they differ."""
-    splits, recipes = ({getattr(cell, axis) for cell in cells} for axis in ("split", "recipe"))
-    names = {}
-    for cell in cells:
-        parts = [f"{architecture_name(cell.architecture)} {percent(cell.label_fraction)}"]
-        parts += [cell.recipe] if len(recipes) > 1 else []
-        parts += [f"split {cell.split}"] if len(splits) > 1 else []
-        names[cell] = ", ".join(parts)
-    return names
-
-
-def best_run(details: Mapping[Run, Detail]) -> Run:
+def best_run(results: Sequence[RunResults]) -> RunResults:
     """Return the run of the first split that has the highest validation mIoU.
 
     By validation, as the test split is to judge the choice; and of one split, as other splits
     have other validation patches, easier ones where they leak.
     """
-    first = next(iter(details)).cell.split
-    runs = [run for run in details if run.cell.split == first]
-    return max(runs, key=lambda run: details[run]["val"]["miou"])
+    first = results[0].run.cell.split
+    return max(
+        (item for item in results if item.run.cell.split == first),
+        key=lambda item: item.detail["val"]["miou"],
+    )

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from partialseg.report.cells import CellDetails, Detail, cell_names
+from partialseg.report.cells import CellDetails, Detail
 from partialseg.report.tables import Entry, Table, number, over_seeds, text
 from partialseg.run import Cell
+from partialseg.run_name import cell_names
 
 Scores = Callable[[Detail], dict[str, float | None]]
 
@@ -12,7 +13,7 @@ Scores = Callable[[Detail], dict[str, float | None]]
 def iou_table(cells: CellDetails, class_names: Sequence[str]) -> Table:
     """Return the IoU of each class."""
     return _class_table(
-        "IoU of the classes (test): mean ± sample standard deviation over the seeds",
+        "IoU of the classes (test)",
         cells,
         class_names,
         lambda detail: {**detail["test"]["iou"], "Mean": detail["test"]["miou"]},
@@ -55,7 +56,7 @@ def objects_table(cells: CellDetails) -> Table | None:
     unit = {"m2": "m²"}.get(objects["unit"], objects["unit"])
     return _table(
         f"Share of the objects of class {objects['class']} that is found (test): "
-        f"more than {objects['overlap']:.0%} of it predicted, by area",
+        f"at least {100 * objects['overlap']:g} % of it predicted, by area",
         [
             _area(band["from"], band["to"], unit) + f" (n = {band['objects']})"
             for band in objects["areas"]
@@ -71,7 +72,7 @@ def objects_table(cells: CellDetails) -> Table | None:
 def calibration_table(cells: CellDetails) -> Table:
     """Return the calibration error and the loss."""
     return _table(
-        "Calibration (test): mean ± sample standard deviation over the seeds",
+        "Calibration (test)",
         ["Expected calibration error", "Cross-entropy", "Accuracy"],
         cells,
         lambda details: [
@@ -87,7 +88,7 @@ def orthophoto_table(cells: CellDetails) -> Table:
     names = cell_names(list(cells))
     patches = {name: item["patches"] for name, item in _first(cells)["test"]["orthophotos"].items()}
     return Table(
-        caption="mIoU of the orthophotos (test): mean ± sample standard deviation over the seeds",
+        caption="mIoU of the orthophotos (test)",
         headings=["Orthophoto", "Patches", *names.values()],
         rows=[
             [

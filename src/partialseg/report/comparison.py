@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from partialseg.report.cells import CellDetails, Detail, cell_names
+from partialseg.report.cells import CellDetails, Detail
 from partialseg.report.tables import (
     NONE,
     Entry,
@@ -19,7 +19,7 @@ from partialseg.report.tables import (
     text,
 )
 from partialseg.run import AXES, Cell
-from partialseg.run_name import architecture_name, percent
+from partialseg.run_name import architecture_name, cell_names, percent
 
 Row = Mapping[str, Any]
 CELL_HEADINGS = ("Split", "Labels", "Architecture", "Recipe")
@@ -31,7 +31,7 @@ SCORES = {
     "final_val_accuracy": "Final val accuracy",
 }
 ROW_KEYS = {*AXES, "label_fraction", "seeds", *SCORES, *(f"{s}_std" for s in SCORES)} - {"fraction"}
-DIFFERENCE_KEYS = {"axis", "compared", "where", "pooled", "difference", "low", "high", "verdict"}
+DIFFERENCE_KEYS = {"axis", "compared", "where", "difference", "low", "high", "verdict"}
 
 
 def read_rows(file: Path, keys: set[str]) -> list[Row]:
@@ -58,7 +58,7 @@ def comparison_table(rows: Sequence[Row], majority_class: str, majority_miou: fl
     headings = [*CELL_HEADINGS, *SCORES.values()]
     trivial = {"Architecture": text(f"all {majority_class}"), "Test mIoU": number(majority_miou)}
     return Table(
-        caption="Scores of the cells: mean ± sample standard deviation over the seeds",
+        caption="Scores of the cells",
         headings=headings,
         rows=[
             [
@@ -111,7 +111,7 @@ def leakage_table(cells: CellDetails) -> Table | None:
                 ]
             )
     return Table(
-        caption="Test mIoU by split: mean ± sample standard deviation over the seeds",
+        caption="Test mIoU by split",
         headings=[
             *CELL_HEADINGS[1:],
             *splits,
@@ -125,7 +125,7 @@ def cost_table(cells: CellDetails) -> Table:
     """Return what the training of each cell costs, and what its network weighs."""
     names = cell_names(list(cells))
     return Table(
-        caption="Cost: mean ± sample standard deviation over the seeds",
+        caption="Cost of training and prediction",
         headings=[
             *("Cell", "Training time (s)", "Epochs", "Parameters (M)", "GFLOP a patch"),
             *("Peak memory (MiB)", "Compute"),

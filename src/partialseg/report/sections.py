@@ -3,32 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from partialseg.contact_sheet import NO_TRUTH_COLOUR
-from partialseg.figures.border_distance import border_distance_figure
 from partialseg.figures.budget import budget_figure
 from partialseg.figures.maps import WRONG
-from partialseg.figures.reliability import reliability_figure
 from partialseg.patches import PatchStore
 from partialseg.report.cells import (
     CellDetails,
-    Detail,
     at_fraction,
     best_run,
-    by_cell,
-    cell_names,
+    cell_details,
     of_split,
-)
-from partialseg.report.class_tables import (
-    boundary_f1_table,
-    boundary_iou_table,
-    calibration_table,
-    iou_table,
-    objects_table,
-    orthophoto_table,
 )
 from partialseg.report.comparison import (
     Row,
@@ -41,36 +27,40 @@ from partialseg.report.data_table import data_table
 from partialseg.report.examples import examples
 from partialseg.report.page import Section, chart
 from partialseg.report.pictures import css_colour
-from partialseg.report.pooled import distance_bands, miou_score, reliability
+from partialseg.report.pooled import miou_score
 from partialseg.report.provenance import TrackedOutput, provenance_tables
-from partialseg.report.summary import summary_facts
-from partialseg.run import Run
-from partialseg.run_name import percent
+from partialseg.report.quality_sections import (
+    borders_section,
+    calibration_section,
+    classes_section,
+    orthophotos_section,
+)
+from partialseg.report.summary import spread_note, summary_facts
+from partialseg.results import RunResults
+from partialseg.run_name import cell_names
 
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
     """What the page is about.
 
-    stores are the patches by split; rows and differences those of the comparison; predictions the
-    class ids (H, W) of the example patches of best_run(details), by name; headline is the label
-    fraction of what is not shown for all.
+    stores are the patches by split; rows and differences those of the comparison; headline is the
+    label fraction of what is not shown for all.
     """
 
     dataset: str
     headline: str
     stores: Mapping[str, PatchStore]
-    details: Mapping[Run, Detail]
+    results: Sequence[RunResults]
     rows: Sequence[Row]
     differences: Sequence[Row]
-    predictions: Mapping[str, NDArray[np.uint8]]
     parameters: str
     outputs: Sequence[TrackedOutput]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """The figures of the comparison that other pages show too; differences may have none."""
+    """The figures of the comparison that are drawn elsewhere too; differences may have none."""
 
     curves: Figure
     confusions: Figure
@@ -79,7 +69,8 @@ class Figures:
 
 def page_sections(experiment: Experiment, figures: Figures) -> list[Section]:
     """Return the sections of the page; all but scores, splits and cost are of the first split."""
-    cells = by_cell(experiment.details)
+    [item.detail for item in experiment.results]
+    cells = cell_details(experiment.results)
     first = next(iter(experiment.stores))
     main = of_split(cells, first)
     shown = at_fraction(main, experiment.headline)
@@ -90,16 +81,18 @@ def page_sections(experiment: Experiment, figures: Figures) -> list[Section]:
         _differences(experiment, figures),
         _curves(figures),
         _splits(cells),
-        _classes(main, class_names, figures, experiment.headline),
-        _borders(main, shown, class_names, experiment.headline),
-        _calibration(main, shown, experiment.headline),
-        _orthophotos(shown, experiment.headline),
+        classes_section(main, class_names, figures.confusions, experiment.headline),
+        borders_section(main, shown, class_names, experiment.headline),
+        calibration_section(main, shown, experiment.headline),
+        orthophotos_section(shown, experiment.headline),
         _examples(experiment),
         Section(anchor="cost", title="Cost", tables=[cost_table(cells)]),
         Section(
             anchor="provenance",
             title="Provenance",
-            tables=provenance_tables(list(experiment.details.values()), experiment.outputs),
+            tables=provenance_tables(
+                [item.detail for item in experiment.results], experiment.outputs
+            ),
             paragraphs=["The parameters of this experiment stand at the end."],
             code=experiment.parameters,
         ),
@@ -111,7 +104,8 @@ def _summary(experiment: Experiment) -> Section:
     return Section(
         anchor="summary",
         title="Summary",
-        facts=summary_facts(experiment.dataset, experiment.details, experiment.differences),
+        paragraphs=[spread_note(len({item.run.seed for item in experiment.results}))],
+        facts=summary_facts(experiment.dataset, experiment.results, experiment.differences),
         tables=[data_table(experiment.stores)],
     )
 
@@ -139,12 +133,11 @@ def _scores(experiment: Experiment, main: CellDetails) -> Section:
 
 
 def _differences(experiment: Experiment, figures: Figures) -> Section | None:
-    if not experiment.differences or figures.differences is None:
+    if not experiment.differences:
         return None
-    return Section(
-        anchor="differences",
-        title="Differences",
-        charts=[
+    charts = []
+    if figures.differences is not None:
+        charts.append(
             chart(
                 "differences",
                 figures.differences,
@@ -152,7 +145,11 @@ def _differences(experiment: Experiment, figures: Figures) -> Section | None:
                 "are in the table below.",
                 caption="Differences of test mIoU with 95 % confidence intervals.",
             )
-        ],
+        )
+    return Section(
+        anchor="differences",
+        title="Differences",
+        charts=charts,
         tables=[differences_table(experiment.differences)],
     )
 
@@ -189,94 +186,21 @@ def _splits(cells: CellDetails) -> Section | None:
     )
 
 
-def _classes(
-    main: CellDetails, class_names: Sequence[str], figures: Figures, headline: str
-) -> Section:
-    return Section(
-        anchor="classes",
-        title="Classes",
-        charts=[
-            chart(
-                "confusions",
-                figures.confusions,
-                alt="Confusion matrices of the test split, in percent of the truth.",
-                caption=f"Confusions on the test split at {percent(float(headline))} labels.",
-            )
-        ],
-        tables=[iou_table(main, class_names)],
-    )
-
-
-def _borders(
-    main: CellDetails, shown: CellDetails, class_names: Sequence[str], headline: str
-) -> Section:
-    bands = {cell: distance_bands(details) for cell, details in shown.items()}
-    objects = objects_table(main)
-    return Section(
-        anchor="borders",
-        title="Borders and small objects",
-        charts=[
-            chart(
-                "border-distance",
-                border_distance_figure(bands, cell_names(list(shown))),
-                alt="Accuracy of the pixels over their distance to the next border of classes.",
-                caption="Accuracy over the distance to a border (test), at "
-                f"{percent(float(headline))} labels, all seeds together.",
-            )
-        ],
-        tables=[
-            boundary_iou_table(main, class_names),
-            boundary_f1_table(main),
-            *([objects] if objects else []),
-        ],
-    )
-
-
-def _calibration(main: CellDetails, shown: CellDetails, headline: str) -> Section:
-    names = cell_names(list(shown))
-    diagrams = {names[cell]: reliability(details) for cell, details in shown.items()}
-    return Section(
-        anchor="calibration",
-        title="Calibration",
-        charts=[
-            chart(
-                "reliability",
-                reliability_figure(diagrams),
-                alt="Accuracy over confidence of the test pixels, a diagram a cell; the "
-                "calibration errors are in the table below.",
-                caption=f"Reliability (test) at {percent(float(headline))} labels, all seeds "
-                "together. Below the dashed line a network is surer than it is right; grey bars "
-                "are the share of the pixels.",
-            )
-        ],
-        tables=[calibration_table(main)],
-    )
-
-
-def _orthophotos(shown: CellDetails, headline: str) -> Section:
-    return Section(
-        anchor="orthophotos",
-        title="Orthophotos",
-        paragraphs=[f"At {percent(float(headline))} labels."],
-        tables=[orthophoto_table(shown)],
-    )
-
-
 def _examples(experiment: Experiment) -> Section | None:
-    best = best_run(experiment.details)
-    store = experiment.stores[best.cell.split]
-    found = examples(store, experiment.details[best], experiment.predictions)
+    best = best_run(experiment.results)
+    store = experiment.stores[best.run.cell.split]
+    found = examples(store, best.detail, best.predictions)
     if not found:
         return None
     colours = [*store.summary.palette, WRONG, NO_TRUTH_COLOUR]
     names = [*store.summary.class_names, "wrong", "no truth"]
-    name = cell_names(list(by_cell(experiment.details)))[best.cell]
+    name = cell_names([item.run.cell for item in experiment.results])[best.run.cell]
     return Section(
         anchor="examples",
         title="Best and worst test patches",
         paragraphs=[
-            f"Of the run of the highest validation mIoU: {name}, seed {best.seed}. Best and worst "
-            "are by the IoU of the class on the patch."
+            f"Of the run of the highest validation mIoU: {name}, seed {best.run.seed}. Best and "
+            "worst are by the IoU of the class on the patch."
         ],
         examples=found,
         legend=[(n, css_colour(colour)) for n, colour in zip(names, colours, strict=True)],

@@ -1,24 +1,25 @@
 """The facts at the top of the page."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from partialseg.report.cells import Detail, best_run, by_cell, cell_names
+from partialseg.report.cells import best_run, cell_details
 from partialseg.report.comparison import Row
 from partialseg.report.tables import over_seeds
-from partialseg.run import Run
-from partialseg.run_name import architecture_name, percent
+from partialseg.results import RunResults
+from partialseg.run_name import architecture_name, cell_names, percent
 
 
 def summary_facts(
-    dataset: str, details: Mapping[Run, Detail], differences: Sequence[Row]
+    dataset: str, results: Sequence[RunResults], differences: Sequence[Row]
 ) -> list[tuple[str, str]]:
     """Return what was compared and what came out, as names and texts."""
-    cells = by_cell(details)
-    best = best_run(details)
-    name, runs = cell_names(list(cells))[best.cell], cells[best.cell]
-    test = details[best]["test"]
+    cells = cell_details(results)
+    best = best_run(results)
+    name, runs = cell_names(list(cells))[best.run.cell], cells[best.run.cell]
+    test = best.detail["test"]
     miou = over_seeds(detail["test"]["miou"] for detail in runs)
     accuracy = over_seeds(detail["test"]["accuracy"] for detail in runs)
+    seeds = "seed" if len(runs) == 1 else "seeds"
     fractions = sorted({cell.label_fraction for cell in cells})
     facts = [
         ("Data set", dataset),
@@ -26,8 +27,8 @@ def summary_facts(
         ("Label budgets", ", ".join(percent(fraction) for fraction in fractions)),
         ("Architectures", _listed(architecture_name(cell.architecture) for cell in cells)),
         ("Recipes", _listed(cell.recipe for cell in cells)),
-        ("Seeds", _listed(str(run.seed) for run in details)),
-        ("Trainings", f"{len(details)} ({len(cells)} cells × {len(runs)} seeds)"),
+        ("Seeds", _listed(str(item.run.seed) for item in results)),
+        ("Trainings", f"{len(results)} ({len(cells)} cells × {len(runs)} {seeds})"),
         (
             "Best cell",
             f"{name}, by the highest validation mIoU of a run: test mIoU {miou.text}, accuracy "
@@ -45,6 +46,13 @@ def summary_facts(
             )
         )
     return facts
+
+
+def spread_note(seeds: int) -> str:
+    """Return what the tables say of the spread over so many seeds."""
+    if seeds == 1:
+        return "One seed: the tables hold single values, without a spread over seeds."
+    return f"Scores are mean ± sample standard deviation over the {seeds} seeds."
 
 
 def _listed(names: Iterable[str]) -> str:
