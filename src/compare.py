@@ -18,6 +18,7 @@ from partialseg.curves import CURVES
 from partialseg.difference_table import write_differences
 from partialseg.figures.confusion import draw_confusions
 from partialseg.figures.curves import draw_curves
+from partialseg.figures.differences import draw_differences
 from partialseg.figures.maps import PanelRow
 from partialseg.figures.miou import CellScore, draw_miou
 from partialseg.figures.panel import draw_panel
@@ -81,7 +82,9 @@ def draw_comparison(
     majority_class, majority_miou = majority["majority_class"], majority["majority_miou"]
     class_names = store.summary.class_names
     write_table(table_rows(dataset, results), (majority_class, majority_miou), folder)
-    write_differences(differences(scored_cells(results)), folder)
+    found = differences(scored_cells(results))
+    write_differences(found, folder)
+    draw_differences(found, folder / "differences.png")
     first_split = results[0].run.cell.split
     draw_curves([item for item in curves if item.cell.split == first_split], folder / "curves.png")
     draw_miou(

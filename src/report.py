@@ -8,6 +8,7 @@ from partialseg.cell_curves import mean_curves, read_curves
 from partialseg.command import run
 from partialseg.figures.confusion import confusions_figure
 from partialseg.figures.curves import curves_figure
+from partialseg.figures.differences import differences_figure
 from partialseg.listing import load_listed_runs
 from partialseg.patches import PatchStore
 from partialseg.report.cells import at_fraction, cell_details, of_split
@@ -19,7 +20,9 @@ from partialseg.report.sections import Experiment, Figures, page_sections
 from partialseg.results import read_results, run_files
 from partialseg.run import Run
 from partialseg.run_name import cell_names
+from partialseg.scored_cell import scored_cells
 from partialseg.seeds import by_cell
+from partialseg.significance import differences
 
 
 def report(experiment: Experiment, runs: Path, out: Path) -> None:
@@ -42,7 +45,7 @@ def report(experiment: Experiment, runs: Path, out: Path) -> None:
         confusions=confusions_figure(
             {names[cell]: confusion(details) for cell, details in shown.items()}, class_names
         ),
-        differences=None,
+        differences=differences_figure(differences(scored_cells(experiment.results))),
     )
     title = f"Land cover from partly labelled orthophotos: {experiment.dataset}"
     write_page(title, page_sections(experiment, figures), out)

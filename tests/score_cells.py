@@ -31,7 +31,7 @@ def make_results(run: Run, confusions: dict[str, Sequence[Sequence[int]]]) -> Ru
     return RunResults(
         run=run,
         detail={"test": {"orthophotos": orthophotos}},
-        panel=np.zeros((0, 1, 1), np.uint8),
+        predictions={},
     )
 
 

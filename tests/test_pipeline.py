@@ -122,6 +122,7 @@ STAGES = [
     ),
     "compare@sample",
     "publish@sample",
+    "report@sample",
 ]
 
 

@@ -19,7 +19,6 @@ from partialseg.interval import CONFIDENCE, half_width, pseudovalues
 from partialseg.run import AXES, Cell
 from partialseg.scored_cell import ScoredCell
 
-
 Interval = tuple[float, float]
 
 
