@@ -109,7 +109,8 @@ def verdict(difference: Difference) -> str:
         return f"no interval: {difference.reason}"
     if not difference.distinguishable:
         return "not distinguishable"
-    return "higher" if difference.difference > 0 else "lower"
+    told = "higher" if difference.difference > 0 else "lower"
+    return told if difference.seeds > 1 else f"{told}, with this seed"
 
 
 def footnote(found: Sequence[Difference]) -> str:
