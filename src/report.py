@@ -8,6 +8,7 @@ from partialseg.cell_curves import mean_curves, read_curves
 from partialseg.command import run
 from partialseg.figures.confusion import confusions_figure
 from partialseg.figures.curves import curves_figure
+from partialseg.figures.differences import differences_figure
 from partialseg.figures.svg import svg_text
 from partialseg.listing import load_listed_runs
 from partialseg.patches import PatchStore
@@ -20,7 +21,9 @@ from partialseg.report.sections import Experiment, Figures, page_sections
 from partialseg.results import read_results, run_files
 from partialseg.run import Run
 from partialseg.run_name import cell_names
+from partialseg.scored_cell import scored_cells
 from partialseg.seeds import by_cell
+from partialseg.significance import differences
 
 
 def report(experiment: Experiment, runs: Path, out: Path) -> None:
@@ -43,7 +46,9 @@ def report(experiment: Experiment, runs: Path, out: Path) -> None:
     figures = Figures(
         curves=svg_text(curves_figure(curves), "curves"),
         confusions=svg_text(confusions_figure(confusions, class_names), "confusions"),
-        differences=None,
+        differences=svg_text(
+            differences_figure(differences(scored_cells(experiment.results))), "differences"
+        ),
     )
     title = f"Land cover from partly labelled orthophotos: {experiment.dataset}"
     write_page(title, page_sections(experiment, figures), out)

@@ -34,9 +34,7 @@ SIMULATED = {
     ),
 }
 # sRGB's primaries, IEC 61966-2-1.
-XYZ = np.array(
-    [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
-)
+XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 
 
 def lab(colours: Sequence[Colour], vision: str) -> NDArray[np.float64]:

@@ -12,10 +12,11 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from partialseg.figures.curves import CURVES, RunCurves
+from partialseg.cell_curves import CellCurves
+from partialseg.figures.curves import CURVES
 from partialseg.figures.maps import PanelRow
-from partialseg.figures.miou import RunScore
-from partialseg.run import Run
+from partialseg.figures.miou import CellScore
+from partialseg.run import Cell
 from partialseg.truth import Colour
 
 NAN = math.nan
@@ -32,33 +33,46 @@ PALETTE: tuple[Colour, ...] = (
 WHITE = (255, 255, 255)
 
 
-def make_runs(
+def make_cells(
     fractions: Sequence[float],
     recipes: Sequence[str] = RECIPES[:1],
     architectures: Sequence[str] = ARCHITECTURES,
-) -> list[Run]:
+    splits: Sequence[str] = ("main",),
+) -> list[Cell]:
     return [
-        Run(architecture=architecture, fraction=str(fraction), recipe=recipe)
-        for fraction, architecture, recipe in itertools.product(fractions, architectures, recipes)
-    ]
-
-
-def make_curves(runs: Sequence[Run], epochs: int) -> list[RunCurves]:
-    rng = np.random.default_rng(3)
-    return [
-        RunCurves(
-            run=run,
-            epochs=list(range(1, epochs + 1)),
-            values={name: rng.uniform(0.3, 0.9, epochs).tolist() for name, _, _ in CURVES},
+        Cell(split=split, architecture=architecture, fraction=str(fraction), recipe=recipe)
+        for split, fraction, architecture, recipe in itertools.product(
+            splits, fractions, architectures, recipes
         )
-        for run in runs
     ]
 
 
-def make_scores(runs: Sequence[Run], test: float = 0.6) -> list[RunScore]:
+def make_curves(cells: Sequence[Cell], epochs: int, deviation: float = 0.0) -> list[CellCurves]:
+    """Return curves whose deviation over the seeds grows by the given one each epoch."""
+    rng = np.random.default_rng(3)
+    names = [name for name, _, _ in CURVES]
     return [
-        RunScore(run=run, val_miou=test + 0.011 * place + 0.02, test_miou=test + 0.011 * place)
-        for place, run in enumerate(runs)
+        CellCurves(
+            cell=cell,
+            epochs=list(range(1, epochs + 1)),
+            values={name: rng.uniform(0.3, 0.9, epochs).tolist() for name in names},
+            deviations={name: [deviation * (1 + n) for n in range(epochs)] for name in names},
+        )
+        for cell in cells
+    ]
+
+
+def make_scores(
+    cells: Sequence[Cell], test: float = 0.6, deviation: float | None = None
+) -> list[CellScore]:
+    return [
+        CellScore(
+            cell=cell,
+            val_miou=test + 0.011 * place + 0.02,
+            test_miou=test + 0.011 * place,
+            test_deviation=deviation,
+        )
+        for place, cell in enumerate(cells)
     ]
 
 

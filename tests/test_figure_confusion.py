@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
-from drawings import ARCHITECTURES, NAMES, NAN, RECIPES, extent, make_matrices, make_runs
+from drawings import ARCHITECTURES, NAMES, NAN, RECIPES, extent, make_cells, make_matrices
 from partialseg.figures.confusion import confusions_figure
-from partialseg.run_name import run_names
+from partialseg.run_name import cell_names
 
 
 def shares(axes: Axes) -> NDArray[np.float64]:
@@ -80,7 +80,7 @@ def test_long_class_names_stay_inside() -> None:
 
 @pytest.mark.parametrize("recipes", [RECIPES, (*RECIPES, "third")])
 def test_names_with_recipes_never_meet(recipes: tuple[str, ...]) -> None:
-    names = run_names(make_runs([0.125], recipes))
+    names = cell_names(make_cells([0.125], recipes))
     matrices = dict(zip(names.values(), make_matrices(len(names), 5).values(), strict=True))
     figure = confusions_figure(matrices, NAMES)
     figure.draw_without_rendering()

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 
-from drawings import NAN, RECIPES, extent, legend_of, legend_texts, make_curves, make_runs, points
-from partialseg.figures.curves import MARKED_EPOCHS, RunCurves, curves_figure
+from drawings import NAN, RECIPES, extent, legend_of, legend_texts, make_cells, make_curves, points
+from partialseg.cell_curves import CellCurves
+from partialseg.figures.curves import MARKED_EPOCHS, curves_figure
 
 COLUMN = ("train/loss", "val/loss", "val/miou", "val/accuracy")
 
 
-def test_the_panels_of_one_recipe_show_all_runs_with_their_data() -> None:
-    curves = make_curves(make_runs([0.1, 0.15]), 12)
+def test_the_panels_of_one_recipe_show_all_cells_with_their_data() -> None:
+    curves = make_curves(make_cells([0.1, 0.15]), 12)
     figure = curves_figure(curves)
     titles = [axes.get_title("left") for axes in figure.axes]
     assert titles == ["Training loss", "Validation loss", "Validation mIoU", "Validation accuracy"]
@@ -29,8 +31,8 @@ def test_the_panels_of_one_recipe_show_all_runs_with_their_data() -> None:
 
 
 def test_several_recipes_have_a_column_each_on_common_scales() -> None:
-    runs = make_runs([0.1, 0.15], RECIPES)
-    curves = [*make_curves(runs[:-1], 12), *make_curves(runs[-1:], 30)]
+    cells = make_cells([0.1, 0.15], RECIPES)
+    curves = [*make_curves(cells[:-1], 12), *make_curves(cells[-1:], 30)]
     figure = curves_figure(curves)
     left, right = figure.axes[0::2], figure.axes[1::2]
     assert [axes.get_title("left") for axes in figure.axes] == [*RECIPES, *[""] * 6]
@@ -39,7 +41,7 @@ def test_several_recipes_have_a_column_each_on_common_scales() -> None:
     ]
     assert [axes.get_xlabel() for axes in figure.axes] == [*[""] * 6, "epoch", "epoch"]
     for column, recipe in zip((left, right), RECIPES, strict=True):
-        of_recipe = [item for item in curves if item.run.recipe == recipe]
+        of_recipe = [item for item in curves if item.cell.recipe == recipe]
         assert len(of_recipe) == 4
         for axes, curve in zip(column, COLUMN, strict=True):
             for line, item in zip(axes.get_lines(), of_recipe, strict=True):
@@ -48,8 +50,8 @@ def test_several_recipes_have_a_column_each_on_common_scales() -> None:
     assert left[0].get_xlim()[1] < 15 and right[0].get_xlim()[1] > 30
 
 
-def test_twelve_runs_have_a_legend_of_six_lines_drawn_alike_in_both_columns() -> None:
-    figure = curves_figure(make_curves(make_runs([0.05, 0.1, 0.15], RECIPES), 3))
+def test_twelve_cells_have_a_legend_of_six_lines_drawn_alike_in_both_columns() -> None:
+    figure = curves_figure(make_curves(make_cells([0.05, 0.1, 0.15], RECIPES), 3))
     assert legend_texts(figure) == [
         *("UNet 5 %", "UNet++ 5 %", "UNet 10 %", "UNet++ 10 %", "UNet 15 %", "UNet++ 15 %")
     ]
@@ -63,7 +65,7 @@ def test_twelve_runs_have_a_legend_of_six_lines_drawn_alike_in_both_columns() ->
 
 @pytest.mark.parametrize("recipes", [RECIPES, (*RECIPES, "third"), list("abcde")])
 def test_the_headings_of_recipes_never_meet(recipes: Sequence[str]) -> None:
-    figure = curves_figure(make_curves(make_runs([0.1], recipes), 3))
+    figure = curves_figure(make_curves(make_cells([0.1], recipes), 3))
     figure.draw_without_rendering()
     heads = [extent(figure, axes._left_title) for axes in figure.axes[: len(recipes)]]  # type: ignore[attr-defined]
     assert not any(one.overlaps(other) for one, other in itertools.combinations(heads, 2))
@@ -72,13 +74,13 @@ def test_the_headings_of_recipes_never_meet(recipes: Sequence[str]) -> None:
 
 
 def test_colour_is_the_architecture_and_line_style_the_fraction() -> None:
-    runs = make_runs([0.05, 0.1, 0.15])
-    for axes in curves_figure(make_curves(runs, 3)).axes:
+    cells = make_cells([0.05, 0.1, 0.15])
+    for axes in curves_figure(make_curves(cells, 3)).axes:
         lines = axes.get_lines()
-        for one, other in itertools.combinations(range(len(runs)), 2):
-            same = runs[one].architecture == runs[other].architecture
+        for one, other in itertools.combinations(range(len(cells)), 2):
+            same = cells[one].architecture == cells[other].architecture
             assert (lines[one].get_color() == lines[other].get_color()) is same
-            same = runs[one].fraction == runs[other].fraction
+            same = cells[one].fraction == cells[other].fraction
             assert (dashes(lines[one]) == dashes(lines[other])) is same
             assert (lines[one].get_marker() == lines[other].get_marker()) is same
         assert lines[-1].get_linestyle() == "-"  # most labels
@@ -90,12 +92,12 @@ def dashes(line: Line2D) -> object:
 
 def test_colours_and_styles_start_again_when_they_run_out() -> None:
     fractions, names = [step / 20 for step in range(1, 10)], [f"net{i}" for i in range(9)]
-    runs = make_runs(fractions, ["tuned"], names)
-    assert len(curves_figure(make_curves(runs, 2)).axes[0].get_lines()) == 81
+    cells = make_cells(fractions, ["tuned"], names)
+    assert len(curves_figure(make_curves(cells, 2)).axes[0].get_lines()) == 81
 
 
 def test_legend_has_a_line_an_architecture_and_a_column_a_fraction() -> None:
-    figure = curves_figure(make_curves(make_runs([0.05, 0.1, 0.15]), 3))
+    figure = curves_figure(make_curves(make_cells([0.05, 0.1, 0.15]), 3))
     assert legend_texts(figure) == [
         *("UNet 5 %", "UNet++ 5 %"),
         *("UNet 10 %", "UNet++ 10 %"),
@@ -104,8 +106,8 @@ def test_legend_has_a_line_an_architecture_and_a_column_a_fraction() -> None:
     assert legend_of(figure)._ncols == 3  # type: ignore[attr-defined]
 
 
-def test_legend_shows_each_run_by_its_own_line() -> None:
-    figure = curves_figure(make_curves(make_runs([0.15, 0.1]), 3))
+def test_legend_shows_each_cell_by_its_own_line() -> None:
+    figure = curves_figure(make_curves(make_cells([0.15, 0.1]), 3))
     lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
     for handle, text in zip(
         legend_of(figure).get_lines(), legend_of(figure).get_texts(), strict=True
@@ -118,13 +120,13 @@ def test_legend_shows_each_run_by_its_own_line() -> None:
     ("epochs", "marked"), [(1, True), (MARKED_EPOCHS, True), (MARKED_EPOCHS + 1, False)]
 )
 def test_few_epochs_are_marked(epochs: int, marked: bool) -> None:
-    for line in curves_figure(make_curves(make_runs([0.1]), epochs)).axes[3].get_lines():
+    for line in curves_figure(make_curves(make_cells([0.1]), epochs)).axes[3].get_lines():
         assert (line.get_marker() not in ("", "None")) is marked
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 12, 100])
 def test_epochs_are_whole_numbers(epochs: int) -> None:
-    figure = curves_figure(make_curves(make_runs([0.1]), epochs))
+    figure = curves_figure(make_curves(make_cells([0.1]), epochs))
     figure.draw_without_rendering()
     low, high = figure.axes[2].get_xlim()
     ticks = [tick for tick in figure.axes[2].get_xticks() if low <= tick <= high]
@@ -132,17 +134,17 @@ def test_epochs_are_whole_numbers(epochs: int) -> None:
     assert all(tick == round(tick) for tick in ticks)
 
 
-def with_value(item: RunCurves, curve: str, epoch: int, value: float) -> RunCurves:
+def with_value(item: CellCurves, curve: str, epoch: int, value: float) -> CellCurves:
     values = {name: list(numbers) for name, numbers in item.values.items()}
     values[curve][epoch] = value
     return replace(item, values=values)
 
 
 def test_one_bad_epoch_does_not_flatten_the_losses() -> None:
-    runs = make_curves(make_runs([0.1]), 5)
-    assert [axes.get_yscale() for axes in curves_figure(runs).axes] == ["linear"] * 4
-    runs[0] = with_value(runs[0], "val/loss", 0, 40.0)
-    axes = curves_figure(runs).axes
+    curves = make_curves(make_cells([0.1]), 5)
+    assert [axes.get_yscale() for axes in curves_figure(curves).axes] == ["linear"] * 4
+    curves[0] = with_value(curves[0], "val/loss", 0, 40.0)
+    axes = curves_figure(curves).axes
     assert [panel.get_yscale() for panel in axes] == ["linear", "log", "linear", "linear"]
     assert "log" in axes[1].get_ylabel()
     assert "log" not in axes[0].get_ylabel()
@@ -151,7 +153,7 @@ def test_one_bad_epoch_does_not_flatten_the_losses() -> None:
 
 
 def test_a_bad_epoch_of_one_recipe_sets_the_scale_of_all() -> None:
-    curves = make_curves(make_runs([0.1], RECIPES), 5)
+    curves = make_curves(make_cells([0.1], RECIPES), 5)
     curves[0] = with_value(curves[0], "train/loss", 0, 40.0)
     axes = curves_figure(curves).axes
     assert [panel.get_yscale() for panel in axes] == ["log"] * 2 + ["linear"] * 6
@@ -160,7 +162,42 @@ def test_a_bad_epoch_of_one_recipe_sets_the_scale_of_all() -> None:
 
 @pytest.mark.parametrize("value", [0.0, NAN, math.inf])
 def test_a_loss_without_logarithm_is_drawn(value: float) -> None:
-    runs = [with_value(make_curves(make_runs([0.1]), 3)[0], "train/loss", 1, value)]
-    figure = curves_figure(runs)
+    curves = [with_value(make_curves(make_cells([0.1]), 3)[0], "train/loss", 1, value)]
+    figure = curves_figure(curves)
     figure.draw_without_rendering()
     assert figure.axes[0].get_yscale() == "linear"
+
+
+def test_a_band_is_a_deviation_on_either_side_of_the_mean() -> None:
+    first, second = make_curves(make_cells([0.1]), 3, 0.01)
+    still = replace(second, deviations=dict.fromkeys(COLUMN, [0.0] * 3))  # of one seed
+    for panel, curve in zip(curves_figure([first, still]).axes, COLUMN, strict=True):
+        (band,) = panel.collections
+        means = first.values[curve]
+        low = [mean - by for mean, by in zip(means, (0.01, 0.02, 0.03), strict=True)]
+        high = [mean + by for mean, by in zip(means, (0.01, 0.02, 0.03), strict=True)]
+        (outline,) = band.get_paths()
+        corners = {(float(x), round(float(y), 9)) for x, y in outline.vertices}
+        expected = zip([1, 2, 3] * 2, low + high, strict=True)
+        assert corners == {(float(x), round(y, 9)) for x, y in expected}
+        assert to_hex(band.get_facecolor()[0]) == panel.get_lines()[0].get_color().lower()
+        assert band.get_alpha() < 0.3
+
+
+def test_bands_stand_with_the_recipe_they_belong_to() -> None:
+    figure = curves_figure(make_curves(make_cells([0.1, 0.15], RECIPES), 4, 0.01))
+    assert [len(axes.collections) for axes in figure.axes] == [4] * 8
+    assert len(legend_texts(figure)) == 4  # bands are not in the legend
+
+
+def test_a_band_down_to_zero_leaves_the_scale_of_a_wide_loss_alone() -> None:
+    (curves, _) = make_curves(make_cells([0.1]), 3)
+    curves = with_value(curves, "val/loss", 0, 40.0)
+    curves.values["val/loss"][1:] = [1.0, 0.5]
+    curves.deviations["val/loss"][1:] = [1.5, 0.2]  # 1 - 1.5 has no logarithm
+    figure = curves_figure([curves])
+    figure.draw_without_rendering()
+    panel = figure.axes[1]
+    assert panel.get_yscale() == "log"
+    low, high = panel.get_ylim()
+    assert 0.1 < low < 0.3 and 40 < high < 100

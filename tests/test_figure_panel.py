@@ -17,14 +17,14 @@ from drawings import (
     extent,
     legend_of,
     legend_texts,
+    make_cells,
     make_row,
-    make_runs,
     with_truth,
 )
 from partialseg.figures.maps import UNLABELLED, WRONG, error_map, visible_map
 from partialseg.figures.page import WIDTH
 from partialseg.figures.panel import draw_panel, panel_figure
-from partialseg.run_name import run_names
+from partialseg.run_name import cell_names
 from partialseg.truth import NO_TRUTH
 
 
@@ -97,7 +97,7 @@ def test_panel_places(patches: int, runs: int) -> None:
 def test_names_of_runs_take_as_many_lines_as_they_need(
     recipes: Sequence[str], captions: list[str]
 ) -> None:
-    names = [*run_names(make_runs([0.1], recipes)).values()]
+    names = [*cell_names(make_cells([0.1], recipes)).values()]
     figure = panel_figure([make_row(runs=names), make_row(runs=names)], NAMES, PALETTE)
     figure.draw_without_rendering()
     block = 3 + 2 * len(names)

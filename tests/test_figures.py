@@ -12,23 +12,23 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from code_of_stage import SRC
-from drawings import NAMES, PALETTE, make_curves, make_matrices, make_row, make_runs, make_scores
+from drawings import NAMES, PALETTE, make_cells, make_curves, make_matrices, make_row, make_scores
 from partialseg.figures.confusion import draw_confusions
 from partialseg.figures.curves import draw_curves
 from partialseg.figures.miou import draw_miou
 from partialseg.figures.page import new_figure, save_small
 from partialseg.figures.panel import draw_panel
 
-RUNS = make_runs([0.1])
+CELLS = make_cells([0.1])
 Draw = Callable[[Path], None]
 DRAWS: dict[str, tuple[Draw, Draw]] = {
     "curves": (
-        lambda file: draw_curves(make_curves(RUNS, 3), file),
-        lambda file: draw_curves(make_curves(RUNS, 4), file),
+        lambda file: draw_curves(make_curves(CELLS, 3), file),
+        lambda file: draw_curves(make_curves(CELLS, 4), file),
     ),
     "miou": (
-        lambda file: draw_miou(make_scores(RUNS), 0.117, "background", file),
-        lambda file: draw_miou(make_scores(RUNS, 0.5), 0.117, "background", file),
+        lambda file: draw_miou(make_scores(CELLS), 0.117, "background", file),
+        lambda file: draw_miou(make_scores(CELLS, 0.5), 0.117, "background", file),
     ),
     "confusions": (
         lambda file: draw_confusions(make_matrices(2, 3), NAMES[:3], file),

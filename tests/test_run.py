@@ -2,35 +2,74 @@
 
 import pytest
 
-from partialseg.run import Run
+from partialseg.run import AXES, Cell, Run, listed_runs
+
+
+def run_at(fraction: str = "0.1", seed: int = 42, **axes: str) -> Run:
+    named = {"split": "main", "architecture": "unet", "recipe": "tuned"} | axes
+    return Run(cell=Cell(fraction=fraction, **named), seed=seed)
 
 
 @pytest.mark.parametrize(
-    ("fraction", "folder", "number"),
+    ("fraction", "path", "number"),
     [
-        ("0.1", "unet-0.1-tuned", 0.1),
-        ("0.15", "unet-0.15-tuned", 0.15),
-        ("1", "unet-1-tuned", 1.0),  # as DVC writes `label_fraction: 1`
-        ("1e-05", "unet-1e-05-tuned", 0.00001),
+        ("0.1", "main/unet-0.1-tuned-42", 0.1),
+        ("0.15", "main/unet-0.15-tuned-42", 0.15),
+        ("1", "main/unet-1-tuned-42", 1.0),  # as DVC writes `label_fraction: 1`
+        ("1e-05", "main/unet-1e-05-tuned-42", 0.00001),
     ],
 )
-def test_the_folder_has_the_fraction_as_it_is_spelt(
-    fraction: str, folder: str, number: float
-) -> None:
-    run = Run(architecture="unet", fraction=fraction, recipe="tuned")
-    assert (run.folder, run.label_fraction) == (folder, number)
+def test_the_path_has_the_fraction_as_it_is_spelt(fraction: str, path: str, number: float) -> None:
+    run = run_at(fraction)
+    assert (run.path, run.cell.label_fraction) == (path, number)
+
+
+def test_the_path_has_every_axis() -> None:
+    run = run_at("0.5", 7, split="official", architecture="unetplusplus", recipe="reproduction")
+    assert run.path == "official/unetplusplus-0.5-reproduction-7"
 
 
 def test_the_identity_has_the_fraction_as_a_number() -> None:
-    run = Run(architecture="unetplusplus", fraction="0.10", recipe="reproduction")
-    assert [*run.identity().items()] == [
+    run = run_at("0.10", 7, architecture="unetplusplus", recipe="reproduction")
+    of_cell = [
+        ("split", "main"),
         ("label_fraction", 0.1),
         ("architecture", "unetplusplus"),
         ("recipe", "reproduction"),
     ]
+    assert [*run.cell.identity().items()] == of_cell
+    assert [*run.identity().items()] == [*of_cell, ("seed", 7)]
 
 
-def test_equal_axes_are_the_same_run() -> None:
-    runs = [Run(architecture="unet", fraction="0.1", recipe=name) for name in ("a", "a", "b")]
-    assert runs[0] == runs[1] != runs[2]
-    assert len(set(runs)) == 2
+def test_equal_axes_and_seeds_are_the_same_run() -> None:
+    runs = [run_at(), run_at(), run_at(seed=1), run_at(split="official"), run_at(recipe="a")]
+    assert runs[0] == runs[1]
+    assert len(set(runs)) == 4
+    assert len({run.cell for run in runs}) == 3
+
+
+def test_runs_are_listed_axis_by_axis_fractions_by_value_and_seeds_last() -> None:
+    listed = listed_runs(
+        ["official", "main"], ["0.1", "1e-3", "0.1"], ["unetplusplus", "unet"], ["b", "a"], [7, 1]
+    )
+    assert [run.path for run in listed[:9]] == [
+        *("official/unetplusplus-1e-3-b-7", "official/unetplusplus-1e-3-b-1"),
+        *("official/unetplusplus-1e-3-a-7", "official/unetplusplus-1e-3-a-1"),
+        *("official/unet-1e-3-b-7", "official/unet-1e-3-b-1"),
+        *("official/unet-1e-3-a-7", "official/unet-1e-3-a-1"),
+        "official/unetplusplus-0.1-b-7",
+    ]
+    assert [run.path.replace("main", "official", 1) for run in listed[16:]] == [
+        run.path for run in listed[:16]
+    ]
+    assert len(set(listed)) == 2 * 2 * 2 * 2 * 2
+
+
+def test_equal_fractions_that_are_spelt_differently_are_two() -> None:
+    """dvc.yaml makes a stage of each spelling."""
+    listed = listed_runs(["main"], ["0.10", "0.1"], ["unet"], ["a"], [1])
+    assert {run.path for run in listed} == {"main/unet-0.10-a-1", "main/unet-0.1-a-1"}
+
+
+def test_the_axes_are_those_of_a_cell_in_the_order_of_the_listing() -> None:
+    assert AXES == ("split", "fraction", "architecture", "recipe")

@@ -1,9 +1,9 @@
-"""Names of runs as people read them."""
+"""Names of cells as people read them."""
 
 import pytest
 
-from partialseg.run import Run
-from partialseg.run_name import architecture_name, percent, run_names
+from partialseg.run import Cell
+from partialseg.run_name import architecture_name, cell_names, percent
 
 
 @pytest.mark.parametrize(
@@ -32,18 +32,31 @@ def test_architecture_name(architecture: str, name: str) -> None:
     assert architecture_name(architecture) == name
 
 
-def run(architecture: str, fraction: str, recipe: str) -> Run:
-    return Run(architecture=architecture, fraction=fraction, recipe=recipe)
+def cell(architecture: str, fraction: str, recipe: str, split: str = "main") -> Cell:
+    return Cell(split=split, architecture=architecture, fraction=fraction, recipe=recipe)
 
 
 def test_the_recipe_is_named_where_there_are_several() -> None:
-    runs = [run("unet", "0.1", "tuned"), run("unetplusplus", "1e-3", "reproduction")]
-    assert run_names(runs) == {
-        runs[0]: "UNet 10 %, tuned",
-        runs[1]: "UNet++ 0.1 %, reproduction",
+    cells = [cell("unet", "0.1", "tuned"), cell("unetplusplus", "1e-3", "reproduction")]
+    assert cell_names(cells) == {
+        cells[0]: "UNet 10 %, tuned",
+        cells[1]: "UNet++ 0.1 %, reproduction",
     }
 
 
-def test_one_recipe_of_all_is_left_out() -> None:
-    runs = [run("unetplusplus", "0.10", "tuned"), run("my_net", "0.005", "tuned")]
-    assert [*run_names(runs).values()] == ["UNet++ 10 %", "my_net 0.5 %"]
+def test_the_split_is_named_where_there_are_several() -> None:
+    cells = [cell("unet", "0.1", "tuned"), cell("unet", "0.1", "tuned", "official")]
+    assert [*cell_names(cells).values()] == ["UNet 10 %, main", "UNet 10 %, official"]
+
+
+def test_the_split_is_named_last() -> None:
+    cells = [cell("unet", "0.1", "tuned"), cell("unetplusplus", "0.1", "plain", "official")]
+    assert [*cell_names(cells).values()] == [
+        "UNet 10 %, tuned, main",
+        "UNet++ 10 %, plain, official",
+    ]
+
+
+def test_one_recipe_and_split_of_all_are_left_out() -> None:
+    cells = [cell("unetplusplus", "0.10", "tuned"), cell("my_net", "0.005", "tuned")]
+    assert [*cell_names(cells).values()] == ["UNet++ 10 %", "my_net 0.5 %"]

@@ -35,12 +35,10 @@ class BorderDistance:
             far = cv2.distanceTransform((~edges).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         else:  # distanceTransform would return some large number
             far = np.full(edges.shape, np.inf, np.float32)
-        up_to = [(0, 0)]
-        for limit in LIMITS_PX[1:]:
-            near = far <= limit - 1
-            up_to.append((np.count_nonzero(near & known), np.count_nonzero(near & right)))
-        up_to.append((np.count_nonzero(known), np.count_nonzero(right)))
-        self._counts += np.diff(up_to, axis=0).T
+        for counts, pixels in zip(self._counts, (known, right), strict=True):
+            # One limit at a time: seven masks of a large block are a lot of memory.
+            up_to = [np.count_nonzero(pixels & (far <= limit - 1)) for limit in LIMITS_PX]
+            counts += np.diff([*up_to, np.count_nonzero(pixels)])
 
     def summary(self) -> list[dict[str, Any]]:
         """Return the pixels and the accuracy of each range, as the details have them."""

@@ -28,8 +28,7 @@ class Calibration:
         known = truth != IGNORE_INDEX
         largest, predicted = logits.softmax(dim=1).max(dim=1)
         confidence = largest[known]
-        # The inner limits alone: a rounded 1.0000001 is in the last bin.
-        inner = self._limits[1:-1].to(confidence)
+        inner = self._limits[1:-1].to(confidence)  # the outer bins take in 0 and 1
         place = torch.bucketize(confidence, inner)
         right = place[predicted[known] == truth[known]]
         self._pixels += torch.bincount(place, minlength=bins).cpu()

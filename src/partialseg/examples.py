@@ -29,11 +29,14 @@ def class_examples(
     examples = {}
     for index, name in enumerate(store.summary.class_names):
         scored = [
-            {"patch": patches[k].name, "iou": float(hits[k, index] / either[k, index])}
+            (hits[k, index] / either[k, index], patches[k].name)
             for k in np.flatnonzero(enough[:, index]).tolist()
         ]
-        scored.sort(key=lambda item: item["patch"])
-        best = sorted(scored, key=lambda item: -item["iou"])
-        rest = sorted(best[count:], key=lambda item: (item["iou"], item["patch"]))
-        examples[name] = {"best": best[:count], "worst": rest[:count]}
+        best = sorted(scored, key=lambda item: (-item[0], item[1]))
+        worst = sorted(best[count:])[:count]
+        examples[name] = {"best": _listed(best[:count]), "worst": _listed(worst)}
     return examples
+
+
+def _listed(scored: Sequence[tuple[float, str]]) -> list[dict[str, Any]]:
+    return [{"patch": name, "iou": float(iou)} for iou, name in scored]

@@ -74,7 +74,7 @@ def miou_figure(scores: Sequence[CellScore], majority_miou: float, majority_clas
     axes.set_xlabel("mIoU (mean IoU of the classes)", color=INK)
     dress(axes, "x")
     axes.tick_params(axis="y", length=0)
-    values = [majority_miou, *(v for score in scores for v in (score.val_miou, score.test_miou))]
+    values = [majority_miou, *(v for score in scores for v in (score.val_miou, _test_end(score)))]
     axes.set_xlim(0, 1.12 * max((value for value in values if value > 0), default=1))
     _draw_majority(axes, majority_miou, majority_class)
     _add_legend(figure)
@@ -104,9 +104,13 @@ def _draw_score(axes: Axes, place: float, score: CellScore, colour: Colour) -> N
     if score.test_deviation is not None:
         axes.errorbar(score.test_miou, bar, xerr=score.test_deviation, color=INK, capsize=3)
     axes.plot(score.val_miou, mark, "D", color=INK, markerfacecolor=colour, markersize=5)
-    end = score.test_miou + (score.test_deviation or 0)
-    _write_value(axes, bar, score.test_miou, "bold", end)
+    _write_value(axes, bar, score.test_miou, "bold", _test_end(score))
     _write_value(axes, mark, score.val_miou, "normal")
+
+
+def _test_end(score: CellScore) -> float:
+    """Return where what is drawn of the test score ends."""
+    return score.test_miou + (score.test_deviation or 0)
 
 
 def _write_value(

@@ -31,7 +31,10 @@ SCORES = {
     "final_val_accuracy": "Final val accuracy",
 }
 ROW_KEYS = {*AXES, "label_fraction", "seeds", *SCORES, *(f"{s}_std" for s in SCORES)} - {"fraction"}
-DIFFERENCE_KEYS = {"axis", "compared", "where", "difference", "low", "high", "verdict"}
+DIFFERENCE_KEYS = {
+    *("axis", "compared", "where", "difference", "low", "high"),
+    *("jackknife_low", "jackknife_high", "verdict"),
+}
 
 
 def read_rows(file: Path, keys: set[str]) -> list[Row]:
@@ -76,12 +79,13 @@ def differences_table(rows: Sequence[Row]) -> Table:
     """Return the differences of test mIoU with their intervals."""
     return Table(
         caption="Differences of test mIoU, with 95 % confidence intervals",
-        headings=["Axis", "Compared", "Where", "Difference", "95 % interval", "Verdict"],
+        headings=["Compared", "Where", "Difference", "Bootstrap", "Jackknife", "Verdict"],
         rows=[
             [
-                *(text(row[key]) for key in ("axis", "compared", "where")),
+                *(text(row[key]) for key in ("compared", "where")),
                 number(row["difference"], "+.3f"),
                 _interval(row["low"], row["high"]),
+                _interval(row["jackknife_low"], row["jackknife_high"]),
                 text(row["verdict"]),
             ]
             for row in rows

@@ -35,14 +35,14 @@ def summary_facts(
             f"{accuracy.text} (all {test['majority_class']}: mIoU {test['majority_miou']:.3f})",
         ),
     ]
-    intervals = [row for row in differences if row["low"] is not None and row["high"] is not None]
-    if intervals:
-        told_apart = sum(row["low"] > 0 or row["high"] < 0 for row in intervals)
+    judged = [row for row in differences if row["low"] is not None]
+    if judged:
+        told_apart = sum(row["verdict"].startswith(("higher", "lower")) for row in judged)
         facts.append(
             (
                 "Differences",
-                f"{told_apart} of {len(intervals)} intervals exclude 0; "
-                f"about {0.05 * len(intervals):.1f} would by chance",
+                f"{told_apart} of {len(judged)} are told from noise; "
+                f"about {0.05 * len(judged):.1f} would be by chance",
             )
         )
     return facts
