@@ -9,9 +9,10 @@ from partialseg.command import run
 from partialseg.figures.confusion import confusions_figure
 from partialseg.figures.curves import curves_figure
 from partialseg.figures.differences import differences_figure
+from partialseg.figures.svg import svg_text
 from partialseg.listing import load_listed_runs
 from partialseg.patches import PatchStore
-from partialseg.report.cells import at_fraction, cell_details, of_split
+from partialseg.report.cells import at_fraction, cell_details, check_details, of_split
 from partialseg.report.comparison import DIFFERENCE_KEYS, ROW_KEYS, read_rows
 from partialseg.report.page import write_page
 from partialseg.report.pooled import confusion
@@ -40,12 +41,14 @@ def report(experiment: Experiment, runs: Path, out: Path) -> None:
     names = cell_names(list(shown))
     class_names = experiment.stores[first].summary.class_names
     of_cells = by_cell([read_curves(runs, item.run) for item in experiment.results])
+    curves = [mean_curves(cell, of_cells[cell]) for cell in cells]
+    confusions = {names[cell]: confusion(details) for cell, details in shown.items()}
     figures = Figures(
-        curves=curves_figure([mean_curves(cell, of_cells[cell]) for cell in cells]),
-        confusions=confusions_figure(
-            {names[cell]: confusion(details) for cell, details in shown.items()}, class_names
+        curves=svg_text(curves_figure(curves), "curves"),
+        confusions=svg_text(confusions_figure(confusions, class_names), "confusions"),
+        differences=svg_text(
+            differences_figure(differences(scored_cells(experiment.results))), "differences"
         ),
-        differences=differences_figure(differences(scored_cells(experiment.results))),
     )
     title = f"Land cover from partly labelled orthophotos: {experiment.dataset}"
     write_page(title, page_sections(experiment, figures), out)
@@ -67,7 +70,7 @@ def read_experiment(
     The folder `data` holds source, and for each split its patches and labels.
 
     Raises:
-        ValueError: a file is missing, damaged or of another run.
+        ValueError: a file is missing, damaged, of another run or of an earlier version.
     """
     stores = {item.cell.split: data / item.cell.split / "patches" for item in listed}
     labels = [
@@ -75,11 +78,13 @@ def read_experiment(
     ]
     networks = [runs / item.path / "best.pt" for item in listed]
     outputs = dict.fromkeys([data / "source", *stores.values(), *labels, *networks])
+    results = [read_results(run_files(runs, metrics, item), item) for item in listed]
+    check_details(results)
     return Experiment(
         dataset=dataset,
         headline=headline,
         stores={split: PatchStore(folder) for split, folder in stores.items()},
-        results=[read_results(run_files(runs, metrics, item), item) for item in listed],
+        results=results,
         rows=read_rows(comparison / "table.json", ROW_KEYS),
         differences=read_rows(comparison / "differences.json", DIFFERENCE_KEYS),
         parameters=used_parameters(params, dataset),

@@ -10,6 +10,22 @@ from partialseg.seeds import by_cell
 Detail = dict[str, Any]  # the content of the details file of a run
 CellDetails = Mapping[Cell, Sequence[Detail]]
 
+SHOWN = {"gflop", "peak_memory_mib", "commit", "test_examples"}  # keys of the details ...
+SHOWN_OF_TEST = {"orthophotos", "boundary", "objects", "calibration", "border_distance"}
+
+
+def check_details(results: Sequence[RunResults]) -> None:
+    """Check that the details of runs have what the page shows.
+
+    Raises:
+        ValueError: they lack something, being of an earlier version.
+    """
+    for item in results:
+        missing = (SHOWN - item.detail.keys()) | (SHOWN_OF_TEST - item.detail["test"].keys())
+        if missing:
+            lacking = ", ".join(sorted(missing))
+            raise ValueError(f"details of the run {item.run.path}: lack {lacking}; evaluate again")
+
 
 def cell_details(results: Sequence[RunResults]) -> dict[Cell, list[Detail]]:
     """Return the details of the runs of each cell, cells and runs in their order."""

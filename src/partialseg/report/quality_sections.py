@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from matplotlib.figure import Figure
-
 from partialseg.figures.border_distance import border_distance_figure
 from partialseg.figures.reliability import reliability_figure
+from partialseg.figures.svg import svg_text
 from partialseg.report.cells import CellDetails
 from partialseg.report.class_tables import (
     boundary_f1_table,
@@ -21,7 +20,7 @@ from partialseg.run_name import cell_names, percent
 
 
 def classes_section(
-    main: CellDetails, class_names: Sequence[str], confusions: Figure, headline: str
+    main: CellDetails, class_names: Sequence[str], confusions: str, headline: str
 ) -> Section:
     """Return the section of confusions and IoU of the classes."""
     return Section(
@@ -29,7 +28,6 @@ def classes_section(
         title="Classes",
         charts=[
             chart(
-                "confusions",
                 confusions,
                 alt="Confusion matrices of the test split, in percent of the truth.",
                 caption=f"Confusions on the test split at {percent(float(headline))} labels.",
@@ -50,8 +48,7 @@ def borders_section(
         title="Borders and small objects",
         charts=[
             chart(
-                "border-distance",
-                border_distance_figure(bands, cell_names(list(shown))),
+                svg_text(border_distance_figure(bands, cell_names(list(shown))), "border-distance"),
                 alt="Accuracy of the pixels over their distance to the next border of classes.",
                 caption="Accuracy over the distance to a border (test), at "
                 f"{percent(float(headline))} labels, all seeds together.",
@@ -74,8 +71,7 @@ def calibration_section(main: CellDetails, shown: CellDetails, headline: str) ->
         title="Calibration",
         charts=[
             chart(
-                "reliability",
-                reliability_figure(diagrams),
+                svg_text(reliability_figure(diagrams), "reliability"),
                 alt="Accuracy over confidence of the test pixels, a diagram a cell; the "
                 "calibration errors are in the table below.",
                 caption=f"Reliability (test) at {percent(float(headline))} labels, all seeds "

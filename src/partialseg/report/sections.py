@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from matplotlib.figure import Figure
-
 from partialseg.contact_sheet import NO_TRUTH_COLOUR
 from partialseg.figures.budget import budget_figure
 from partialseg.figures.maps import WRONG
+from partialseg.figures.svg import svg_text
 from partialseg.patches import PatchStore
 from partialseg.report.cells import (
     CellDetails,
@@ -60,11 +59,11 @@ class Experiment:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """The figures of the comparison that are drawn elsewhere too; differences may have none."""
+    """The SVG of the figures that are drawn elsewhere too; differences may have none."""
 
-    curves: Figure
-    confusions: Figure
-    differences: Figure | None
+    curves: str
+    confusions: str
+    differences: str | None
 
 
 def page_sections(experiment: Experiment, figures: Figures) -> list[Section]:
@@ -120,8 +119,7 @@ def _scores(experiment: Experiment, main: CellDetails) -> Section:
         title="Scores",
         charts=[
             chart(
-                "budget",
-                budget,
+                svg_text(budget, "budget"),
                 alt="Test mIoU over the share of labelled pixels, a line an architecture and "
                 "recipe; the numbers are in the table below.",
                 caption="Test mIoU over the label budget; bars are the standard deviation over "
@@ -139,7 +137,6 @@ def _differences(experiment: Experiment, figures: Figures) -> Section | None:
     if figures.differences is not None:
         charts.append(
             chart(
-                "differences",
                 figures.differences,
                 alt="Differences of test mIoU and their 95 % confidence intervals; the numbers "
                 "are in the table below.",
@@ -160,7 +157,6 @@ def _curves(figures: Figures) -> Section:
         title="Training curves",
         charts=[
             chart(
-                "curves",
                 figures.curves,
                 alt="Loss of training and validation, mIoU and accuracy of the validation, over "
                 "the epochs.",
