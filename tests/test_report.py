@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -233,55 +233,3 @@ def test_a_bad_source_is_named_in_one_line(
     assert done.stderr.startswith("error: ") and message in done.stderr
     assert done.stderr.count("\n") == 1
     assert page.read_bytes() == old
-
-
-# Machado et al. 2009, doi 10.1109/TVCG.2009.113: severity 1.0, on linear RGB.
-BLINDNESS = {
-    "protanopia": (
-        (0.152286, 1.052583, -0.204868),
-        (0.114503, 0.786281, 0.099216),
-        (-0.003882, -0.048116, 1.051998),
-    ),
-    "deuteranopia": (
-        (0.367322, 0.860646, -0.227968),
-        (0.280085, 0.672501, 0.047413),
-        (-0.011820, 0.042940, 0.968881),
-    ),
-    "tritanopia": (
-        (1.255528, -0.076749, -0.178779),
-        (-0.078411, 0.930809, 0.147602),
-        (0.004733, 0.691367, 0.303900),
-    ),
-}
-
-
-def lab_of(colour: Sequence[int], matrix: Sequence[Sequence[float]]) -> list[float]:
-    """Return CIE L*a*b* (D65) of an sRGB colour as it is seen through a matrix."""
-    linear = [
-        v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4
-        for v in (channel / 255 for channel in colour)
-    ]
-    seen = [min(1, max(0, sum(a * b for a, b in zip(row, linear, strict=True)))) for row in matrix]
-    to_xyz = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
-    xyz = [sum(a * b for a, b in zip(row, seen, strict=True)) for row in to_xyz]
-    x, y, z = (
-        v ** (1 / 3) if v > 0.008856 else 7.787 * v + 16 / 116
-        for v in (xyz[0] / 0.95047, xyz[1], xyz[2] / 1.08883)
-    )
-    return [116 * y - 16, 500 * (x - y), 200 * (y - z)]
-
-
-@pytest.mark.parametrize("blindness", BLINDNESS)
-def test_colours_stay_apart_for_the_colour_blind(blindness: str) -> None:
-    from itertools import combinations
-    from math import dist
-
-    from matplotlib.colors import to_rgb
-
-    from partialseg.figures.page import COLOURS
-    from partialseg.legend import LANDCOVER_AI
-
-    lines = [[255 * channel for channel in to_rgb(colour)] for colour in COLOURS[:3]]
-    for palette in (lines, LANDCOVER_AI.palette):
-        seen = [lab_of(colour, BLINDNESS[blindness]) for colour in palette]  # type: ignore[arg-type]
-        assert min(dist(*pair) for pair in combinations(seen, 2)) > 15
