@@ -184,7 +184,7 @@ def test_a_file_of_something_else_is_named(files: RunFiles, kind: str, content: 
 
 
 def test_predictions_of_pickled_objects_are_not_loaded(files: RunFiles) -> None:
-    np.savez(files.predictions, allow_pickle=True, patch=np.array([{}], dtype=object))
+    np.savez(files.predictions, allow_pickle=True, names=np.array([{}], dtype=object))
     message = f"{files.predictions}: missing or damaged results of a run: .*allow_pickle"
     with pytest.raises(ValueError, match=message):
         read_results(files, RUN)
