@@ -42,6 +42,7 @@ def write_checkpoint(file: Path, architecture: str, base_channels: int) -> None:
     nothing = dict.fromkeys(EpochRecord.__dataclass_fields__, 0.0)
     checkpoint = Checkpoint(
         dataset="none",
+        split="none",
         architecture=architecture,
         recipe="none",
         base_channels=base_channels,

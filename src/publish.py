@@ -18,13 +18,17 @@ FILES = ("best.md", "best.pt")  # of a run
 def publish(listed: Sequence[Run], runs: Path, metrics: Path, out: Path) -> Run:
     """Copy checkpoint and card of the run of the highest validation mIoU to `out`; return the run.
 
+    Runs under the first of several splits alone are compared.
+
     Raises:
         ValueError: the results of a listed run are missing or damaged.
         OSError: its checkpoint or card is missing.
     """
     results = [read_results(run_files(runs, metrics, item), item) for item in listed]
+    # Another split has other validation patches, which may be easier.
+    comparable = [item for item in results if item.run.cell.split == listed[0].cell.split]
     # By validation: the test split is to judge the choice, and no part of it.
-    best = max(results, key=lambda item: item.detail["val"]["miou"])
+    best = max(comparable, key=lambda item: item.detail["val"]["miou"])
     with ExitStack() as whole:  # both or none
         for name in FILES:
             file = whole.enter_context(new_file(out / name))

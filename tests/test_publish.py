@@ -41,6 +41,14 @@ def test_only_listed_runs_count(folder: Path) -> None:
     assert publish_in(folder, others) == second
 
 
+def test_another_split_is_not_comparable(folder: Path) -> None:
+    others = runs_of(["0.15"], splits=("other",))
+    for run in others:
+        write_run(folder, run)
+    assert min(map(number_of, others)) > number_of(BEST)
+    assert publish_in(folder, [*RUNS, *others]) == BEST
+
+
 @pytest.mark.parametrize("name", ["best.pt", "best.md"])
 def test_a_missing_file_is_named_and_nothing_handed_out(folder: Path, name: str) -> None:
     publish_in(folder, [RUNS[0]])

@@ -3,8 +3,8 @@
 Orthophotos are drawn, not pixels: neighbouring pixels are no independent observations. Seeds are
 drawn independently of them, and what all cells share is drawn for all alike, which keeps them
 paired (Owen 2007, The pigeonhole bootstrap, doi 10.1214/07-AOAS122). Of few orthophotos a
-bootstrap is too short an interval: partialseg.interval has another one, and benchmarks/coverage.py
-the shares of both that hold the truth.
+bootstrap is too short an interval: partialseg.interval has another one, and
+benchmarks/interval_coverage.py the shares of both that hold the truth.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Differences of test mIoU between the cells of a table, with 95 % confidence intervals.
 
 Each has two: a bootstrap over test orthophotos and seeds, and a jackknife with Student's quantile,
-which holds the truth more often where orthophotos and seeds are few (benchmarks/coverage.py). A
-difference is told from noise only if both exclude 0.
+which holds the truth more often where orthophotos and seeds are few
+(benchmarks/interval_coverage.py). A difference is told from noise only if both exclude 0.
 
 Nothing here corrects for multiple comparisons: where nothing differs at all, about 5 % of the
 intervals exclude 0 by chance (expected_by_chance).
