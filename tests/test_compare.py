@@ -18,45 +18,53 @@ from compare import (
     write_curve,
     write_headline_curves,
 )
+from partialseg.cell_curves import CellCurves
 from partialseg.curves import CURVES, CurveWriter
-from partialseg.figures.curves import RunCurves
 from partialseg.figures.maps import PanelRow
-from partialseg.figures.miou import RunScore
+from partialseg.figures.miou import CellScore
 from partialseg.panel import choose_panel
 from partialseg.patches import PatchStore
 from partialseg.results import RunResults, read_results, run_files, write_results
-from partialseg.run import Run, listed_runs
+from partialseg.run import Cell, Run, listed_runs
 from partialseg.visibility import visible_pixels
 from small_run import fails_with, isolate, record, write_params
 
 ARCHITECTURES = ("unet", "unetplusplus")
 RECIPES = ("reproduction", "tuned")
 FRACTIONS = ("0.05", "0.1", "0.15")
-FIGURES = ("confusion.png", "curves.png", "miou.png", "panel.png")
-TABLES = ("table.csv", "table.json", "table.md")
+FIGURES = ("confusion.png", "curves.png", "differences.png", "miou.png", "panel.png")
+TABLES = tuple(
+    f"{name}.{kind}" for name in ("table", "differences") for kind in ("csv", "json", "md")
+)
+TEST_PATCHES = ("c_test_0", "c_test_1", "c_test_2")
 
 
-def a_run(architecture: str, fraction: str, recipe: str) -> Run:
-    return Run(architecture=architecture, fraction=fraction, recipe=recipe)
+def runs_of(
+    fractions: Sequence[str],
+    recipes: Sequence[str] = RECIPES,
+    splits: Sequence[str] = ("main",),
+    seeds: Sequence[int] = (42,),
+) -> list[Run]:
+    return listed_runs(splits, fractions, ARCHITECTURES, recipes, seeds)
 
 
 def number_of(run: Run) -> int:
     """Return a number of a run, from which all its made-up results follow."""
     return (
-        10 * FRACTIONS.index(run.fraction)
-        + 2 * ARCHITECTURES.index(run.architecture)
-        + RECIPES.index(run.recipe)
+        10 * FRACTIONS.index(run.cell.fraction)
+        + 2 * ARCHITECTURES.index(run.cell.architecture)
+        + RECIPES.index(run.cell.recipe)
+        + 30 * (run.cell.split == "other")
+        + (run.seed - 42) ** 2
     )
 
 
 def detail_of(run: Run) -> dict[str, Any]:
     number = number_of(run)
     split = {"accuracy": 0.5 + number / 100, "majority_class": "field", "majority_miou": 0.125}
-    return {
-        "architecture": run.architecture,
-        "label_fraction": float(run.fraction),
-        "recipe": run.recipe,
-        "seed": 42,
+    confusion = [[number, 1, 2], [3, 4, 5], [6, 7, 8]]
+    return run.identity() | {
+        "panel_patches": 2,
         "parameters": 1_000_000 + number,
         "train_seconds": 60.0 + number,
         "final_val_miou": 0.25 + number / 100,
@@ -66,16 +74,20 @@ def detail_of(run: Run) -> dict[str, Any]:
         "best_val_batch_miou": 0.25,
         "val": split | {"miou": 0.375 + number / 100, "confusion": [[1, 1], [1, 1]]},
         "test": split
-        | {"miou": 0.3125 + number / 100, "confusion": [[number, 1, 2], [3, 4, 5], [6, 7, 8]]},
+        | {
+            "miou": 0.3125 + number / 100,
+            "confusion": confusion,
+            "orthophotos": {"c_test": {"confusion": confusion}},
+        },
     }
 
 
 def write_run(folder: Path, run: Run) -> None:
     number = number_of(run)
-    panel = np.full((2, 32, 32), number % 3, np.uint8)
-    results = RunResults(run=run, detail=detail_of(run), panel=panel)
+    predictions = {name: np.full((32, 32), number % 3, np.uint8) for name in TEST_PATCHES}
+    results = RunResults(run=run, detail=detail_of(run), predictions=predictions)
     write_results(run_files(folder / "runs", folder / "metrics", run), results)
-    with CurveWriter(folder / "runs" / run.folder / "curves") as curves:
+    with CurveWriter(folder / "runs" / run.path / "curves") as curves:
         for epoch in (1, 2):
             curves.append(record(epoch, val_miou=number / 100 + epoch / 1000))
 
@@ -87,7 +99,7 @@ def folder(
     """Return a folder with a patch store, and runs at three fractions."""
     isolate(monkeypatch, tmp_path)
     make_patches()
-    for run in listed_runs(FRACTIONS, ARCHITECTURES, RECIPES):
+    for run in runs_of(FRACTIONS):
         write_run(tmp_path, run)
     return tmp_path
 
@@ -96,7 +108,7 @@ def folder(
 def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Any, ...]]:
     """Return what is given to the drawing functions, which draw nothing."""
     given: dict[str, tuple[Any, ...]] = {}
-    for name in ("draw_curves", "draw_miou", "draw_confusions", "draw_panel"):
+    for name in ("draw_curves", "draw_miou", "draw_confusions", "draw_panel", "draw_differences"):
         monkeypatch.setattr(
             f"compare.{name}", lambda *arguments, name=name: given.update({name: arguments})
         )
@@ -109,10 +121,12 @@ def compare_in(
     recipes: Sequence[str] = RECIPES,
     headline: str = "0.1",
     dataset: str = "sample",
-) -> tuple[list[RunResults], list[RunCurves]]:
+    splits: Sequence[str] = ("main",),
+    seeds: Sequence[int] = (42,),
+) -> tuple[list[RunResults], list[CellCurves]]:
     return compare(
         dataset,
-        listed_runs(fractions, ARCHITECTURES, recipes),
+        runs_of(fractions, recipes, splits, seeds),
         headline,
         folder / "patches",
         folder / "runs",
@@ -126,20 +140,13 @@ def table_in(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def test_runs_are_listed_by_fraction_then_architecture_then_recipe() -> None:
-    listed = listed_runs(["0.1", "1e-3", "0.1"], ["unetplusplus", "unet"], ["tuned", "a"])
-    assert [run.folder for run in listed] == [
-        *("unetplusplus-1e-3-tuned", "unetplusplus-1e-3-a", "unet-1e-3-tuned", "unet-1e-3-a"),
-        *("unetplusplus-0.1-tuned", "unetplusplus-0.1-a", "unet-0.1-tuned", "unet-0.1-a"),
-    ]
-
-
 def test_results_curves_and_table_come_in_the_order_listed(
     folder: Path, drawn: dict[str, Any]
 ) -> None:
     results, curves = compare_in(folder, ["0.15", "0.1"])
-    listed = listed_runs(["0.1", "0.15"], ARCHITECTURES, RECIPES)
-    assert [item.run for item in results] == [item.run for item in curves] == listed
+    listed = runs_of(["0.1", "0.15"])
+    assert [item.run for item in results] == listed
+    assert [item.cell for item in curves] == [run.cell for run in listed]
     rows = table_in(folder)
     assert [(row["architecture"], row["label_fraction"], row["recipe"]) for row in rows] == [
         ("unet", 0.1, "reproduction"),
@@ -156,12 +163,12 @@ def test_results_curves_and_table_come_in_the_order_listed(
 
 
 def test_a_leftover_run_is_not_read(folder: Path, drawn: dict[str, Any]) -> None:
-    for name in ("unet-0.05-tuned", "unet-0.1-tuned"):
+    for name in ("main/unet-0.05-tuned-42", "main/unet-0.1-tuned-42"):
         (folder / "metrics" / f"{name}.json").write_text("damaged")
         (folder / "metrics" / "detail" / f"{name}.json").write_text("damaged")
-        (folder / "runs" / name / "panel.npy").write_text("damaged")
+        (folder / "runs" / name / "predictions.npz").write_text("damaged")
         shutil.rmtree(folder / "runs" / name / "curves")
-    shutil.rmtree(folder / "runs" / "unetplusplus-0.05-reproduction")
+    shutil.rmtree(folder / "runs" / "main" / "unetplusplus-0.05-reproduction-42")
     compare_in(folder, recipes=["reproduction"])
     assert {(row["label_fraction"], row["recipe"]) for row in table_in(folder)} == {
         (0.1, "reproduction"),
@@ -189,15 +196,15 @@ def test_the_figures_of_the_report_stand_beside_landcover_ai_alone(
 
 def test_curves_and_scores_show_the_listed_runs(folder: Path, drawn: dict[str, Any]) -> None:
     _, returned = compare_in(folder, ["0.1"])
-    listed = listed_runs(["0.1"], ARCHITECTURES, RECIPES)
-    curves: list[RunCurves] = drawn["draw_curves"][0]
+    listed = runs_of(["0.1"])
+    curves: list[CellCurves] = drawn["draw_curves"][0]
     assert curves == returned
-    assert [(item.run, item.epochs) for item in curves] == [(run, [1, 2]) for run in listed]
+    assert [(item.cell, item.epochs) for item in curves] == [(run.cell, [1, 2]) for run in listed]
     assert curves[3].values.keys() == CURVES.keys()
     assert curves[3].values["val/miou"] == [0.131, 0.132]
     assert curves[3].values["train/loss"] == [1.0, 0.5]
     assert drawn["draw_miou"][0] == [
-        RunScore(run=run, val_miou=0.375 + number / 100, test_miou=0.3125 + number / 100)
+        CellScore(cell=run.cell, val_miou=0.375 + number / 100, test_miou=0.3125 + number / 100)
         for run, number in zip(listed, (10, 11, 12, 13), strict=True)
     ]
 
@@ -312,10 +319,11 @@ def test_the_headline_curves_have_a_folder_a_recipe_and_a_column_an_architecture
 def test_a_shorter_run_ends_with_nan(tmp_path: Path) -> None:
     """DVC draws an empty cell as 0, and leaves out one of nan."""
     curves = [
-        RunCurves(
-            run=a_run(architecture, "0.1", "tuned"),
+        CellCurves(
+            cell=Cell(split="main", fraction="0.1", architecture=architecture, recipe="tuned"),
             epochs=[*range(1, 1 + len(values))],
             values={"val/miou": values},
+            deviations={"val/miou": [0.0] * len(values)},
         )
         for architecture, values in (("unet", [0.5, 0.25]), ("unetplusplus", [0.1, 0.2, 0.3]))
     ]
@@ -329,16 +337,16 @@ def test_a_shorter_run_ends_with_nan(tmp_path: Path) -> None:
     ("missing", "message"),
     [
         (
-            "metrics/detail/unetplusplus-0.15-tuned.json",
-            r"detail/unetplusplus-0\.15-tuned\.json: missing or damaged results of a run",
+            "metrics/detail/main/unetplusplus-0.15-tuned-42.json",
+            r"main/unetplusplus-0\.15-tuned-42\.json: missing or damaged results of a run",
         ),
         (
-            "runs/unet-0.1-reproduction/panel.npy",
-            r"unet-0\.1-reproduction/panel\.npy: missing or damaged results of a run",
+            "runs/main/unet-0.1-reproduction-42/predictions.npz",
+            r"unet-0\.1-reproduction-42/predictions\.npz: missing or damaged results of a run",
         ),
         (
-            "runs/unet-0.15-tuned/curves/plots/metrics/val/loss.tsv",
-            r"unet-0\.15-tuned/curves/plots/metrics/val/loss\.tsv: missing or damaged curve",
+            "runs/main/unet-0.15-tuned-42/curves/plots/metrics/val/loss.tsv",
+            r"unet-0\.15-tuned-42/curves/plots/metrics/val/loss\.tsv: missing or damaged curve",
         ),
         ("patches/manifest.csv", "patches: no usable patch store"),
     ],
@@ -369,7 +377,7 @@ def test_the_command_writes_table_figures_curves_and_headline(folder: Path) -> N
     assert written == sorted([*FIGURES, *TABLES])
     for name in FIGURES:
         assert (folder / "out" / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    headline = listed_runs(["0.05"], ARCHITECTURES, RECIPES)
+    headline = runs_of(["0.05"])
     files = [run_files(folder / "runs", folder / "metrics", run) for run in headline]
     read = [read_results(*pair) for pair in zip(files, headline, strict=True)]
     expected = {
@@ -399,7 +407,49 @@ def test_the_command_ends_with_status_1_and_one_line(
 ) -> None:
     write_params(folder / "params.yaml")
     error = fails_with(monkeypatch, capsys, main, arguments("0.2", headline="0.2"))
-    name = "metrics/detail/unet-0.2-reproduction.json"
+    name = "metrics/detail/main/unet-0.2-reproduction-42.json"
     assert error.startswith(f"error: {name}: missing or damaged results")
     assert error.count("\n") == 1
     assert not any((folder / name).exists() for name in ("out", "plots", "summary.json"))
+
+
+@pytest.fixture
+def seeds_and_splits(folder: Path) -> Path:
+    for run in runs_of(("0.1", "0.15"), splits=("main", "other"), seeds=(42, 43, 44)):
+        write_run(folder, run)
+    return folder
+
+
+def test_seeds_are_one_row_and_splits_are_rows(
+    seeds_and_splits: Path, drawn: dict[str, Any]
+) -> None:
+    splits = ("main", "other")
+    results, curves = compare_in(
+        seeds_and_splits, ("0.1",), ("tuned",), splits=splits, seeds=(42, 43, 44)
+    )
+    rows = table_in(seeds_and_splits)
+    assert [(row["split"], row["architecture"], row["seeds"]) for row in rows] == [
+        (split, architecture, [42, 43, 44]) for split in splits for architecture in ARCHITECTURES
+    ]
+    # Numbers of the first cell: 11, 12, 15
+    assert rows[0]["test_miou"] == pytest.approx(0.3125 + 38 / 300)
+    assert rows[0]["test_miou_std"] == pytest.approx(0.0208167, rel=1e-5)
+    of_summary = summary(results, "0.1")
+    assert of_summary["unet"]["tuned"]["test_miou"] == pytest.approx(rows[0]["test_miou"])
+    assert of_summary["unet"]["tuned"]["test_miou_std"] == pytest.approx(rows[0]["test_miou_std"])
+    # The headline is of the first split.
+    assert [*drawn["draw_confusions"][0]] == ["UNet 10 %", "UNet++ 10 %"]
+    counts = drawn["draw_confusions"][0]["UNet 10 %"]
+    assert counts.tolist() == [[11 + 12 + 15, 3, 6], [9, 12, 15], [18, 21, 24]]
+    assert {item.cell.split for item in drawn["draw_curves"][0]} == {"main"}
+    assert {item.cell.split for item in curves} == set(splits)
+    assert curves[0].values["val/miou"] == pytest.approx([0.38 / 3 + 0.001, 0.38 / 3 + 0.002])
+    assert [score.test_deviation for score in drawn["draw_miou"][0]][:1] == [
+        pytest.approx(rows[0]["test_miou_std"])
+    ]
+    rows_of_panel: list[PanelRow] = drawn["draw_panel"][0]
+    assert int(rows_of_panel[0].predictions["UNet 10 %"][0, 0]) == 11 % 3  # of the first seed
+    found = json.loads((seeds_and_splits / "out" / "differences.json").read_text())
+    assert {row["axis"] for row in found} == {"split", "architecture"}
+    assert {row["verdict"] for row in found} == {"no interval: one orthophoto"}
+    assert len(drawn["draw_differences"][0]) == len(found)

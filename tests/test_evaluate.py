@@ -144,13 +144,13 @@ def test_predictions_are_kept_of_the_panel_and_of_the_examples(
     for ends in made.detail["test_examples"].values():
         assert len(ends["best"]) == 1
         shown |= {item["patch"] for end in ends.values() for item in end}
-    with np.load(files.predictions) as stored:
-        assert set(stored) == shown
-        for patch in store.of_split("test"):
-            if patch.name in shown:
-                expected = probabilities_of(trained, store.image(patch)).argmax(axis=-1)
-                assert stored[patch.name].dtype == np.uint8
-                np.testing.assert_array_equal(stored[patch.name], expected)
+    stored = read_results(files, RUN).predictions
+    assert set(stored) == shown
+    for patch in store.of_split("test"):
+        if patch.name in shown:
+            expected = probabilities_of(trained, store.image(patch)).argmax(axis=-1)
+            assert stored[patch.name].dtype == np.uint8
+            np.testing.assert_array_equal(stored[patch.name], expected)
 
 
 def test_no_examples_leave_the_panel_alone(patches: Path, trained: Path, files: RunFiles) -> None:

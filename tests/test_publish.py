@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from partialseg.run import Run, listed_runs
+from partialseg.run import Run
 from publish import main, publish
 from small_run import fails_with, isolate
-from test_compare import ARCHITECTURES, RECIPES, detail_of, number_of, write_run
+from test_compare import ARCHITECTURES, RECIPES, detail_of, number_of, runs_of, write_run
 
-RUNS = listed_runs(["0.1", "0.15"], ARCHITECTURES, RECIPES)
+RUNS = runs_of(["0.1", "0.15"])
 BEST = max(RUNS, key=lambda run: detail_of(run)["val"]["miou"])
 
 
@@ -17,10 +17,10 @@ BEST = max(RUNS, key=lambda run: detail_of(run)["val"]["miou"])
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder with runs whose checkpoints and cards hold their names."""
     isolate(monkeypatch, tmp_path)
-    for run in listed_runs(["0.05", "0.1", "0.15"], ARCHITECTURES, RECIPES):
+    for run in runs_of(["0.05", "0.1", "0.15"]):
         write_run(tmp_path, run)
         for name in ("best.pt", "best.md"):
-            (tmp_path / "runs" / run.folder / name).write_text(f"{name} of {run.folder}")
+            (tmp_path / "runs" / run.path / name).write_text(f"{name} of {run.path}")
     return tmp_path
 
 
@@ -31,7 +31,7 @@ def publish_in(folder: Path, listed: list[Run]) -> Run:
 def test_the_run_of_the_highest_validation_miou_is_handed_out(folder: Path) -> None:
     assert publish_in(folder, RUNS) == BEST
     assert {file.name: file.read_text() for file in (folder / "models").iterdir()} == {
-        name: f"{name} of {BEST.folder}" for name in ("best.pt", "best.md")
+        name: f"{name} of {BEST.path}" for name in ("best.pt", "best.md")
     }
 
 
@@ -45,8 +45,8 @@ def test_only_listed_runs_count(folder: Path) -> None:
 def test_a_missing_file_is_named_and_nothing_handed_out(folder: Path, name: str) -> None:
     publish_in(folder, [RUNS[0]])
     before = {file.name: file.read_text() for file in (folder / "models").iterdir()}
-    (folder / "runs" / BEST.folder / name).unlink()
-    with pytest.raises(OSError, match=rf"{BEST.folder}/{name}"):
+    (folder / "runs" / BEST.path / name).unlink()
+    with pytest.raises(OSError, match=rf"{BEST.path}/{name}"):
         publish_in(folder, RUNS)
     assert {file.name: file.read_text() for file in (folder / "models").iterdir()} == before
 
@@ -66,7 +66,9 @@ def arguments() -> list[str]:
 
 
 def write_axes(folder: Path) -> None:
-    axes = {"architectures": list(ARCHITECTURES), "recipes": list(RECIPES)}
+    axes: dict[str, list[str] | list[int]]
+    axes = {"architectures": [*ARCHITECTURES], "recipes": [*RECIPES]}
+    axes |= {"splits": ["main"], "seeds": [42]}
     (folder / "params.yaml").write_text(yaml.safe_dump(axes))
 
 
@@ -77,15 +79,15 @@ def test_the_command_names_the_run(
     monkeypatch.setattr(sys, "argv", ["publish.py", *arguments()])
     main()
     said = capsys.readouterr().out
-    assert said == f"models: {BEST.folder}, the run of the highest validation mIoU\n"
+    assert said == f"models: {BEST.path}, the run of the highest validation mIoU\n"
 
 
 def test_the_command_ends_with_one_line_where_a_run_is_missing(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_axes(folder)
-    (folder / "metrics" / "detail" / f"{BEST.folder}.json").unlink()
+    (folder / "metrics" / "detail" / f"{BEST.path}.json").unlink()
     error = fails_with(monkeypatch, capsys, main, arguments())
-    assert f"{BEST.folder}.json: missing or damaged results of a run" in error
+    assert f"{BEST.path}.json: missing or damaged results of a run" in error
     assert error.count("\n") == 1
     assert not (folder / "models").exists()

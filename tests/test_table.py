@@ -3,22 +3,25 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from partialseg.results import RunResults
-from partialseg.run import Run
+from partialseg.run import Cell, Run
 from partialseg.table import markdown, table_rows, write_table
 
 MAJORITY = ("background", 0.1165)
 
 
 def run_of(
-    architecture: str, fraction: float, recipe: str = "reproduction", **changes: Any
+    architecture: str,
+    fraction: float,
+    recipe: str = "reproduction",
+    split: str = "main",
+    seed: int = 42,
+    **changes: Any,
 ) -> RunResults:
-    run = Run(architecture=architecture, fraction=str(fraction), recipe=recipe)
+    cell = Cell(split=split, fraction=str(fraction), architecture=architecture, recipe=recipe)
     detail: dict[str, Any] = {
-        "seed": 42,
         "parameters": 31_037_893,
         "train_seconds": 62.4,
         "final_val_miou": 0.5,
@@ -29,7 +32,7 @@ def run_of(
         "val": {"miou": 0.6, "accuracy": 0.9},
         "test": {"miou": 0.58996, "accuracy": 0.875},
     }
-    return RunResults(run=run, detail=detail | changes, panel=np.zeros((0, 4, 4), np.uint8))
+    return RunResults(run=Run(cell=cell, seed=seed), detail=detail | changes, predictions={})
 
 
 RUNS = [
@@ -113,21 +116,26 @@ def test_other_data_sets_have_no_figures_of_the_report(dataset: str) -> None:
 
 def test_json_and_csv_hold_all_digits(tmp_path: Path) -> None:
     write_table(table_rows("sample", RUNS), MAJORITY, tmp_path)
-    expected = {
-        "label_fraction": 0.05,
-        "architecture": "unet",
-        "recipe": "reproduction",
+    scores = {
         "final_val_miou": 0.5,
         "best_val_miou": 0.61284,
         "final_val_accuracy": 0.8125,
         "test_miou": 0.58996,
         "test_accuracy": 0.875,
         "train_seconds": 62.4,
-        "parameters": 31_037_893,
         "final_val_batch_miou": 0.48,
         "best_val_batch_miou": 0.49,
-        "seed": 42,
     }
+    expected: dict[str, Any] = {
+        "split": "main",
+        "label_fraction": 0.05,
+        "architecture": "unet",
+        "recipe": "reproduction",
+        "seeds": [42],
+    }
+    for name, value in scores.items():
+        expected |= {name: value, f"{name}_std": None}
+    expected["parameters"] = 31_037_893
     rows = json.loads((tmp_path / "table.json").read_text())
     assert [row["recipe"] for row in rows] == ["reproduction", "tuned"] * 2
     assert rows[0] == expected
@@ -141,7 +149,9 @@ def test_json_and_csv_hold_all_digits(tmp_path: Path) -> None:
     with (tmp_path / "table.csv").open(newline="") as stream:
         lines = list(csv.reader(stream))
     assert lines[0] == list(expected)
-    assert lines[1:] == [[str(value) for value in row.values()] for row in rows]
+    assert lines[1:] == [
+        ["" if value is None else str(value) for value in row.values()] for row in rows
+    ]
 
 
 def test_an_unreported_figure_is_empty_in_csv_and_null_in_json(tmp_path: Path) -> None:
@@ -158,3 +168,29 @@ def test_the_three_files_are_written(tmp_path: Path) -> None:
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["table.csv", "table.json", "table.md"]
     assert (tmp_path / "table.md").read_text() == TABLE
+
+
+def test_seeds_are_a_mean_with_its_deviation() -> None:
+    runs = [
+        run_of("unet", 0.1, seed=seed, final_val_miou=miou, test={"miou": miou, "accuracy": 0.5})
+        for seed, miou in ((42, 0.5), (1, 0.53), (2, 0.59))
+    ]
+    rows = table_rows("sample", runs)
+    assert len(rows) == 1 and rows[0]["seeds"] == [42, 1, 2]
+    assert rows[0]["test_miou"] == pytest.approx(0.54)
+    # (0.04^2 + 0.01^2 + 0.05^2) / 2
+    assert rows[0]["test_miou_std"] == pytest.approx(0.0021**0.5)
+    assert rows[0]["test_accuracy_std"] == 0
+    text = markdown(rows, MAJORITY)
+    assert "| 0.5400 ± 0.0458 " in text and "| 0.8125 ± 0.0000 " in text
+    assert text.endswith("\n\nMean ± standard deviation over the seeds 42, 1, 2.\n")
+
+
+def test_several_splits_have_a_column_and_the_report_its_own() -> None:
+    runs = [run_of("unet", 0.1, split=split) for split in ("main", "orthophoto")]
+    rows = table_rows("landcover_ai", runs)
+    assert [row["report_best_batch_miou"] for row in rows] == [0.4887, None]
+    lines = markdown(rows, MAJORITY).splitlines()
+    assert lines[0].startswith("| Split      | Label fraction ")
+    assert [line.split("|")[1].strip() for line in lines[2:5]] == ["main", "orthophoto", ""]
+    assert "Split" not in markdown(table_rows("sample", RUNS), MAJORITY)

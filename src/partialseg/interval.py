@@ -6,8 +6,10 @@ effects model as in studies of several readers and cases (Dorfman, Berbaum and M
 doi 10.1097/00004424-199209000-00015); the quantile is Student's, with the degrees of freedom of
 Satterthwaite (1946, doi 10.2307/3002019). With one seed this is Tukey's jackknife.
 
-Why no bootstrap: with the 2 to 16 test orthophotos that there are, its intervals are too short.
-benchmarks/coverage.py simulates it: see there for the shares of intervals that hold the truth.
+Why not the bootstrap alone: with so few test orthophotos its intervals are too short. In the
+simulation of benchmarks/coverage.py, with N = 8 orthophotos and S = 3 seeds, 95 % intervals of this
+module hold the truth in 95 to 98 % of the trials, those of the bootstrap in 86 to 97 % (percentile)
+and 80 to 94 % (BCa); with N = 2 and S = 3 in 91 to 98 % against 52 to 78 % and 48 to 77 %.
 """
 
 from collections.abc import Sequence
