@@ -106,6 +106,8 @@ def test_reliability_names_its_axes_at_the_edges(runs: int, columns: int) -> Non
     assert left == [run % columns == 0 for run in range(runs)]
     figure.draw_without_rendering()
     titles = [extent(figure, axes._left_title) for axes in figure.axes]  # type: ignore[attr-defined]
+    ticks = [extent(figure, text) for axes in figure.axes for text in axes.get_xticklabels()]
+    assert not any(one.overlaps(two) for one, two in itertools.pairwise(ticks))
     assert not any(one.overlaps(two) for one, two in itertools.pairwise(titles))
 
 

@@ -140,7 +140,8 @@ def _differences(experiment: Experiment, figures: Figures) -> Section | None:
                 figures.differences,
                 alt="Differences of test mIoU and their 95 % confidence intervals; the numbers "
                 "are in the table below.",
-                caption="Differences of test mIoU with 95 % confidence intervals.",
+                caption="Thick lines: bootstrap over test orthophotos and seeds; thin lines: "
+                "jackknife. Blue where both exclude 0.",
             )
         )
     return Section(
