@@ -16,7 +16,7 @@ from made_up_results import NAMES, make_results, make_runs, make_store
 from partialseg.figures.confusion import confusions_figure
 from partialseg.figures.curves import curves_figure
 from partialseg.figures.svg import svg_text
-from partialseg.report.page import Section, chart, render_page, write_page
+from partialseg.report.page import Chart, Section, render_page, write_page
 from partialseg.report.sections import Experiment, Figures, page_sections
 from partialseg.report.tables import Table, number, over_seeds, spread, text
 from partialseg.table import table_rows
@@ -183,7 +183,7 @@ def test_markup_in_names_is_text(browser: Browser) -> None:
 def test_a_chart_is_a_picture_with_a_text(browser: Browser) -> None:
     svg = svg_text(confusions_figure({"a": np.eye(2, dtype=np.int64)}, ["x", "y"]), "c")
     section = Section(
-        anchor="a", title="A", charts=[chart(svg, alt='what "it" shows', caption="caption")]
+        anchor="a", title="A", charts=[Chart(svg=svg, alt='what "it" shows', caption="caption")]
     )
     page = open_page(browser, made_up(section))
     assert page.get_by_role("img", name='what "it" shows').locator("svg").count() == 1
