@@ -90,10 +90,11 @@ def _draw_diagram(axes: Axes, bins: Sequence[ReliabilityBin]) -> None:
         marker="o",
         markersize=4,
         linewidth=1.6,
+        clip_on=False,  # markers at 1
     )
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
-    axes.set_xticks([0, 0.5, 1])
-    axes.set_yticks([0, 0.5, 1])
+    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes.set_aspect("equal")
     dress(axes, "y")

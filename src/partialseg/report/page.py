@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from partialseg.atomic import new_file
 from partialseg.report.examples import Example
@@ -14,9 +13,12 @@ from partialseg.report.tables import Table
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """A chart: its SVG, what it shows in words for those who cannot see it, and its caption."""
+    """A chart: its SVG, what it shows in words for those who cannot see it, and its caption.
 
-    svg: Markup
+    The SVG is put into the page as it is: it has to be of figures.svg.svg_text().
+    """
+
+    svg: str
     alt: str
     caption: str
 
@@ -37,11 +39,6 @@ class Section:
     examples: Sequence[Example] = ()
     legend: Sequence[tuple[str, str]] = ()  # names and CSS colours of the examples
     code: str = ""
-
-
-def chart(svg: str, *, alt: str, caption: str) -> Chart:
-    """Return a chart of the SVG that figures.svg.svg_text() made, which is trusted."""
-    return Chart(svg=Markup(svg), alt=alt, caption=caption)
 
 
 def render_page(title: str, sections: Sequence[Section]) -> str:

@@ -14,7 +14,7 @@ from partialseg.report.class_tables import (
     objects_table,
     orthophoto_table,
 )
-from partialseg.report.page import Section, chart
+from partialseg.report.page import Chart, Section
 from partialseg.report.pooled import distance_bands, reliability
 from partialseg.run_name import cell_names, percent
 
@@ -27,8 +27,8 @@ def classes_section(
         anchor="classes",
         title="Classes",
         charts=[
-            chart(
-                confusions,
+            Chart(
+                svg=confusions,
                 alt="Confusion matrices of the test split, in percent of the truth.",
                 caption=f"Confusions on the test split at {percent(float(headline))} labels.",
             )
@@ -47,8 +47,10 @@ def borders_section(
         anchor="borders",
         title="Borders and small objects",
         charts=[
-            chart(
-                svg_text(border_distance_figure(bands, cell_names(list(shown))), "border-distance"),
+            Chart(
+                svg=svg_text(
+                    border_distance_figure(bands, cell_names(list(shown))), "border-distance"
+                ),
                 alt="Accuracy of the pixels over their distance to the next border of classes.",
                 caption="Accuracy over the distance to a border (test), at "
                 f"{percent(float(headline))} labels, all seeds together.",
@@ -70,8 +72,8 @@ def calibration_section(main: CellDetails, shown: CellDetails, headline: str) ->
         anchor="calibration",
         title="Calibration",
         charts=[
-            chart(
-                svg_text(reliability_figure(diagrams), "reliability"),
+            Chart(
+                svg=svg_text(reliability_figure(diagrams), "reliability"),
                 alt="Accuracy over confidence of the test pixels, a diagram a cell; the "
                 "calibration errors are in the table below.",
                 caption=f"Reliability (test) at {percent(float(headline))} labels, all seeds "

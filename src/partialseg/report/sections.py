@@ -24,7 +24,7 @@ from partialseg.report.comparison import (
 )
 from partialseg.report.data_table import data_table
 from partialseg.report.examples import examples
-from partialseg.report.page import Section, chart
+from partialseg.report.page import Chart, Section
 from partialseg.report.pictures import css_colour
 from partialseg.report.pooled import miou_score
 from partialseg.report.provenance import TrackedOutput, provenance_tables
@@ -118,8 +118,8 @@ def _scores(experiment: Experiment, main: CellDetails) -> Section:
         anchor="scores",
         title="Scores",
         charts=[
-            chart(
-                svg_text(budget, "budget"),
+            Chart(
+                svg=svg_text(budget, "budget"),
                 alt="Test mIoU over the share of labelled pixels, a line an architecture and "
                 "recipe; the numbers are in the table below.",
                 caption="Test mIoU over the label budget; bars are the standard deviation over "
@@ -136,11 +136,12 @@ def _differences(experiment: Experiment, figures: Figures) -> Section | None:
     charts = []
     if figures.differences is not None:
         charts.append(
-            chart(
-                figures.differences,
+            Chart(
+                svg=figures.differences,
                 alt="Differences of test mIoU and their 95 % confidence intervals; the numbers "
                 "are in the table below.",
-                caption="Differences of test mIoU with 95 % confidence intervals.",
+                caption="Thick lines: bootstrap over test orthophotos and seeds; thin lines: "
+                "jackknife. Blue where both exclude 0.",
             )
         )
     return Section(
@@ -156,8 +157,8 @@ def _curves(figures: Figures) -> Section:
         anchor="curves",
         title="Training curves",
         charts=[
-            chart(
-                figures.curves,
+            Chart(
+                svg=figures.curves,
                 alt="Loss of training and validation, mIoU and accuracy of the validation, over "
                 "the epochs.",
                 caption="Colour is architecture, line is label fraction.",
