@@ -2,14 +2,22 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from partialseg.run import Run, listed_runs
 from publish import main, publish
 from small_run import fails_with, isolate
-from test_compare import ARCHITECTURES, RECIPES, detail_of, number_of, write_run
+from test_compare import (
+    ARCHITECTURES,
+    RECIPES,
+    SEEDS,
+    SPLITS,
+    detail_of,
+    number_of,
+    write_axes,
+    write_run,
+)
 
-RUNS = listed_runs(["0.1", "0.15"], ARCHITECTURES, RECIPES)
+RUNS = listed_runs(["main"], ["0.1", "0.15"], ARCHITECTURES, RECIPES, SEEDS[:2])
 BEST = max(RUNS, key=lambda run: detail_of(run)["val"]["miou"])
 
 
@@ -17,10 +25,10 @@ BEST = max(RUNS, key=lambda run: detail_of(run)["val"]["miou"])
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder with runs whose checkpoints and cards hold their names."""
     isolate(monkeypatch, tmp_path)
-    for run in listed_runs(["0.05", "0.1", "0.15"], ARCHITECTURES, RECIPES):
+    for run in listed_runs(SPLITS, ["0.1", "0.15"], ARCHITECTURES, RECIPES, SEEDS[:2]):
         write_run(tmp_path, run)
         for name in ("best.pt", "best.md"):
-            (tmp_path / "runs" / run.folder / name).write_text(f"{name} of {run.folder}")
+            (tmp_path / "runs" / run.path / name).write_text(f"{name} of {run.path}")
     return tmp_path
 
 
@@ -31,7 +39,7 @@ def publish_in(folder: Path, listed: list[Run]) -> Run:
 def test_the_run_of_the_highest_validation_miou_is_handed_out(folder: Path) -> None:
     assert publish_in(folder, RUNS) == BEST
     assert {file.name: file.read_text() for file in (folder / "models").iterdir()} == {
-        name: f"{name} of {BEST.folder}" for name in ("best.pt", "best.md")
+        name: f"{name} of {BEST.path}" for name in ("best.pt", "best.md")
     }
 
 
@@ -41,12 +49,21 @@ def test_only_listed_runs_count(folder: Path) -> None:
     assert publish_in(folder, others) == second
 
 
+@pytest.mark.parametrize("split", SPLITS)
+def test_the_run_of_any_seed_may_be_the_best(folder: Path, split: str) -> None:
+    listed = listed_runs([split], ["0.1"], ["unet"], ["tuned"], SEEDS[:2])
+    for runs in (listed, listed[::-1]):
+        assert publish_in(folder, runs).path == f"{split}/unet-0.1-tuned-7"
+        written = (folder / "models" / "best.pt").read_text()
+        assert written == f"best.pt of {split}/unet-0.1-tuned-7"
+
+
 @pytest.mark.parametrize("name", ["best.pt", "best.md"])
 def test_a_missing_file_is_named_and_nothing_handed_out(folder: Path, name: str) -> None:
     publish_in(folder, [RUNS[0]])
     before = {file.name: file.read_text() for file in (folder / "models").iterdir()}
-    (folder / "runs" / BEST.folder / name).unlink()
-    with pytest.raises(OSError, match=rf"{BEST.folder}/{name}"):
+    (folder / "runs" / BEST.path / name).unlink()
+    with pytest.raises(OSError, match=rf"{BEST.path}/{name}"):
         publish_in(folder, RUNS)
     assert {file.name: file.read_text() for file in (folder / "models").iterdir()} == before
 
@@ -65,27 +82,22 @@ def arguments() -> list[str]:
     ]
 
 
-def write_axes(folder: Path) -> None:
-    axes = {"architectures": list(ARCHITECTURES), "recipes": list(RECIPES)}
-    (folder / "params.yaml").write_text(yaml.safe_dump(axes))
-
-
 def test_the_command_names_the_run(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_axes(folder)
+    write_axes(folder, seeds=SEEDS[:2])
     monkeypatch.setattr(sys, "argv", ["publish.py", *arguments()])
     main()
     said = capsys.readouterr().out
-    assert said == f"models: {BEST.folder}, the run of the highest validation mIoU\n"
+    assert said == f"models: {BEST.path}, the run of the highest validation mIoU\n"
 
 
 def test_the_command_ends_with_one_line_where_a_run_is_missing(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_axes(folder)
-    (folder / "metrics" / "detail" / f"{BEST.folder}.json").unlink()
+    write_axes(folder, seeds=SEEDS[:2])
+    (folder / "metrics" / "detail" / f"{BEST.path}.json").unlink()
     error = fails_with(monkeypatch, capsys, main, arguments())
-    assert f"{BEST.folder}.json: missing or damaged results of a run" in error
+    assert f"{BEST.path}.json: missing or damaged results of a run" in error
     assert error.count("\n") == 1
     assert not (folder / "models").exists()
