@@ -113,19 +113,25 @@ def test_the_dubai_images_go_through_the_whole_pipeline(dubai_params: Path) -> N
     assert all(sum(patch.counts) + patch.no_truth == 96**2 for patch in patches)
     assert sum(patch.no_truth for patch in patches) > 0
     runs, metrics = root / "runs", root / "metrics"
-    listed = listed_runs(["0.1", "0.15"], ["unet", "unetplusplus"], ["reproduction"])
+    listed = listed_runs(
+        ["main"], ["0.1", "0.15"], ["unet", "unetplusplus"], ["reproduction"], [42]
+    )
     for fraction in ("0.1", "0.15"):
-        label(root / "patches", root / "labels" / fraction, float(fraction), 42)
+        label(root / "patches", root / "labels" / f"{fraction}-42", float(fraction), 42)
     for item in listed:
+        cell = item.cell
         folders = (
             root / "patches",
-            root / "labels" / item.fraction,
-            runs / item.folder,
-            root / "resume" / item.folder,
+            root / "labels" / f"{cell.fraction}-{item.seed}",
+            runs / item.path,
+            root / "resume" / item.path,
         )
-        train("folder", item.architecture, item.recipe, *folders, section("train", Train), 42)
+        train(
+            *("folder", cell.architecture, cell.recipe, cell.split),
+            *(*folders, section("train", Train), item.seed),
+        )
         files = run_files(runs, metrics, item)
-        evaluate(root / "patches", runs / item.folder, files, section("evaluate", Evaluate))
+        evaluate(root / "patches", runs / item.path, files, section("evaluate", Evaluate))
     results, _ = compare("folder", listed, "0.1", root / "patches", runs, metrics, root / "plots")
     known = sum(sum(patch.counts) for patch in store.of_split("test"))
     assert [result.confusion("test").sum() for result in results] == [known] * 4
