@@ -15,8 +15,10 @@ from partialseg.atomic import new_file
 from partialseg.cell_curves import CellCurves, mean_curves, read_curves
 from partialseg.command import run
 from partialseg.curves import CURVES
+from partialseg.difference_table import write_differences
 from partialseg.figures.confusion import draw_confusions
 from partialseg.figures.curves import draw_curves
+from partialseg.figures.differences import draw_differences
 from partialseg.figures.maps import PanelRow
 from partialseg.figures.miou import CellScore, draw_miou
 from partialseg.figures.panel import draw_panel
@@ -26,7 +28,9 @@ from partialseg.patches import PatchStore
 from partialseg.results import RunResults, read_results, run_files, write_json
 from partialseg.run import Cell, Run
 from partialseg.run_name import cell_names
+from partialseg.scored_cell import scored_cells
 from partialseg.seeds import by_cell, deviation
+from partialseg.significance import differences
 from partialseg.table import table_rows, write_table
 from partialseg.visibility import visible_pixels
 
@@ -78,6 +82,9 @@ def draw_comparison(
     majority_class, majority_miou = majority["majority_class"], majority["majority_miou"]
     class_names = store.summary.class_names
     write_table(table_rows(dataset, results), (majority_class, majority_miou), folder)
+    found = differences(scored_cells(results))
+    write_differences(found, folder)
+    draw_differences(found, folder / "differences.png")
     first_split = results[0].run.cell.split
     draw_curves([item for item in curves if item.cell.split == first_split], folder / "curves.png")
     draw_miou(

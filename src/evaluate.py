@@ -1,6 +1,7 @@
 """Stage evaluate: score the best checkpoint of a run on the whole validation and test truth."""
 
 import argparse
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,35 +11,55 @@ import torch
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
-from torch import nn
+from torch import Tensor, nn
 
 from partialseg.atomic import new_file
+from partialseg.calibration import Calibration
 from partialseg.checkpoint import BEST, LAST, Checkpoint, load_checkpoint
 from partialseg.command import run
 from partialseg.compute import Compute, Precision, choose_compute
 from partialseg.data import TruthPatches, truth_loader
+from partialseg.examples import class_examples
+from partialseg.flops import forward_gflop
 from partialseg.model_card import CARD, model_card
 from partialseg.models.build import count_parameters
 from partialseg.panel import choose_panel
 from partialseg.params import STRICT, load_section
 from partialseg.patches import Patch, PatchStore
 from partialseg.results import SCORED_SPLITS, RunFiles, RunResults, write_results
-from partialseg.run import Run
-from partialseg.scoring import Scores, predict_logits, score
+from partialseg.run import Cell, Run
+from partialseg.scoring import Scores, score
+from partialseg.spatial_scores import Spatial, spatial_scores
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Evaluate:
-    """How runs are scored; panel_patches test patches are predicted for the figure."""
+    """How runs are scored.
+
+    panel_patches test patches are kept for the figure, and of each class the `examples` best and
+    worst ones; calibration_bins are those of the confidence.
+    """
 
     batch_size: PositiveInt
     precision: Precision
     workers: NonNegativeInt
     panel_patches: PositiveInt
+    examples: NonNegativeInt
+    calibration_bins: PositiveInt
+    spatial: Spatial
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SplitResults:
+    """The scores of a split, the calibration, and the class ids (K, H, W) of its patches."""
+
+    scores: Scores
+    calibration: Calibration
+    predictions: NDArray[np.uint8]
 
 
 def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -> RunResults:
-    """Score a run; write its scores, all details, predictions of the panel and its model card.
+    """Score a run; write its scores, all details, predictions to show and its model card.
 
     Raises:
         ValueError: patches or checkpoints are missing, damaged or of different classes.
@@ -51,16 +72,24 @@ def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -
             f"{run_folder / BEST}: trained on classes {best.class_names}, but the patches hold "
             f"{list(store.summary.class_names)}"
         )
+    params.spatial.object_class(best.class_names)  # an unknown one is told before anything runs
     compute = choose_compute(params.precision)
     network = compute.place(best.build())
-    scores = {
-        split: score_split(network, store, split, best, params, compute) for split in SCORED_SPLITS
-    }
+    detail = run_scores(last, best.epoch) | cost(best) | {"panel_patches": params.panel_patches}
+    for split in SCORED_SPLITS:
+        scored = score_split(network, store, split, best, params, compute)
+        detail[split] = (
+            split_scores(scored.scores, best.class_names)
+            | {"calibration": scored.calibration.summary()}
+            | spatial_scores(store, store.of_split(split), scored.predictions, params.spatial)
+        )
+    # The test split comes last: what is to be seen is of it.
+    tested = store.of_split("test")
+    examples = class_examples(store, tested, scored.predictions, params.examples)
     results = RunResults(
         run=run_of(last),
-        detail=run_scores(last, best.epoch, count_parameters(network))
-        | {split: split_scores(item, best.class_names) for split, item in scores.items()},
-        panel=predict_panel(network, store, params, compute),
+        detail=detail | {"test_examples": examples},
+        predictions=kept_predictions(tested, scored.predictions, examples, params.panel_patches),
     )
     write_results(out, results)
     with new_file(run_folder / CARD) as file:
@@ -75,46 +104,76 @@ def score_split(
     checkpoint: Checkpoint,
     params: Evaluate,
     compute: Compute,
-) -> Scores:
+) -> SplitResults:
     """Score a network on one split, with the class weights of its training in the loss."""
     batches = truth_loader(
         TruthPatches(store, store.of_split(split)), params.batch_size, params.workers
     )
     weights = checkpoint.class_weights
     on_device = None if weights is None else torch.tensor(weights, device=compute.device)
-    return score(network, batches, len(checkpoint.class_names), on_device, compute)
+    calibration = Calibration(params.calibration_bins)
+    predictions: list[NDArray[np.uint8]] = []
+
+    def keep(logits: Tensor, _: Tensor) -> None:
+        predictions.append(logits.argmax(dim=1).to(torch.uint8).cpu().numpy())
+
+    return SplitResults(
+        scores=score(
+            network,
+            batches,
+            len(checkpoint.class_names),
+            on_device,
+            compute,
+            observers=(calibration.update, keep),
+        ),
+        calibration=calibration,
+        predictions=np.concatenate(predictions),
+    )
 
 
-@torch.inference_mode()
-def predict_panel(
-    network: nn.Module, store: PatchStore, params: Evaluate, compute: Compute
-) -> NDArray[np.uint8]:
-    """Return the class ids (K, H, W) that a network predicts for the patches of the panel."""
-    chosen: list[Patch] = choose_panel(store.of_split("test"), params.panel_patches)
-    batches = truth_loader(TruthPatches(store, chosen), params.batch_size, 0)
-    ids = [predict_logits(network, images, compute).argmax(dim=1) for images, _ in batches]
-    return torch.cat(ids).to(torch.uint8).cpu().numpy()
+def kept_predictions(
+    patches: Sequence[Patch],
+    predictions: NDArray[np.uint8],
+    examples: dict[str, Any],
+    panel_patches: int,
+) -> dict[str, NDArray[np.uint8]]:
+    """Return the predictions (K, H, W) of the patches that figures show, by name."""
+    shown = {patch.name for patch in choose_panel(patches, panel_patches)}
+    shown |= {item["patch"] for ends in examples.values() for end in ends.values() for item in end}
+    named = zip(patches, predictions, strict=True)
+    return {patch.name: ids for patch, ids in named if patch.name in shown}
 
 
 def run_of(checkpoint: Checkpoint) -> Run:
     """Return the run whose training left a checkpoint."""
-    return Run(
-        architecture=checkpoint.architecture,
+    cell = Cell(
+        split=checkpoint.split,
         fraction=str(checkpoint.label_fraction),
+        architecture=checkpoint.architecture,
         recipe=checkpoint.recipe,
     )
+    return Run(cell=cell, seed=checkpoint.seed)
 
 
-def run_scores(last: Checkpoint, kept_epoch: int, parameters: int) -> dict[str, Any]:
+def cost(checkpoint: Checkpoint) -> dict[str, float]:
+    """Return the size of a network and what it takes to predict a patch."""
+    network = checkpoint.build()
+    return {
+        "parameters": count_parameters(network),
+        "gflop": forward_gflop(network, checkpoint.patch_size),
+    }
+
+
+def run_scores(last: Checkpoint, kept_epoch: int) -> dict[str, Any]:
     """Return what the training of a run says of itself: cost, and the curves' final and best."""
     final = last.history[-1]
     return run_of(last).identity() | {
-        "seed": last.seed,
-        "parameters": parameters,
         "compute": last.compute,
+        "commit": last.commit,
         "epochs": len(last.history),
         "kept_epoch": kept_epoch,
         "train_seconds": round(sum(record.seconds for record in last.history), 1),
+        "peak_memory_mib": round(max(record.peak_memory_mib for record in last.history)),
         "best_val_miou": max(record.val_miou for record in last.history),
         "final_val_miou": final.val_miou,
         "final_val_accuracy": final.val_accuracy,
@@ -138,6 +197,7 @@ def split_scores(scores: Scores, class_names: Sequence[str]) -> dict[str, Any]:
         "miou": confusion.miou(),
         "accuracy": confusion.accuracy(),
         "mean_f1": confusion.mean_f1(),
+        "fw_iou": confusion.frequency_weighted_iou(),
         "loss": scores.loss,
         "batch_miou": scores.batch_miou,
         "majority_class": class_names[int(of_truth.argmax())],
@@ -157,10 +217,10 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--scores", type=Path, required=True)
     parser.add_argument("--detail", type=Path, required=True)
-    parser.add_argument("--panel", type=Path, required=True)
+    parser.add_argument("--predictions", type=Path, required=True)
     args = parser.parse_args()
     params = load_section(args.params, f"datasets.{args.dataset}.evaluate", Evaluate)
-    out = RunFiles(scores=args.scores, detail=args.detail, panel=args.panel)
+    out = RunFiles(scores=args.scores, detail=args.detail, predictions=args.predictions)
     results = evaluate(args.patches, args.run, out, params)
     for split in SCORED_SPLITS:
         scores = results.detail[split]

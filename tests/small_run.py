@@ -129,6 +129,7 @@ def write_params(file: Path, **changes: Any) -> None:
     sample["train"] |= {"base_channels": 2, "epochs": 1, "workers": 0, "precision": "float32"}
     sample["train"] |= changes
     sample["evaluate"] |= {"workers": 0, "precision": "float32", "panel_patches": 2}
+    sample["evaluate"]["spatial"] |= {"objects": "house"}  # the classes are those of conftest.py
     file.write_text(yaml.safe_dump(params), encoding="utf-8")
 
 

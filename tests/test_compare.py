@@ -35,8 +35,10 @@ ARCHITECTURES = ("unet", "unetplusplus")
 RECIPES = ("reproduction", "tuned")
 FRACTIONS = ("0.05", "0.1", "0.15")
 SEEDS = (42, 7, 1)
-FIGURES = ("confusion.png", "curves.png", "miou.png", "panel.png")
-TABLES = ("table.csv", "table.json", "table.md")
+FIGURES = ("confusion.png", "curves.png", "differences.png", "miou.png", "panel.png")
+TABLES = tuple(
+    f"{name}.{kind}" for name in ("table", "differences") for kind in ("csv", "json", "md")
+)
 
 
 def a_cell(architecture: str, fraction: str, recipe: str, split: str = "main") -> Cell:
@@ -61,6 +63,7 @@ def detail_of(run: Run) -> dict[str, Any]:
         "majority_class": "field" if run.cell.split == "main" else "lake",
         "majority_miou": 0.125,
     }
+    confusion = [[number, 1, 2], [3, 4, 5], [6, 7, 8]]
     return run.identity() | {
         "parameters": 1_000_000 + number,
         "train_seconds": 60.0 + number,
@@ -72,7 +75,11 @@ def detail_of(run: Run) -> dict[str, Any]:
         "panel_patches": 2,
         "val": split | {"miou": 0.375 + number / 100, "confusion": [[1, 1], [1, 1]]},
         "test": split
-        | {"miou": 0.3125 + number / 100, "confusion": [[number, 1, 2], [3, 4, 5], [6, 7, 8]]},
+        | {
+            "miou": 0.3125 + number / 100,
+            "confusion": confusion,
+            "orthophotos": {"c_test": {"confusion": confusion}},
+        },
     }
 
 
@@ -110,7 +117,7 @@ def folder(
 def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Any, ...]]:
     """Return what is given to the drawing functions, which draw nothing."""
     given: dict[str, tuple[Any, ...]] = {}
-    for name in ("draw_curves", "draw_miou", "draw_confusions", "draw_panel"):
+    for name in ("draw_curves", "draw_miou", "draw_confusions", "draw_panel", "draw_differences"):
         monkeypatch.setattr(
             f"compare.{name}", lambda *arguments, name=name: given.update({name: arguments})
         )
@@ -475,6 +482,18 @@ def test_the_headline_curves_are_means_under_the_first_split(
         pytest.approx([1, 0.151 + more, 0.171 + more]),
         pytest.approx([2, 0.152 + more, 0.172 + more]),
     ]
+
+
+def test_differences_are_told_along_every_axis_that_differs(
+    folder_of_seeds: Path, drawn: dict[str, Any]
+) -> None:
+    compare_in(folder_of_seeds, ["0.1"], splits=SPLITS, seeds=SEEDS)
+    found = json.loads((folder_of_seeds / "out" / "differences.json").read_text())
+    assert {row["axis"] for row in found} == {"split", "architecture", "recipe"}
+    assert {row["verdict"] for row in found} == {"no interval: one orthophoto"}
+    differences, file = drawn["draw_differences"]
+    assert len(differences) == len(found) > 0
+    assert file.name == "differences.png"
 
 
 def test_the_figures_of_several_seeds_and_splits_can_be_drawn(folder_of_seeds: Path) -> None:

@@ -13,6 +13,8 @@ from partialseg.curves import CURVES
 from partialseg.experiment import Architecture, Dataset
 from partialseg.models.build import ARCHITECTURES
 from partialseg.params import load_section
+from partialseg.results import run_files
+from partialseg.run import AXES, Cell, Run
 from partialseg.train_params import Train
 
 ROOT = SRC.parent
@@ -21,6 +23,7 @@ PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 STAGES: dict[str, Any] = PIPELINE["stages"]
 DATASETS = get_args(Dataset)
 RECIPES = load_section(PARAMS, "recipes", list[str])
+SPLITS = load_section(PARAMS, "splits", list[str])
 ITEMS = [
     {"dataset": dataset, "architecture": architecture}
     for dataset, architecture in itertools.product(DATASETS, ARCHITECTURES)
@@ -82,8 +85,9 @@ def test_params_yaml_has_every_section_that_the_stages_track(dataset: str) -> No
     tracked = {param for stage in STAGES.values() for param in stage.get("params", [])}
     assert len(tracked) >= 6
     for param in tracked:
-        for recipe in RECIPES:
-            section = param.replace("${item.dataset}", dataset).replace("${item.recipe}", recipe)
+        for recipe, split in itertools.product(RECIPES, SPLITS):
+            item = {"dataset": dataset, "recipe": recipe, "split": split}
+            section = re.sub(r"\$\{item\.(\w+)\}", lambda match, item=item: item[match[1]], param)
             assert load_section(PARAMS, section, object) is not None
 
 
@@ -97,6 +101,36 @@ def test_every_recipe_of_a_data_set_gives_parameters_of_a_training(dataset: str)
         for name in known
     }
     assert trained["reproduction"] == load_section(PARAMS, f"{section}.train", Train)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_split_of_a_data_set_gives_parameters_of_tile(dataset: str) -> None:
+    from tile import Tile
+
+    section = f"datasets.{dataset}"
+    known = load_section(PARAMS, f"{section}.splits", dict[str, object])
+    assert known.keys() > set(SPLITS)
+    methods = {
+        name: load_section(PARAMS, f"{section}.tile", Tile, f"{section}.splits.{name}").split
+        for name in known
+    }
+    assert methods["main"] == load_section(PARAMS, f"{section}.tile", Tile).split
+    assert len(set(methods.values())) == len(methods) == 2
+
+
+@pytest.mark.parametrize("stage", ["train", "evaluate"])
+def test_the_files_of_a_run_lie_where_the_run_says(stage: str) -> None:
+    cell = Cell(**{axis: f"${{item.{axis}}}" for axis in AXES})
+    run = Run(cell=cell, seed="${item.seed}")  # type: ignore[arg-type]
+    outs = [out if isinstance(out, str) else next(iter(out)) for out in STAGES[stage]["outs"]]
+    files = run_files(Path("runs/${item.dataset}"), Path("metrics/${item.dataset}"), run)
+    if stage == "train":
+        folder = f"runs/${{item.dataset}}/{run.path}"
+        assert outs == [f"{folder}/{name}" for name in ("best.pt", "last.pt", "curves")]
+    else:
+        (scores,) = STAGES[stage]["metrics"]
+        assert {str(files.predictions), str(files.detail)} <= set(outs)
+        assert [*scores] == [str(files.scores)]
 
 
 def test_dvc_plots_the_curves_of_every_recipe() -> None:
@@ -119,5 +153,6 @@ def test_landcover_ai_has_the_settings_of_the_report() -> None:
     assert train.precision == "auto"
     tile = load_section(PARAMS, "datasets.landcover_ai.tile", Tile)
     assert (tile.source_size, tile.size, tile.split) == (512, 384, "official")
-    assert load_section(PARAMS, "seed", int) == 42
+    assert load_section(PARAMS, "seeds", list[int]) == [42]
+    assert load_section(PARAMS, "splits", list[str]) == ["main"]
     assert load_section(PARAMS, "architectures", list[str]) == ["unet", "unetplusplus"]

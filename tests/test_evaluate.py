@@ -18,18 +18,36 @@ from evaluate import Evaluate, evaluate, main, run_scores, split_scores
 from partialseg.checkpoint import load_checkpoint, save_checkpoint
 from partialseg.confusion import ConfusionMatrix
 from partialseg.data import MEAN, STD
+from partialseg.flops import forward_gflop
 from partialseg.panel import choose_panel
 from partialseg.params import load_section
 from partialseg.patches import PatchStore
 from partialseg.results import RunFiles, read_results
-from partialseg.run import Run
+from partialseg.run import Cell, Run
 from partialseg.scoring import Scores
+from partialseg.spatial_scores import Spatial, spatial_scores
 from partialseg.truth import NO_TRUTH
 from small_run import fails_with, isolate, record, small_run, write_params
 
 WEIGHTS = (0.5, 1.0, 2.5)
-RUN = Run(architecture="unet", fraction="0.5", recipe="reproduction")
-PARAMS = Evaluate(batch_size=2, precision="float32", workers=0, panel_patches=2)
+RUN = Run(
+    cell=Cell(split="main", fraction="0.5", architecture="unet", recipe="reproduction"), seed=2
+)
+PARAMS = Evaluate(
+    batch_size=2,
+    precision="float32",
+    workers=0,
+    panel_patches=2,
+    examples=1,
+    calibration_bins=4,
+    spatial=Spatial(
+        boundary_ratio=0.02,
+        tolerances_px=(1.0,),
+        tolerances_m=(0.5,),
+        objects="house",
+        object_areas=(10.0,),
+    ),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +60,7 @@ def files(tmp_path: Path) -> RunFiles:
     return RunFiles(
         scores=tmp_path / "out" / "run.json",
         detail=tmp_path / "out" / "detail.json",
-        panel=tmp_path / "out" / "panel.npy",
+        predictions=tmp_path / "out" / "predictions.npz",
     )
 
 
@@ -117,25 +135,69 @@ def test_scores_are_those_of_an_independent_computation(
     assert written["majority_miou"] == pytest.approx(counts.sum(axis=1).max() / counts.sum() / 3)
 
 
-def test_the_panel_holds_the_predictions_of_its_patches(
+def test_predictions_are_kept_of_the_panel_and_of_the_examples(
     patches: Path, trained: Path, files: RunFiles
 ) -> None:
-    evaluate(patches, trained, files, PARAMS)
-    panel = np.load(files.panel)
+    made = evaluate(patches, trained, files, replace(PARAMS, panel_patches=1))
     store = PatchStore(patches)
-    chosen = choose_panel(store.of_split("test"), 2)
-    expected = [probabilities_of(trained, store.image(p)).argmax(axis=-1) for p in chosen]
-    assert panel.dtype == np.uint8
-    np.testing.assert_array_equal(panel, np.stack(expected))
+    shown = {patch.name for patch in choose_panel(store.of_split("test"), 1)}
+    for ends in made.detail["test_examples"].values():
+        assert len(ends["best"]) == 1
+        shown |= {item["patch"] for end in ends.values() for item in end}
+    stored = read_results(files, RUN).predictions
+    assert set(stored) == shown
+    for patch in store.of_split("test"):
+        if patch.name in shown:
+            expected = probabilities_of(trained, store.image(patch)).argmax(axis=-1)
+            assert stored[patch.name].dtype == np.uint8
+            np.testing.assert_array_equal(stored[patch.name], expected)
+
+
+def test_no_examples_leave_the_panel_alone(patches: Path, trained: Path, files: RunFiles) -> None:
+    made = evaluate(patches, trained, files, replace(PARAMS, panel_patches=1, examples=0))
+    (patch,) = choose_panel(PatchStore(patches).of_split("test"), 1)
+    assert [*made.predictions] == [patch.name]
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_scores_of_places_and_confidence_are_those_of_the_same_predictions(
+    patches: Path, trained: Path, files: RunFiles, split: str
+) -> None:
+    made = evaluate(patches, trained, files, PARAMS).detail[split]
+    store = PatchStore(patches)
+    chosen = store.of_split(split)
+    probabilities = np.stack([probabilities_of(trained, store.image(p)) for p in chosen])
+    predicted = probabilities.argmax(axis=-1).astype(np.uint8)
+    expected = spatial_scores(store, chosen, predicted, PARAMS.spatial)
+    assert {key: made[key] for key in expected} == expected
+    assert [*made["orthophotos"]] == [f"{'b' if split == 'val' else 'c'}_{split}"]
+    assert next(iter(made["orthophotos"].values()))["confusion"] == made["confusion"]
+    known = np.stack([store.truth(p) for p in chosen]) != NO_TRUTH
+    places = np.minimum((probabilities.max(axis=-1)[known] * 4).astype(int), 3)
+    bins = made["calibration"]["bins"]
+    assert [item["pixels"] for item in bins] == np.bincount(places, minlength=4).tolist()
+    assert sum(item["pixels"] for item in made["border_distance"]) == known.sum()
+
+
+def test_an_unknown_class_of_objects_is_told_first(
+    patches: Path, trained: Path, files: RunFiles
+) -> None:
+    params = replace(PARAMS, spatial=replace(PARAMS.spatial, objects="barn"))
+    message = "objects: should be one of the classes field, house, lake, or '' for none, got 'barn'"
+    with pytest.raises(ValueError, match=message):
+        evaluate(patches, trained, files, params)
+    assert not files.scores.parent.exists()
 
 
 def test_what_is_returned_is_what_is_written(patches: Path, trained: Path, files: RunFiles) -> None:
     returned, read = evaluate(patches, trained, files, PARAMS), read_results(files, RUN)
     assert returned.run == read.run
     assert returned.detail == read.detail
-    np.testing.assert_array_equal(returned.panel, read.panel)
+    assert returned.predictions.keys() == read.predictions.keys()
+    for name, ids in returned.predictions.items():
+        np.testing.assert_array_equal(ids, read.predictions[name])
     assert json.loads(files.scores.read_text()) == returned.scores()
-    assert sorted(os.listdir(files.scores.parent)) == ["detail.json", "panel.npy", "run.json"]
+    assert sorted(os.listdir(files.scores.parent)) == ["detail.json", "predictions.npz", "run.json"]
 
 
 def test_the_best_checkpoint_is_scored_and_the_last_tells_the_cost(
@@ -159,10 +221,15 @@ def test_a_run_tells_its_settings_and_cost(patches: Path, trained: Path, files: 
     last = load_checkpoint(trained / "last.pt")
     best = load_checkpoint(trained / "best.pt")
     expected = {
+        "split": "main",
         "architecture": "unet",
         "label_fraction": 0.5,
         "recipe": "reproduction",
         "seed": 2,
+        "panel_patches": 2,
+        "commit": last.commit,
+        "peak_memory_mib": round(max(item.peak_memory_mib for item in last.history)),
+        "gflop": forward_gflop(best.build(), 32),
         "parameters": sum(weight.numel() for weight in best.build().parameters()),
         "compute": "CPU, float32",
         "epochs": 3,
@@ -174,15 +241,17 @@ def test_a_run_tells_its_settings_and_cost(patches: Path, trained: Path, files: 
         "final_val_batch_miou": last.history[2].val_batch_miou,
         "best_val_batch_miou": max(item.val_batch_miou for item in last.history),
     }
-    assert {key: value for key, value in detail.items() if key not in ("val", "test")} == expected
+    scored = ("val", "test", "test_examples")
+    assert {key: value for key, value in detail.items() if key not in scored} == expected
 
 
 def test_the_axes_of_a_run_come_from_its_checkpoint(trained: Path) -> None:
     last = load_checkpoint(trained / "last.pt")
     last = replace(last, architecture="unetplusplus", label_fraction=0.15, recipe="tuned")
-    scores = run_scores(last, kept_epoch=2, parameters=5)
-    axes = (scores["architecture"], scores["label_fraction"], scores["recipe"])
-    assert axes == ("unetplusplus", 0.15, "tuned")
+    last = replace(last, split="official", seed=7)
+    scores = run_scores(last, kept_epoch=2)
+    axes = ("split", "architecture", "label_fraction", "recipe", "seed")
+    assert [scores[axis] for axis in axes] == ["official", "unetplusplus", 0.15, "tuned", 7]
 
 
 def test_the_validation_scores_are_those_of_the_kept_epoch(
@@ -199,9 +268,9 @@ def test_the_validation_scores_are_those_of_the_kept_epoch(
 def test_the_best_batch_miou_may_be_of_another_epoch(trained: Path) -> None:
     history = [record(epoch, val_batch_miou=score) for epoch, score in ((1, 0.6), (2, 0.2))]
     last = replace(load_checkpoint(trained / "last.pt"), history=history)
-    scores = run_scores(last, kept_epoch=2, parameters=5)
+    scores = run_scores(last, kept_epoch=2)
     assert (scores["final_val_batch_miou"], scores["best_val_batch_miou"]) == (0.2, 0.6)
-    assert (scores["kept_epoch"], scores["parameters"]) == (2, 5)
+    assert scores["kept_epoch"] == 2
 
 
 def scores_of(counts: list[list[int]]) -> dict[str, Any]:
@@ -218,6 +287,8 @@ def test_scores_of_a_split_by_hand() -> None:
     assert scores["f1"] == pytest.approx({"field": 10 / 12, "house": 2 / 3, "lake": 0.0})
     assert scores["absent"] == ["road"]
     assert scores["miou"] == pytest.approx((5 / 7 + 1 / 2 + 0) / 3)
+    # weighted by the truth: 6 field, 2 house
+    assert scores["fw_iou"] == pytest.approx((6 * 5 / 7 + 2 * 1 / 2) / 8)
     assert scores["mean_f1"] == pytest.approx((10 / 12 + 2 / 3 + 0) / 3)
     assert scores["accuracy"] == pytest.approx(6 / 8)
     assert (scores["loss"], scores["batch_miou"]) == (0.25, 0.125)
@@ -265,7 +336,7 @@ def test_more_panel_patches_than_there_are_are_all(
     patches: Path, trained: Path, files: RunFiles
 ) -> None:
     results = evaluate(patches, trained, files, replace(PARAMS, panel_patches=9))
-    assert results.panel.shape == (3, 32, 32)
+    assert [ids.shape for ids in results.predictions.values()] == [(32, 32)] * 3
 
 
 def test_scores_depend_on_batch_size_only_where_they_say_so(
@@ -275,6 +346,8 @@ def test_scores_depend_on_batch_size_only_where_they_say_so(
     by_one = evaluate(patches, trained, files, replace(PARAMS, batch_size=1)).detail["test"]
     assert by_two.pop("batch_miou") != by_one.pop("batch_miou")
     assert math.isclose(by_two.pop("loss"), by_one.pop("loss"), rel_tol=1e-5)
+    first, second = by_two.pop("calibration"), by_one.pop("calibration")
+    assert math.isclose(first["ece"], second["ece"], rel_tol=1e-5)
     assert by_two == by_one
 
 
@@ -315,7 +388,7 @@ def arguments(folder: Path, **changes: str) -> list[str]:
         "run": "run",
         "scores": "out/run.json",
         "detail": "out/detail.json",
-        "panel": "out/panel.npy",
+        "predictions": "out/predictions.npz",
     }
     return [part for key, value in (values | changes).items() for part in (f"--{key}", value)]
 
@@ -333,7 +406,7 @@ def test_the_command_writes_and_prints_the_scores(
         for split in ("val", "test")
     ]
     assert done.stdout.splitlines() == expected
-    assert read_results(files, RUN).panel.shape == (2, 32, 32)
+    assert len(read_results(files, RUN).predictions) >= 2
     miou = f"{detail['test']['miou']:.4f}"
     card = (trained / "best.md").read_text().splitlines()
     assert [line.split("|")[3].strip() for line in card if line.startswith("| mIoU  ")] == [miou]

@@ -17,8 +17,8 @@ from test_pipeline import Clone, copy_of_the_work_tree, shrink
 
 pytestmark = pytest.mark.slow
 EPOCHS = 60
-RUN = "sample/unet-0.1-reproduction"
-STAGE = "train@sample-unet-0.1-reproduction"
+RUN = "sample/main/unet-0.1-reproduction-42"
+STAGE = "train@sample-main-unet-0.1-reproduction-42"
 
 
 @pytest.fixture

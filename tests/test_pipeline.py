@@ -111,10 +111,10 @@ RECIPES = ("reproduction", "tuned")
 STAGES = [
     "check",
     "download@sample",
-    "tile@sample",
-    *(f"label@sample-{fraction}" for fraction in FRACTIONS),
+    "tile@sample-main",
+    *(f"label@sample-main-{fraction}-42" for fraction in FRACTIONS),
     *(
-        f"{stage}@sample-{architecture}-{fraction}-{recipe}"
+        f"{stage}@sample-main-{architecture}-{fraction}-{recipe}-42"
         for stage in ("train", "evaluate")
         for architecture in ARCHITECTURES
         for fraction in FRACTIONS
@@ -122,6 +122,7 @@ STAGES = [
     ),
     "compare@sample",
     "publish@sample",
+    "report@sample",
 ]
 
 
@@ -149,15 +150,14 @@ def test_the_table_has_the_eight_cells(clone: Clone) -> None:
         (0.15, "unetplusplus", "tuned"),
     ]
     for row, (fraction, architecture, recipe) in zip(rows, cells, strict=True):
-        run = clone.read(f"metrics/sample/{architecture}-{fraction}-{recipe}.json")
+        run = clone.read(f"metrics/sample/main/{architecture}-{fraction}-{recipe}-42.json")
         assert row["test_miou"] == run["test_miou"]
         # What is scored is the best epoch, or the last one where the recipe says so.
         kept = row["final_val_miou" if row["recipe"] == "tuned" else "best_val_miou"]
         assert run["val_miou"] == pytest.approx(kept, rel=1e-9)
     shown = clone.run("dvc", "metrics", "show")
-    assert (
-        "metrics/summary.json" in shown and "metrics/sample/unetplusplus-0.15-tuned.json" in shown
-    )
+    assert "metrics/summary.json" in shown
+    assert "metrics/sample/main/unetplusplus-0.15-tuned-42.json" in shown
 
 
 def test_no_output_in_git_is_large_and_no_data_is_tracked(clone: Clone) -> None:
@@ -170,7 +170,9 @@ def test_no_output_in_git_is_large_and_no_data_is_tracked(clone: Clone) -> None:
 
 def test_the_best_checkpoint_is_an_artifact_that_dvc_hands_out(clone: Clone) -> None:
     rows = clone.read("plots/sample/table.json")
-    names = [f"{row['architecture']}-{row['label_fraction']}-{row['recipe']}" for row in rows]
+    names = [
+        f"main/{row['architecture']}-{row['label_fraction']}-{row['recipe']}-42" for row in rows
+    ]
     best = max(names, key=lambda name: clone.read(f"metrics/sample/{name}.json")["val_miou"])
     clone.run("gto", "register", "best")
     clone.run("dvc", "artifacts", "get", str(clone.folder), "best", "-o", "handed.pt")
@@ -248,7 +250,7 @@ def test_another_fraction_moves_the_headline_and_trains_nothing_again(clone: Clo
 def scores_at(clone: Clone, fraction: str) -> dict[str, dict[str, Any]]:
     return {
         architecture: {
-            recipe: clone.read(f"metrics/sample/{architecture}-{fraction}-{recipe}.json")
+            recipe: clone.read(f"metrics/sample/main/{architecture}-{fraction}-{recipe}-42.json")
             for recipe in RECIPES
         }
         for architecture in ARCHITECTURES
@@ -262,7 +264,7 @@ def test_editing_a_recipe_trains_its_runs_alone(clone: Clone) -> None:
     stale = [line for line in clone.run("dvc", "status").splitlines() if not line.startswith("\t")]
     trained = {line.rstrip(":") for line in stale if line.startswith("train")}
     assert trained == {
-        f"train@sample-{architecture}-{fraction}-tuned"
+        f"train@sample-main-{architecture}-{fraction}-tuned-42"
         for architecture in ARCHITECTURES
         for fraction in FRACTIONS
     }
@@ -283,6 +285,55 @@ def test_a_new_fraction_in_a_temporary_workspace_trains_its_cells_only(clone: Cl
     assert any(key.endswith(".val_accuracy") for key in changed)
 
 
+def test_another_seed_trains_its_runs_only_and_the_table_has_deviations(clone: Clone) -> None:
+    before = clone.read("metrics/summary.json")["unet"]["tuned"]
+    out = clone.run("dvc", "exp", "run", "-S", "seeds=[42,1]", "-S", "recipes=[tuned]")
+    trained = {line.split("'")[1] for line in out.splitlines() if "Running stage 'train" in line}
+    assert trained == {
+        f"train@sample-main-{architecture}-{fraction}-tuned-1"
+        for architecture in ARCHITECTURES
+        for fraction in FRACTIONS
+    }
+    rows = clone.read("plots/sample/table.json")
+    assert [row["seeds"] for row in rows] == [[42, 1]] * 4
+    for row in rows:
+        name = f"{row['architecture']}-{row['label_fraction']}-tuned"
+        first, second = (
+            clone.read(f"metrics/sample/main/{name}-{seed}.json")["test_miou"] for seed in (42, 1)
+        )
+        assert row["test_miou"] == pytest.approx((first + second) / 2)
+        assert row["test_miou_std"] == pytest.approx(abs(first - second) / 2**0.5)
+    after = clone.read("metrics/summary.json")["unet"]["tuned"]
+    assert after["test_miou"] == rows[0]["test_miou"] != before["test_miou"]
+    assert after["test_miou_std"] == rows[0]["test_miou_std"]
+    compared = {row["axis"]: row for row in clone.read("plots/sample/differences.json")}
+    assert compared.keys() == {"fraction", "architecture"}
+    clone.run("git", "checkout", "-q", ".")
+    clone.run("dvc", "checkout")
+
+
+def test_two_splits_stand_side_by_side(clone: Clone) -> None:
+    settings = ("splits=[main,official]", "recipes=[tuned]", "architectures=[unet]")
+    out = clone.run("dvc", "exp", "run", *(part for item in settings for part in ("-S", item)))
+    trained = {line.split("'")[1] for line in out.splitlines() if "Running stage 'train" in line}
+    assert trained == {f"train@sample-official-unet-{f}-tuned-42" for f in FRACTIONS}
+    rows = clone.read("plots/sample/table.json")
+    cells = [(row["split"], row["label_fraction"]) for row in rows]
+    assert cells == [("main", 0.1), ("main", 0.15), ("official", 0.1), ("official", 0.15)]
+    own = clone.read("metrics/sample/detail/main/unet-0.1-tuned-42.json")["test"]["orthophotos"]
+    cells_of_all = clone.read("metrics/sample/detail/official/unet-0.1-tuned-42.json")["test"]
+    assert len(own) == 2 < len(cells_of_all["orthophotos"])
+    (pooled,) = (
+        row
+        for row in clone.read("plots/sample/differences.json")
+        if row["axis"] == "split" and row["pooled"]
+    )
+    expected = sum(row["test_miou"] for row in rows[2:]) - sum(row["test_miou"] for row in rows[:2])
+    assert pooled["difference"] == pytest.approx(expected / 2)
+    clone.run("git", "checkout", "-q", ".")
+    clone.run("dvc", "checkout")
+
+
 def test_editing_one_network_trains_that_one_alone(clone: Clone) -> None:
     network = clone.folder / "src" / "partialseg" / "models" / "unet.py"
     network.write_text(network.read_text() + "\n# edited\n")
@@ -292,7 +343,7 @@ def test_editing_one_network_trains_that_one_alone(clone: Clone) -> None:
         if not line.startswith("\t")
     }
     assert stale == {
-        f"{stage}@sample-unet-{fraction}-{recipe}"
+        f"{stage}@sample-main-unet-{fraction}-{recipe}-42"
         for stage in ("train", "evaluate")
         for fraction in FRACTIONS
         for recipe in RECIPES
@@ -316,6 +367,8 @@ def test_editing_one_network_trains_that_one_alone(clone: Clone) -> None:
             "recipes=[fast]",
             "recipes: 'fast' is not in datasets.sample.recipes (reproduction, ",
         ),
+        ("seeds=[]", "seeds: should have at least 1 item after validation, not 0, got []"),
+        ("splits=[random]", "splits: 'random' is not in datasets.sample.splits (main, official)"),
         ("dataset=moon", "dataset: should be 'sample', 'landcover_ai' or 'folder', got 'moon'"),
         ("datasets.sample.tile.size=none", "datasets.sample.tile.size: should be a valid integer"),
     ],

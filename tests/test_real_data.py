@@ -113,23 +113,20 @@ def test_the_dubai_images_go_through_the_whole_pipeline(dubai_params: Path) -> N
     assert all(sum(patch.counts) + patch.no_truth == 96**2 for patch in patches)
     assert sum(patch.no_truth for patch in patches) > 0
     runs, metrics = root / "runs", root / "metrics"
-    listed = listed_runs(
-        ["main"], ["0.1", "0.15"], ["unet", "unetplusplus"], ["reproduction"], [42]
-    )
+    axes = (["unet", "unetplusplus"], ["reproduction"], [42])
+    listed = listed_runs(["main"], ["0.1", "0.15"], *axes)
     for fraction in ("0.1", "0.15"):
-        label(root / "patches", root / "labels" / f"{fraction}-42", float(fraction), 42)
+        label(root / "patches", root / "labels" / fraction, float(fraction), 42)
     for item in listed:
-        cell = item.cell
         folders = (
             root / "patches",
-            root / "labels" / f"{cell.fraction}-{item.seed}",
+            root / "labels" / item.cell.fraction,
             runs / item.path,
             root / "resume" / item.path,
         )
-        train(
-            *("folder", cell.architecture, cell.recipe, cell.split),
-            *(*folders, section("train", Train), item.seed),
-        )
+        cell = item.cell
+        axes_of_run = (cell.architecture, cell.recipe, cell.split)
+        train("folder", *axes_of_run, *folders, section("train", Train), item.seed)
         files = run_files(runs, metrics, item)
         evaluate(root / "patches", runs / item.path, files, section("evaluate", Evaluate))
     results, _ = compare("folder", listed, "0.1", root / "patches", runs, metrics, root / "plots")

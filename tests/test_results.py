@@ -31,7 +31,7 @@ DETAIL: dict[str, Any] = {
 PREDICTIONS = {
     "ortho_7": np.arange(16, dtype=np.uint8).reshape(4, 4),
     "M-33-20-D-c-4-2_117": np.full((4, 4), 255, np.uint8),
-    "north.east_0": np.zeros((4, 4), np.uint8),
+    "file": np.zeros((4, 4), np.uint8),  # as an argument of numpy's writer is called
 }
 
 
@@ -191,7 +191,7 @@ def test_a_file_of_something_else_is_named(files: RunFiles, kind: str, content: 
 
 
 def test_predictions_of_pickled_objects_are_not_loaded(files: RunFiles) -> None:
-    np.savez(files.predictions, allow_pickle=True, patch=np.array([{}], dtype=object))
+    np.savez(files.predictions, allow_pickle=True, names=np.array([{}], dtype=object))
     message = f"{files.predictions}: missing or damaged results of a run: .*allow_pickle"
     with pytest.raises(ValueError, match=message):
         read_results(files, RUN)

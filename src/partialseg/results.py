@@ -15,8 +15,17 @@ from partialseg.atomic import new_file
 from partialseg.run import Run
 
 SCORED_SPLITS = ("val", "test")
-# What reading a JSON file or an .npz raises on damaged bytes; an array alone is no mapping.
-DAMAGED = (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error)
+# What reading a JSON file or an .npz raises on damaged bytes or other content.
+DAMAGED = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    IndexError,
+    TypeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +76,9 @@ class RunResults:
 def write_results(files: RunFiles, results: RunResults) -> None:
     """Write the results of a run, the scores last."""
     with new_file(files.predictions) as file:
-        np.savez_compressed(file, allow_pickle=False, **results.predictions)
+        # Not as arrays of their names: NumPy has names of its own.
+        names, ids = list(results.predictions), list(results.predictions.values())
+        np.savez_compressed(file, names=np.array(names, np.str_), ids=np.array(ids, np.uint8))
     write_json(files.detail, results.detail)
     write_json(files.scores, results.scores())
 
@@ -87,7 +98,7 @@ def read_results(files: RunFiles, run: Run) -> RunResults:
             raise ValueError(f"not of the run {run.path}")
         reading = files.predictions
         with np.load(files.predictions, allow_pickle=False) as arrays:
-            predictions = dict(arrays)
+            predictions = dict(zip(arrays["names"].tolist(), arrays["ids"], strict=True))
     except DAMAGED as error:
         raise ValueError(f"{reading}: missing or damaged results of a run: {error}") from error
     return RunResults(run=run, detail=detail, predictions=predictions)

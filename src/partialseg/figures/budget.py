@@ -1,0 +1,107 @@
+"""The budget figure: the score over the share of pixels that are labelled."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from partialseg.figures.cell_style import CellStyle, cell_styles
+from partialseg.figures.page import INK, QUIET, WIDTH, dress, new_figure, save
+from partialseg.run import Cell
+from partialseg.run_name import architecture_name, percent
+
+APART = 1.012  # factor between lines, so that error bars do not hide each other
+MARGIN = 1.15  # factor on either side of the fractions
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedScore:
+    """A score, 0..1: the mean over the seeds, and their sample standard deviation (None: one)."""
+
+    mean: float
+    std: float | None
+
+
+def draw_budget(
+    scores: Mapping[Cell, SeedScore], majority_miou: float, majority_class: str, file: Path
+) -> None:
+    """Write a PNG of the test mIoU of cells of one split over their label fractions.
+
+    Raises:
+        OSError: the picture cannot be written.
+    """
+    save(budget_figure(scores, majority_miou, majority_class), file)
+
+
+def budget_figure(
+    scores: Mapping[Cell, SeedScore], majority_miou: float, majority_class: str
+) -> Figure:
+    """Return the figure of draw_budget(): a line an architecture and recipe."""
+    assert len({cell.split for cell in scores}) == 1, "a figure of one split"
+    figure = new_figure(WIDTH, 4.2)
+    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
+    axes = figure.subplots()
+    styles = cell_styles(list(scores))
+    series = list(dict.fromkeys((cell.architecture, cell.recipe) for cell in scores))
+    for rank, (architecture, recipe) in enumerate(series):
+        cells = [cell for cell in scores if (cell.architecture, cell.recipe) == series[rank]]
+        cells.sort(key=lambda cell: cell.label_fraction)
+        shift = APART ** (rank - (len(series) - 1) / 2)
+        name = f"{architecture_name(architecture)}, {recipe}"
+        _draw_line(axes, cells, scores, styles[cells[0]], shift, name)
+    _draw_majority(axes, majority_miou, majority_class)
+    _scale(axes, sorted({cell.label_fraction for cell in scores}))
+    figure.legend(loc="outside upper center", ncols=2, frameon=False, labelcolor=INK)
+    return figure
+
+
+def _draw_line(
+    axes: Axes,
+    cells: Sequence[Cell],
+    scores: Mapping[Cell, SeedScore],
+    style: CellStyle,
+    shift: float,
+    name: str,
+) -> None:
+    axes.errorbar(
+        [shift * cell.label_fraction for cell in cells],
+        [scores[cell].mean for cell in cells],
+        # One seed has no spread to show, which is not a spread of 0.
+        yerr=[scores[cell].std or float("nan") for cell in cells],
+        color=style.colour,
+        linestyle=style.line,
+        marker=style.marker,
+        markersize=6,
+        linewidth=1.6,
+        capsize=3,
+        label=name,
+    )
+
+
+def _draw_majority(axes: Axes, miou: float, class_name: str) -> None:
+    """Draw the score of the trivial answer across, with its name."""
+    axes.axhline(miou, color=QUIET, linestyle=(0, (5, 3)), linewidth=1.2)
+    axes.annotate(
+        f"all {class_name}: {miou:.3f}",
+        (0.01, miou),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        fontsize=9,
+        color=INK,
+    )
+
+
+def _scale(axes: Axes, fractions: Sequence[float]) -> None:
+    axes.set_xscale("log")
+    axes.set_xlim(fractions[0] / MARGIN, fractions[-1] * MARGIN)
+    axes.xaxis.set_major_locator(FixedLocator(list(fractions)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda fraction, _: percent(fraction)))
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("labelled pixels (log scale)", color=INK)
+    axes.set_ylabel("test mIoU", color=INK)
+    dress(axes, "y")

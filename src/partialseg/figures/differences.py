@@ -1,0 +1,74 @@
+"""The figure of the differences: how far from 0, and what is told from noise."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from partialseg.difference_table import compared, where
+from partialseg.figures.page import COLOURS, INK, QUIET, WIDTH, dress, new_figure, save
+from partialseg.significance import Difference
+
+LINE, GAP = 0.3, 0.6  # inches of a difference; lines between two comparisons
+TOLD, OTHER = COLOURS[0], QUIET
+
+
+def draw_differences(found: Sequence[Difference], file: Path) -> None:
+    """Write a PNG of differences of test mIoU with both their intervals.
+
+    Raises:
+        OSError: the picture cannot be written.
+    """
+    save(differences_figure(found), file)
+
+
+def differences_figure(found: Sequence[Difference]) -> Figure:
+    """Return the figure of draw_differences(): a line a difference, means of pairs in bold."""
+    places: list[float] = []
+    for rank, difference in enumerate(found):
+        new = rank > 0 and compared(difference) != compared(found[rank - 1])
+        places.append(places[-1] + 1 + GAP * new if places else 0.0)
+    height = 1.2 + LINE * (places[-1] + 1 if places else 1)
+    figure = new_figure(WIDTH, height)
+    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
+    axes = figure.subplots()
+    for place, difference in zip(places, found, strict=True):
+        _draw_difference(axes, place, difference)
+    axes.axvline(0, color=INK, linewidth=1, zorder=1)
+    axes.set_yticks(places, [f"{compared(item)}: {where(item, found)}" for item in found])
+    for label, difference in zip(axes.get_yticklabels(), found, strict=True):
+        label.set_fontweight("bold" if difference.pooled else "normal")
+    axes.set_ylim(places[-1] + 0.7 if places else 1, -0.7)
+    axes.set_xlabel("difference of test mIoU" if found else "nothing to compare", color=INK)
+    dress(axes, "x")
+    axes.tick_params(axis="y", length=0)
+    _add_legend(figure)
+    return figure
+
+
+def _draw_difference(axes: Axes, place: float, difference: Difference) -> None:
+    """Draw the bootstrap as a thick line, the jackknife as a thin one, the difference as a dot."""
+    colour = TOLD if difference.distinguishable else OTHER
+    for interval, width in ((difference.jackknife, 1.2), (difference.bootstrap, 3.5)):
+        if interval is not None:
+            axes.plot(interval, (place, place), color=colour, linewidth=width)
+    face = colour if difference.distinguishable else "white"
+    axes.plot(difference.difference, place, "o", color=colour, markerfacecolor=face, zorder=3)
+
+
+def _add_legend(figure: Figure) -> None:
+    handles = [
+        Line2D([], [], color=INK, linewidth=3.5, label="95 %, bootstrap"),
+        Line2D([], [], color=INK, linewidth=1.2, label="95 %, jackknife"),
+        Line2D([], [], color=TOLD, marker="o", linestyle="", label="told from noise"),
+        Line2D([], [], color=OTHER, marker="o", mfc="white", linestyle="", label="not told"),
+    ]
+    figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=len(handles),
+        frameon=False,
+        labelcolor=INK,
+    )

@@ -1,0 +1,185 @@
+"""The tables that compare cells: scores, differences, splits, cost."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from partialseg.report.cells import CellDetails, Detail
+from partialseg.report.tables import (
+    NONE,
+    Entry,
+    Table,
+    mean_and_std,
+    number,
+    over_seeds,
+    shown,
+    spread,
+    text,
+)
+from partialseg.run import AXES, Cell
+from partialseg.run_name import architecture_name, cell_names, percent
+
+Row = Mapping[str, Any]
+CELL_HEADINGS = ("Split", "Labels", "Architecture", "Recipe")
+SCORES = {
+    "test_miou": "Test mIoU",
+    "test_accuracy": "Test accuracy",
+    "final_val_miou": "Final val mIoU",
+    "best_val_miou": "Best val mIoU",
+    "final_val_accuracy": "Final val accuracy",
+}
+ROW_KEYS = {*AXES, "label_fraction", "seeds", *SCORES, *(f"{s}_std" for s in SCORES)} - {"fraction"}
+DIFFERENCE_KEYS = {
+    *("axis", "compared", "where", "difference", "low", "high"),
+    *("jackknife_low", "jackknife_high", "verdict"),
+}
+
+
+def read_rows(file: Path, keys: set[str]) -> list[Row]:
+    """Read a list of JSON objects that each have the given keys.
+
+    Raises:
+        ValueError: the file is missing or damaged, or an object lacks a key.
+    """
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(rows, list):
+            raise ValueError("no list of rows")
+        for place, row in enumerate(rows):
+            missing = sorted(keys - set(row))
+            if missing:
+                raise ValueError(f"row {place} lacks {', '.join(missing)}")
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"{file}: missing or damaged table: {error}") from error
+    return rows
+
+
+def comparison_table(rows: Sequence[Row], majority_class: str, majority_miou: float) -> Table:
+    """Return the scores of all cells, and below them that of the trivial answer."""
+    headings = [*CELL_HEADINGS, *SCORES.values()]
+    trivial = {"Architecture": text(f"all {majority_class}"), "Test mIoU": number(majority_miou)}
+    return Table(
+        caption="Scores of the cells",
+        headings=headings,
+        rows=[
+            [
+                *(text(row["split"]), _labels(row["label_fraction"])),
+                *(text(architecture_name(row["architecture"])), text(row["recipe"])),
+                *(spread(row[score], row[f"{score}_std"]) for score in SCORES),
+            ]
+            for row in rows
+        ],
+        footer=[[trivial.get(heading, text("")) for heading in headings]],
+    )
+
+
+def differences_table(rows: Sequence[Row]) -> Table:
+    """Return the differences of test mIoU with their intervals."""
+    return Table(
+        caption="Differences of test mIoU, with 95 % confidence intervals",
+        headings=["Compared", "Where", "Difference", "Bootstrap", "Jackknife", "Verdict"],
+        rows=[
+            [
+                *(text(row[key]) for key in ("compared", "where")),
+                number(row["difference"], "+.3f"),
+                _interval(row["low"], row["high"]),
+                _interval(row["jackknife_low"], row["jackknife_high"]),
+                text(row["verdict"]),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def leakage_table(cells: CellDetails) -> Table | None:
+    """Return the test mIoU of each split side by side, and what it differs from the first.
+
+    None where there is one split.
+    """
+    splits = list(dict.fromkeys(cell.split for cell in cells))
+    if len(splits) < 2:
+        return None
+    first, *others = splits
+    rows = []
+    for cell in cells:
+        if cell.split == first:
+            alike = [_in_split(cells, cell, split) for split in splits]
+            means = [mean_and_std(map(_test_miou, details))[0] for details in alike]
+            rows.append(
+                [
+                    *_cell_entries(cell)[1:],
+                    *(over_seeds(map(_test_miou, details)) for details in alike),
+                    *(number(_minus(mean, means[0]), "+.3f") for mean in means[1:]),
+                ]
+            )
+    return Table(
+        caption="Test mIoU by split",
+        headings=[
+            *CELL_HEADINGS[1:],
+            *splits,
+            *(f"{other} − {first}" for other in others),
+        ],
+        rows=rows,
+    )
+
+
+def cost_table(cells: CellDetails) -> Table:
+    """Return what the training of each cell costs, and what its network weighs."""
+    names = cell_names(list(cells))
+    return Table(
+        caption="Cost of training and prediction",
+        headings=[
+            *("Cell", "Training time (s)", "Epochs", "Parameters (M)", "GFLOP a patch"),
+            *("Peak memory (MiB)", "Compute"),
+        ],
+        rows=[
+            [
+                text(names[cell]),
+                over_seeds(_each("train_seconds", details), ".1f"),
+                over_seeds(_each("epochs", details), ".3g"),
+                number(details[0]["parameters"] / 1e6, ".2f"),
+                number(details[0]["gflop"], ".2f"),
+                over_seeds(_each("peak_memory_mib", details), ".0f"),
+                text("; ".join(dict.fromkeys(detail["compute"] for detail in details))),
+            ]
+            for cell, details in cells.items()
+        ],
+    )
+
+
+def _each(key: str, details: Sequence[Detail]) -> list[float | None]:
+    return [detail[key] for detail in details]
+
+
+def _test_miou(detail: Detail) -> float:
+    return float(detail["test"]["miou"])
+
+
+def _in_split(cells: CellDetails, cell: Cell, split: str) -> Sequence[Detail]:
+    """Return the details of the cell that differs from another in the split alone."""
+    return cells.get(replace(cell, split=split), ())
+
+
+def _minus(value: float | None, other: float | None) -> float | None:
+    return None if value is None or other is None else value - other
+
+
+def _cell_entries(cell: Cell) -> list[Entry]:
+    return [
+        text(cell.split),
+        _labels(cell.label_fraction),
+        text(architecture_name(cell.architecture)),
+        text(cell.recipe),
+    ]
+
+
+def _labels(fraction: float) -> Entry:
+    return Entry(percent(fraction), fraction, True)
+
+
+def _interval(low: float | None, high: float | None) -> Entry:
+    if low is None or high is None:
+        return Entry(NONE, None, True)
+    return Entry(f"{shown(low, '+.3f')} to {shown(high, '+.3f')}", low, True)

@@ -1,0 +1,69 @@
+"""Tables of the page: what a cell of a table shows, and what it is sorted by."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+NONE = "–"  # shown where there is no value
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A cell of a table: its text and, of numbers, what it is sorted by (None: last)."""
+
+    text: str
+    value: float | None = None
+    numeric: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table: its caption, the headings of its columns, its rows, and rows that stay below."""
+
+    caption: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[Entry]]
+    footer: Sequence[Sequence[Entry]] = ()
+
+    def __post_init__(self) -> None:
+        assert all(len(row) == len(self.headings) for row in (*self.rows, *self.footer))
+
+
+def text(content: object) -> Entry:
+    """Return an entry that is sorted as text; a number stays with its percent sign."""
+    return Entry(str(content).replace(" %", "\N{NO-BREAK SPACE}%"))
+
+
+def number(value: float | None, form: str = ".3f", unit: str = "") -> Entry:
+    """Return an entry of a number; NONE without one, or for NaN."""
+    if value is None or math.isnan(value):
+        return Entry(NONE, None, True)
+    return Entry(f"{shown(value, form)}{unit}", value, True)
+
+
+def shown(value: float, form: str) -> str:
+    """Return a number as text, with the sign that is as wide as a plus."""
+    return f"{value:{form}}".replace("-", "−")
+
+
+def mean_and_std(values: Iterable[float | None]) -> tuple[float | None, float | None]:
+    """Return the mean over seeds, and the sample standard deviation; None where there is none.
+
+    Seeds without a value, a class that one run missed, are left out.
+    """
+    known = [value for value in values if value is not None and not math.isnan(value)]
+    mean = fmean(known) if known else None
+    return mean, stdev(known) if len(known) > 1 else None
+
+
+def spread(mean: float | None, std: float | None, form: str = ".3f", unit: str = "") -> Entry:
+    """Return an entry 'mean ± std', or the mean alone; it is sorted by the mean."""
+    if mean is None or std is None:
+        return number(mean, form, unit)
+    return Entry(f"{shown(mean, form)} ± {std:{form}}{unit}", mean, True)
+
+
+def over_seeds(values: Iterable[float | None], form: str = ".3f", unit: str = "") -> Entry:
+    """Return the entry of spread() for the values of a cell's runs."""
+    return spread(*mean_and_std(values), form, unit)

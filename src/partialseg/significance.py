@@ -1,0 +1,143 @@
+"""Differences of test mIoU between the cells of a table, with 95 % confidence intervals.
+
+Each has two: a bootstrap over test orthophotos and seeds, and a jackknife with Student's quantile,
+which holds the truth more often where orthophotos and seeds are few (benchmarks/coverage.py). A
+difference is told from noise only if both exclude 0.
+
+Nothing here corrects for multiple comparisons: where nothing differs at all, about 5 % of the
+intervals exclude 0 by chance (expected_by_chance).
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from partialseg.bootstrap import Term, bootstrap_interval
+from partialseg.interval import CONFIDENCE, half_width, pseudovalues
+from partialseg.run import AXES, Cell
+from partialseg.scored_cell import ScoredCell
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """Test mIoU of the second cells less that of the first, which differ in one axis only.
+
+    first[k] and second[k] are equal on the other axes; of several pairs the difference is the
+    mean ("pooled"). orthophotos has their number under each split that is compared. bootstrap and
+    jackknife are intervals (low, high), None where there is none. With one seed they do not cover
+    others.
+    """
+
+    axis: str
+    first: tuple[Cell, ...]
+    second: tuple[Cell, ...]
+    difference: float
+    bootstrap: Interval | None
+    jackknife: Interval | None
+    orthophotos: tuple[int, ...]
+    seeds: int
+
+    @property
+    def pooled(self) -> bool:
+        """Whether it is a mean over several pairs."""
+        return len(self.first) > 1
+
+    @property
+    def values(self) -> tuple[str, str]:
+        """The two values of the axis."""
+        return getattr(self.first[0], self.axis), getattr(self.second[0], self.axis)
+
+    @property
+    def distinguishable(self) -> bool:
+        """Whether both intervals exclude 0, on the same side."""
+        if self.bootstrap is None or self.jackknife is None:
+            return False
+        low = min(self.bootstrap[0], self.jackknife[0])
+        high = max(self.bootstrap[1], self.jackknife[1])
+        return low > 0 or high < 0
+
+    @property
+    def reason(self) -> str | None:
+        """Why there is no interval; None where there is one."""
+        return "one orthophoto" if self.jackknife is None else None
+
+
+def differences(cells: Sequence[ScoredCell]) -> list[Difference]:
+    """Return the differences along each axis of which the cells have several values.
+
+    Neighbouring values in order of appearance (fractions: ascending) are compared: first pooled
+    over all pairs of cells that are equal on the other axes, then pair by pair.
+    """
+    of_cell = {scored.cell: scored for scored in cells}
+    found = []
+    for axis in AXES:
+        for one, other in itertools.pairwise(_values(axis, cells)):
+            pairs = _pairs(axis, one, other, of_cell)
+            pooled = [pairs] if len(pairs) > 1 else []
+            found += [_difference(axis, some) for some in [*pooled, *([pair] for pair in pairs)]]
+    return found
+
+
+def expected_by_chance(found: Sequence[Difference]) -> float:
+    """Return how many of the intervals exclude 0 by chance if nothing differs."""
+    return (1 - CONFIDENCE) * sum(difference.jackknife is not None for difference in found)
+
+
+def _values(axis: str, cells: Sequence[ScoredCell]) -> list[str]:
+    values = list(dict.fromkeys(getattr(scored.cell, axis) for scored in cells))
+    return sorted(values, key=float) if axis == "fraction" else values
+
+
+def _pairs(
+    axis: str, one: str, other: str, of_cell: Mapping[Cell, ScoredCell]
+) -> list[tuple[ScoredCell, ScoredCell]]:
+    """Return the cells with one and with the other value that are equal on the other axes."""
+    firsts = [cell for cell in of_cell if getattr(cell, axis) == one]
+    partners = [replace(cell, **{axis: other}) for cell in firsts]
+    return [
+        (of_cell[first], of_cell[second])
+        for first, second in zip(firsts, partners, strict=True)
+        if second in of_cell
+    ]
+
+
+def _difference(axis: str, pairs: Sequence[tuple[ScoredCell, ScoredCell]]) -> Difference:
+    firsts, seconds = zip(*pairs, strict=True)
+    signed = [(-1, cell) for cell in firsts] + [(1, cell) for cell in seconds]
+    value = sum(sign * cell.miou() for sign, cell in signed) / len(pairs)
+    numbers = {cell.cell.split: len(cell.orthophotos) for _, cell in signed}
+    bootstrap = jackknife = None
+    if min(numbers.values()) > 1:
+        terms = [
+            Term(weight=sign / len(pairs), split=cell.cell.split, counts=cell.counts)
+            for sign, cell in signed
+        ]
+        bootstrap = bootstrap_interval(terms)
+        half = _half_width(signed, len(pairs))
+        # No difference lies outside -1..1, which an interval from two orthophotos can do.
+        jackknife = max(value - half, -1.0), min(value + half, 1.0)
+    return Difference(
+        axis=axis,
+        first=tuple(cell.cell for cell in firsts),
+        second=tuple(cell.cell for cell in seconds),
+        difference=value,
+        bootstrap=bootstrap,
+        jackknife=jackknife,
+        orthophotos=tuple(numbers.values()),
+        seeds=len(firsts[0].seeds),
+    )
+
+
+def _half_width(signed: Sequence[tuple[int, ScoredCell]], pairs: int) -> float:
+    """Pair the cells by orthophoto under one split, and by seed everywhere.
+
+    Another split has other orthophotos, or other patches of the same: independent ones.
+    """
+    tables: dict[str, list[np.ndarray]] = {}
+    for sign, cell in signed:
+        tables.setdefault(cell.cell.split, []).append(sign * pseudovalues(cell.counts))
+    return half_width([np.sum(of_split, axis=0) / pairs for of_split in tables.values()])
