@@ -1,3 +1,4 @@
+import csv
 import json
 import shutil
 import subprocess
@@ -27,44 +28,43 @@ from partialseg.patches import PatchStore
 from partialseg.results import RunResults, read_results, run_files, write_results
 from partialseg.run import Cell, Run, listed_runs
 from partialseg.visibility import visible_pixels
-from small_run import fails_with, isolate, record, write_params
+from small_run import fails_with, isolate, record
 
+SPLITS = ("main", "official")
 ARCHITECTURES = ("unet", "unetplusplus")
 RECIPES = ("reproduction", "tuned")
 FRACTIONS = ("0.05", "0.1", "0.15")
+SEEDS = (42, 7, 1)
 FIGURES = ("confusion.png", "curves.png", "differences.png", "miou.png", "panel.png")
 TABLES = tuple(
     f"{name}.{kind}" for name in ("table", "differences") for kind in ("csv", "json", "md")
 )
-TEST_PATCHES = ("c_test_0", "c_test_1", "c_test_2")
 
 
-def runs_of(
-    fractions: Sequence[str],
-    recipes: Sequence[str] = RECIPES,
-    splits: Sequence[str] = ("main",),
-    seeds: Sequence[int] = (42,),
-) -> list[Run]:
-    return listed_runs(splits, fractions, ARCHITECTURES, recipes, seeds)
+def a_cell(architecture: str, fraction: str, recipe: str, split: str = "main") -> Cell:
+    return Cell(split=split, architecture=architecture, fraction=fraction, recipe=recipe)
 
 
 def number_of(run: Run) -> int:
     """Return a number of a run, from which all its made-up results follow."""
-    return (
-        10 * FRACTIONS.index(run.cell.fraction)
-        + 2 * ARCHITECTURES.index(run.cell.architecture)
-        + RECIPES.index(run.cell.recipe)
-        + 30 * (run.cell.split == "other")
-        + (run.seed - 42) ** 2
+    cell = run.cell
+    of_cell = (
+        10 * FRACTIONS.index(cell.fraction)
+        + 2 * ARCHITECTURES.index(cell.architecture)
+        + RECIPES.index(cell.recipe)
     )
+    return of_cell + 4 * SEEDS.index(run.seed) + 30 * SPLITS.index(cell.split)
 
 
 def detail_of(run: Run) -> dict[str, Any]:
     number = number_of(run)
-    split = {"accuracy": 0.5 + number / 100, "majority_class": "field", "majority_miou": 0.125}
+    split = {
+        "accuracy": 0.5 + number / 100,
+        "majority_class": "field" if run.cell.split == "main" else "lake",
+        "majority_miou": 0.125,
+    }
     confusion = [[number, 1, 2], [3, 4, 5], [6, 7, 8]]
     return run.identity() | {
-        "panel_patches": 2,
         "parameters": 1_000_000 + number,
         "train_seconds": 60.0 + number,
         "final_val_miou": 0.25 + number / 100,
@@ -72,6 +72,7 @@ def detail_of(run: Run) -> dict[str, Any]:
         "final_val_batch_miou": 0.25,
         "best_val_miou": 0.5,
         "best_val_batch_miou": 0.25,
+        "panel_patches": 2,
         "val": split | {"miou": 0.375 + number / 100, "confusion": [[1, 1], [1, 1]]},
         "test": split
         | {
@@ -82,25 +83,33 @@ def detail_of(run: Run) -> dict[str, Any]:
     }
 
 
-def write_run(folder: Path, run: Run) -> None:
+def write_run(folder: Path, run: Run, patches: Sequence[str] = ()) -> None:
+    """Write what a run leaves; its predictions of the patches are all of one class."""
     number = number_of(run)
-    predictions = {name: np.full((32, 32), number % 3, np.uint8) for name in TEST_PATCHES}
-    results = RunResults(run=run, detail=detail_of(run), predictions=predictions)
+    prediction = np.full((32, 32), number % 3, np.uint8)
+    results = RunResults(
+        run=run, detail=detail_of(run), predictions=dict.fromkeys(patches, prediction)
+    )
     write_results(run_files(folder / "runs", folder / "metrics", run), results)
     with CurveWriter(folder / "runs" / run.path / "curves") as curves:
         for epoch in (1, 2):
             curves.append(record(epoch, val_miou=number / 100 + epoch / 1000))
 
 
+def write_runs(folder: Path, runs: Sequence[Run]) -> None:
+    tested = PatchStore(folder / "patches").of_split("test")
+    for run in runs:
+        write_run(folder, run, [patch.name for patch in tested])
+
+
 @pytest.fixture
 def folder(
     make_patches: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Return a folder with a patch store, and runs at three fractions."""
+    """Return a folder with a patch store, and runs of one split and seed at three fractions."""
     isolate(monkeypatch, tmp_path)
     make_patches()
-    for run in runs_of(FRACTIONS):
-        write_run(tmp_path, run)
+    write_runs(tmp_path, listed_runs(["main"], FRACTIONS, ARCHITECTURES, RECIPES, [42]))
     return tmp_path
 
 
@@ -126,7 +135,7 @@ def compare_in(
 ) -> tuple[list[RunResults], list[CellCurves]]:
     return compare(
         dataset,
-        runs_of(fractions, recipes, splits, seeds),
+        listed_runs(splits, fractions, ARCHITECTURES, recipes, seeds),
         headline,
         folder / "patches",
         folder / "runs",
@@ -144,7 +153,7 @@ def test_results_curves_and_table_come_in_the_order_listed(
     folder: Path, drawn: dict[str, Any]
 ) -> None:
     results, curves = compare_in(folder, ["0.15", "0.1"])
-    listed = runs_of(["0.1", "0.15"])
+    listed = listed_runs(["main"], ["0.1", "0.15"], ARCHITECTURES, RECIPES, [42])
     assert [item.run for item in results] == listed
     assert [item.cell for item in curves] == [run.cell for run in listed]
     rows = table_in(folder)
@@ -196,16 +205,16 @@ def test_the_figures_of_the_report_stand_beside_landcover_ai_alone(
 
 def test_curves_and_scores_show_the_listed_runs(folder: Path, drawn: dict[str, Any]) -> None:
     _, returned = compare_in(folder, ["0.1"])
-    listed = runs_of(["0.1"])
+    cells = [run.cell for run in listed_runs(["main"], ["0.1"], ARCHITECTURES, RECIPES, [42])]
     curves: list[CellCurves] = drawn["draw_curves"][0]
     assert curves == returned
-    assert [(item.cell, item.epochs) for item in curves] == [(run.cell, [1, 2]) for run in listed]
+    assert [(item.cell, item.epochs) for item in curves] == [(cell, [1, 2]) for cell in cells]
     assert curves[3].values.keys() == CURVES.keys()
     assert curves[3].values["val/miou"] == [0.131, 0.132]
     assert curves[3].values["train/loss"] == [1.0, 0.5]
     assert drawn["draw_miou"][0] == [
-        CellScore(cell=run.cell, val_miou=0.375 + number / 100, test_miou=0.3125 + number / 100)
-        for run, number in zip(listed, (10, 11, 12, 13), strict=True)
+        CellScore(cell=cell, val_miou=0.375 + number / 100, test_miou=0.3125 + number / 100)
+        for cell, number in zip(cells, (10, 11, 12, 13), strict=True)
     ]
 
 
@@ -316,11 +325,11 @@ def test_the_headline_curves_have_a_folder_a_recipe_and_a_column_an_architecture
     )
 
 
-def test_a_shorter_run_ends_with_nan(tmp_path: Path) -> None:
+def test_a_shorter_curve_ends_with_nan(tmp_path: Path) -> None:
     """DVC draws an empty cell as 0, and leaves out one of nan."""
     curves = [
         CellCurves(
-            cell=Cell(split="main", fraction="0.1", architecture=architecture, recipe="tuned"),
+            cell=a_cell(architecture, "0.1", "tuned"),
             epochs=[*range(1, 1 + len(values))],
             values={"val/miou": values},
             deviations={"val/miou": [0.0] * len(values)},
@@ -333,12 +342,180 @@ def test_a_shorter_run_ends_with_nan(tmp_path: Path) -> None:
     )
 
 
+@pytest.fixture
+def folder_of_seeds(folder: Path) -> Path:
+    """Return a folder with runs of two splits and three seeds at the fraction 0.1."""
+    write_runs(folder, listed_runs(SPLITS, ["0.1"], ARCHITECTURES, RECIPES, SEEDS))
+    return folder
+
+
+# The numbers of a cell's three runs at 0.1 are 4 apart; these are the middle ones under main.
+MIDDLE = {
+    ("unet", "reproduction"): 14,
+    ("unet", "tuned"): 15,
+    ("unetplusplus", "reproduction"): 16,
+    ("unetplusplus", "tuned"): 17,
+}
+
+
+def test_the_table_has_a_row_a_cell_with_means_over_its_seeds(
+    folder_of_seeds: Path, drawn: dict[str, Any]
+) -> None:
+    results, _ = compare_in(folder_of_seeds, ["0.1"], splits=SPLITS, seeds=SEEDS)
+    assert len(results) == 2 * 4 * 3
+    rows = table_in(folder_of_seeds)
+    assert [(row["split"], row["architecture"], row["recipe"]) for row in rows] == [
+        (split, *key) for split in SPLITS for key in MIDDLE
+    ]
+    middles = [*MIDDLE.values(), *(30 + middle for middle in MIDDLE.values())]
+    assert [row["test_miou"] for row in rows] == pytest.approx(
+        [0.3125 + middle / 100 for middle in middles]
+    )
+    assert [row["test_miou_std"] for row in rows] == pytest.approx([0.04] * 8)
+    assert all(row["seeds"] == [42, 7, 1] for row in rows)
+    text = (folder_of_seeds / "out" / "table.md").read_text()
+    assert "| Split " in text and "0.4525 ± 0.0400" in text
+    assert "deviation over the seeds 42, 7, 1." in text
+
+
+def test_scores_of_all_splits_and_mean_curves_of_the_first_are_drawn(
+    folder_of_seeds: Path, drawn: dict[str, Any]
+) -> None:
+    _, returned = compare_in(folder_of_seeds, ["0.1"], splits=SPLITS, seeds=SEEDS)
+    scores: list[CellScore]
+    scores, majority_miou, majority_class, _ = drawn["draw_miou"]
+    assert (majority_miou, majority_class) == (0.125, "field")  # of the first split
+    assert [score.cell for score in scores] == [
+        a_cell(architecture, "0.1", recipe, split)
+        for split in SPLITS
+        for architecture, recipe in MIDDLE
+    ]
+    middles = [middle + more for more in (0, 30) for middle in MIDDLE.values()]
+    for score, middle in zip(scores, middles, strict=True):
+        assert score.val_miou == pytest.approx(0.375 + middle / 100)
+        assert score.test_miou == pytest.approx(0.3125 + middle / 100)
+        assert score.test_deviation == pytest.approx(0.04)
+    curves: list[CellCurves] = drawn["draw_curves"][0]
+    assert [item.cell.split for item in returned] == ["main"] * 4 + ["official"] * 4
+    assert curves == returned[:4]
+    for item, middle in zip(curves, MIDDLE.values(), strict=True):
+        expected = [middle / 100 + 0.001, middle / 100 + 0.002]
+        assert item.values["val/miou"] == pytest.approx(expected)
+        assert item.deviations["val/miou"] == pytest.approx([0.04, 0.04])
+        assert item.deviations["train/loss"] == [0.0, 0.0]  # all seeds have the same one
+
+
+@pytest.mark.parametrize(("splits", "more"), [(SPLITS, 0), (SPLITS[::-1], 30)])
+def test_the_confusions_are_sums_over_the_seeds_under_the_first_split(
+    folder_of_seeds: Path, drawn: dict[str, Any], splits: Sequence[str], more: int
+) -> None:
+    compare_in(folder_of_seeds, ["0.1"], splits=splits, seeds=SEEDS)
+    matrices = drawn["draw_confusions"][0]
+    assert {name: counts.tolist() for name, counts in matrices.items()} == {
+        f"{name} 10 %, {recipe}": [[3 * (middle + more), 3, 6], [9, 12, 15], [18, 21, 24]]
+        for name, (_, recipe), middle in zip(
+            ("UNet", "UNet", "UNet++", "UNet++"), MIDDLE, MIDDLE.values(), strict=True
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("splits", "seeds", "classes"),
+    [
+        (SPLITS, SEEDS, [10 % 3, 11 % 3, 12 % 3, 13 % 3]),
+        (SPLITS, (7, 42), [14 % 3, 15 % 3, 16 % 3, 17 % 3]),
+        (SPLITS[::-1], (1, 7), [48 % 3, 49 % 3, 50 % 3, 51 % 3]),
+    ],
+)
+def test_the_panel_shows_the_first_seed_under_the_first_split(
+    folder_of_seeds: Path,
+    drawn: dict[str, Any],
+    splits: Sequence[str],
+    seeds: Sequence[int],
+    classes: Sequence[int],
+) -> None:
+    compare_in(folder_of_seeds, ["0.1"], splits=splits, seeds=seeds)
+    rows: list[PanelRow] = drawn["draw_panel"][0]
+    assert len(rows) == 2
+    for row in rows:
+        expected = visible_pixels(seeds[0], row.name, 32, 32, 0.1)
+        np.testing.assert_array_equal(row.visible, expected)
+        assert [np.unique(ids).tolist() for ids in row.predictions.values()] == [
+            [name] for name in classes
+        ]
+
+
+@pytest.mark.parametrize(("splits", "more"), [(SPLITS, 0), (SPLITS[::-1], 30)])
+def test_the_summary_has_means_and_the_deviation_of_the_test_miou_under_the_first_split(
+    folder_of_seeds: Path, drawn: dict[str, Any], splits: Sequence[str], more: int
+) -> None:
+    results, _ = compare_in(folder_of_seeds, ["0.1"], splits=splits, seeds=SEEDS)
+    written = summary(results, "0.1")
+    assert {key: [*of_recipes] for key, of_recipes in written.items()} == {
+        "unet": [*RECIPES],
+        "unetplusplus": [*RECIPES],
+    }
+    for (architecture, recipe), middle in MIDDLE.items():
+        number = middle + more
+        assert written[architecture][recipe] == pytest.approx(
+            {
+                "val_miou": 0.375 + number / 100,
+                "val_accuracy": 0.5 + number / 100,
+                "test_miou": 0.3125 + number / 100,
+                "test_accuracy": 0.5 + number / 100,
+                "train_seconds": 60.0 + number,
+                "test_miou_std": 0.04,
+            }
+        )
+
+
+@pytest.mark.parametrize(("splits", "more"), [(SPLITS, 0.0), (SPLITS[::-1], 0.3)])
+def test_the_headline_curves_are_means_under_the_first_split(
+    folder_of_seeds: Path, drawn: dict[str, Any], splits: Sequence[str], more: float
+) -> None:
+    _, curves = compare_in(folder_of_seeds, ["0.1"], splits=splits, seeds=SEEDS)
+    write_headline_curves(curves, "0.1", folder_of_seeds / "curves")
+    with (folder_of_seeds / "curves" / "tuned" / "val_miou.csv").open(newline="") as stream:
+        head, *lines = csv.reader(stream)
+    assert head == ["epoch", "unet", "unetplusplus"]
+    assert [[float(value) for value in line] for line in lines] == [
+        pytest.approx([1, 0.151 + more, 0.171 + more]),
+        pytest.approx([2, 0.152 + more, 0.172 + more]),
+    ]
+
+
+def test_differences_are_told_along_every_axis_that_differs(
+    folder_of_seeds: Path, drawn: dict[str, Any]
+) -> None:
+    compare_in(folder_of_seeds, ["0.1"], splits=SPLITS, seeds=SEEDS)
+    found = json.loads((folder_of_seeds / "out" / "differences.json").read_text())
+    assert {row["axis"] for row in found} == {"split", "architecture", "recipe"}
+    assert {row["verdict"] for row in found} == {"no interval: one orthophoto"}
+    differences, file = drawn["draw_differences"]
+    assert len(differences) == len(found) > 0
+    assert file.name == "differences.png"
+
+
+def test_the_figures_of_several_seeds_and_splits_can_be_drawn(folder_of_seeds: Path) -> None:
+    compare_in(folder_of_seeds, ["0.1"], splits=SPLITS, seeds=SEEDS)
+    written = sorted(path.name for path in (folder_of_seeds / "out").iterdir())
+    assert written == sorted([*FIGURES, *TABLES])
+
+
+def test_a_missing_seed_of_a_listed_cell_is_named(folder_of_seeds: Path) -> None:
+    name = "unet-0.1-tuned-7.json"
+    (folder_of_seeds / "metrics" / "detail" / "official" / name).unlink()
+    with pytest.raises(ValueError, match=rf"detail/official/{name}: missing or damaged results"):
+        compare_in(folder_of_seeds, ["0.1"], splits=SPLITS, seeds=SEEDS)
+    assert not (folder_of_seeds / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
         (
             "metrics/detail/main/unetplusplus-0.15-tuned-42.json",
-            r"main/unetplusplus-0\.15-tuned-42\.json: missing or damaged results of a run",
+            r"detail/main/unetplusplus-0\.15-tuned-42\.json: missing or damaged results of a run",
         ),
         (
             "runs/main/unet-0.1-reproduction-42/predictions.npz",
@@ -360,6 +537,16 @@ def test_a_missing_file_is_named_and_nothing_is_written(
     assert not (folder / "out").exists()
 
 
+def write_axes(folder: Path, **changes: Sequence[str] | Sequence[int]) -> None:
+    axes: dict[str, Any] = {
+        "splits": ["main"],
+        "architectures": [*ARCHITECTURES],
+        "recipes": [*RECIPES],
+        "seeds": [42],
+    }
+    (folder / "params.yaml").write_text(yaml.safe_dump(axes | changes))
+
+
 def arguments(*fractions: str, headline: str) -> list[str]:
     return [
         *("--dataset", "sample", "--fractions", *fractions, "--headline", headline),
@@ -369,7 +556,7 @@ def arguments(*fractions: str, headline: str) -> list[str]:
 
 
 def test_the_command_writes_table_figures_curves_and_headline(folder: Path) -> None:
-    write_params(folder / "params.yaml")
+    write_axes(folder)
     script = [sys.executable, SRC / "compare.py", *arguments("0.05", "0.1", headline="0.05")]
     done = subprocess.run(script, cwd=folder, capture_output=True, text=True, check=True)
     assert done.stdout == (folder / "out" / "table.md").read_text()
@@ -377,7 +564,7 @@ def test_the_command_writes_table_figures_curves_and_headline(folder: Path) -> N
     assert written == sorted([*FIGURES, *TABLES])
     for name in FIGURES:
         assert (folder / "out" / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    headline = runs_of(["0.05"])
+    headline = listed_runs(["main"], ["0.05"], ARCHITECTURES, RECIPES, [42])
     files = [run_files(folder / "runs", folder / "metrics", run) for run in headline]
     read = [read_results(*pair) for pair in zip(files, headline, strict=True)]
     expected = {
@@ -390,66 +577,34 @@ def test_the_command_writes_table_figures_curves_and_headline(folder: Path) -> N
     assert lines == ["epoch,unet,unetplusplus", "1,0.011,0.031", "2,0.012,0.032"]
 
 
-def test_the_recipes_are_those_of_the_params_file(
-    folder: Path, drawn: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+def test_the_axes_are_those_of_the_params_file(
+    folder_of_seeds: Path, drawn: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_params(folder / "params.yaml")
-    params = yaml.safe_load((folder / "params.yaml").read_text())
-    (folder / "params.yaml").write_text(yaml.safe_dump(params | {"recipes": ["tuned"]}))
+    write_axes(
+        folder_of_seeds,
+        splits=["official"],
+        architectures=["unetplusplus", "unet"],
+        recipes=["tuned"],
+        seeds=[1, 7],
+    )
     monkeypatch.setattr(sys, "argv", ["compare.py", *arguments("0.1", headline="0.1")])
     main()
-    assert [row["recipe"] for row in table_in(folder)] == ["tuned", "tuned"]
-    assert [path.name for path in (folder / "plots" / "curves").iterdir()] == ["tuned"]
+    cells = [(row["split"], row["architecture"]) for row in table_in(folder_of_seeds)]
+    assert cells == [("official", "unetplusplus"), ("official", "unet")]
+    rows = table_in(folder_of_seeds)
+    assert [(row["recipe"], row["seeds"]) for row in rows] == [("tuned", [1, 7])] * 2
+    curves = folder_of_seeds / "plots" / "curves"
+    assert [path.name for path in curves.iterdir()] == ["tuned"]
+    written = json.loads((folder_of_seeds / "summary.json").read_text())
+    assert written["unet"]["tuned"]["test_miou"] == pytest.approx(0.3125 + (45 + 49) / 200)
 
 
 def test_the_command_ends_with_status_1_and_one_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_params(folder / "params.yaml")
+    write_axes(folder)
     error = fails_with(monkeypatch, capsys, main, arguments("0.2", headline="0.2"))
     name = "metrics/detail/main/unet-0.2-reproduction-42.json"
     assert error.startswith(f"error: {name}: missing or damaged results")
     assert error.count("\n") == 1
     assert not any((folder / name).exists() for name in ("out", "plots", "summary.json"))
-
-
-@pytest.fixture
-def seeds_and_splits(folder: Path) -> Path:
-    for run in runs_of(("0.1", "0.15"), splits=("main", "other"), seeds=(42, 43, 44)):
-        write_run(folder, run)
-    return folder
-
-
-def test_seeds_are_one_row_and_splits_are_rows(
-    seeds_and_splits: Path, drawn: dict[str, Any]
-) -> None:
-    splits = ("main", "other")
-    results, curves = compare_in(
-        seeds_and_splits, ("0.1",), ("tuned",), splits=splits, seeds=(42, 43, 44)
-    )
-    rows = table_in(seeds_and_splits)
-    assert [(row["split"], row["architecture"], row["seeds"]) for row in rows] == [
-        (split, architecture, [42, 43, 44]) for split in splits for architecture in ARCHITECTURES
-    ]
-    # Numbers of the first cell: 11, 12, 15
-    assert rows[0]["test_miou"] == pytest.approx(0.3125 + 38 / 300)
-    assert rows[0]["test_miou_std"] == pytest.approx(0.0208167, rel=1e-5)
-    of_summary = summary(results, "0.1")
-    assert of_summary["unet"]["tuned"]["test_miou"] == pytest.approx(rows[0]["test_miou"])
-    assert of_summary["unet"]["tuned"]["test_miou_std"] == pytest.approx(rows[0]["test_miou_std"])
-    # The headline is of the first split.
-    assert [*drawn["draw_confusions"][0]] == ["UNet 10 %", "UNet++ 10 %"]
-    counts = drawn["draw_confusions"][0]["UNet 10 %"]
-    assert counts.tolist() == [[11 + 12 + 15, 3, 6], [9, 12, 15], [18, 21, 24]]
-    assert {item.cell.split for item in drawn["draw_curves"][0]} == {"main"}
-    assert {item.cell.split for item in curves} == set(splits)
-    assert curves[0].values["val/miou"] == pytest.approx([0.38 / 3 + 0.001, 0.38 / 3 + 0.002])
-    assert [score.test_deviation for score in drawn["draw_miou"][0]][:1] == [
-        pytest.approx(rows[0]["test_miou_std"])
-    ]
-    rows_of_panel: list[PanelRow] = drawn["draw_panel"][0]
-    assert int(rows_of_panel[0].predictions["UNet 10 %"][0, 0]) == 11 % 3  # of the first seed
-    found = json.loads((seeds_and_splits / "out" / "differences.json").read_text())
-    assert {row["axis"] for row in found} == {"split", "architecture"}
-    assert {row["verdict"] for row in found} == {"no interval: one orthophoto"}
-    assert len(drawn["draw_differences"][0]) == len(found)

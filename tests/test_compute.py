@@ -1,11 +1,14 @@
 import os
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from code_of_stage import SRC
 from partialseg.compute import (
     Compute,
     Precision,
@@ -192,3 +195,35 @@ def test_algorithms_are_deterministic_or_the_fastest(
         assert os.environ.get("CUBLAS_WORKSPACE_CONFIG") == (":4096:8" if deterministic else None)
     finally:
         choose_algorithms(False)
+
+
+# Forked once more, because Linux lets a process that is started inherit the peak of its parent.
+HOLD = """
+import os, sys
+if os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+import numpy, torch
+from partialseg.compute import Compute
+compute = Compute(torch.device("cpu"), torch.float32)
+before = compute.peak_memory_mib()
+held = numpy.ones(200 * 2**20, numpy.uint8)
+during = compute.peak_memory_mib()
+del held
+print(before, during, compute.peak_memory_mib())
+"""
+
+
+def test_the_peak_memory_on_the_cpu_is_the_most_that_the_process_held() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HOLD], cwd=SRC, check=True, capture_output=True, text=True
+    )
+    before, during, after = map(float, done.stdout.split())
+    assert before > 20  # MiB: an interpreter with torch
+    assert 190 < during - before < 250
+    assert after >= during
+
+
+def test_the_peak_memory_on_cuda_is_that_of_its_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = {torch.device("cuda:1"): 3 * 2**20 + 2**19}
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", held.__getitem__)
+    assert Compute(torch.device("cuda:1"), torch.float32).peak_memory_mib() == 3.5

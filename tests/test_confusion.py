@@ -52,8 +52,41 @@ def test_without_a_pixel_every_score_is_nan_and_every_class_absent() -> None:
     matrix = confusion_of(torch.tensor([0, 2]), torch.tensor([-1, -1]), 3)
     assert matrix.counts.sum() == 0
     assert matrix.absent() == [0, 1, 2]
-    for score in (matrix.miou(), matrix.mean_f1(), matrix.accuracy()):
-        assert math.isnan(score)
+    scores = (
+        matrix.miou(),
+        matrix.frequency_weighted_iou(),
+        matrix.mean_f1(),
+        matrix.accuracy(),
+    )
+    assert all(math.isnan(score) for score in scores)
+
+
+def test_frequency_weighted_iou_weighs_each_class_by_its_pixels_in_the_truth() -> None:
+    # IoU 2/3 of 3 pixels, 1/3 of 2, 1/2 of 1; class 3 is absent.
+    matrix = confusion_of(PREDICTION, TRUTH)
+    expected = (3 * 2 / 3 + 2 * 1 / 3 + 1 * 1 / 2) / 6
+    assert matrix.frequency_weighted_iou() == pytest.approx(expected)
+    only_predicted = confusion_of(torch.tensor([0, 0, 1]), torch.tensor([0, 0, 0]), 2)
+    assert only_predicted.frequency_weighted_iou() == pytest.approx(2 / 3)
+    only_true = confusion_of(torch.tensor([0, 0, 0]), torch.tensor([0, 0, 1]), 2)
+    assert only_true.frequency_weighted_iou() == pytest.approx((2 * 2 / 3 + 0) / 3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_frequency_weighted_iou_agrees_with_masks_of_each_class(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth = rng.choice([-1, 0, 1, 2, 3], (2, 17, 19), p=[0.1, 0.6, 0.2, 0.08, 0.02])
+    prediction = np.where(rng.random(truth.shape) < 0.7, truth, rng.integers(0, 4, truth.shape))
+    prediction[prediction < 0] = 0
+    known = truth != -1
+    expected = 0.0
+    for name in range(4):
+        true, predicted = (truth == name) & known, (prediction == name) & known
+        iou = (true & predicted).sum() / (true | predicted).sum()
+        expected += iou * true.sum() / known.sum()
+    matrix = confusion_of(torch.from_numpy(prediction), torch.from_numpy(truth), 6)
+    assert matrix.absent() == [4, 5]
+    assert matrix.frequency_weighted_iou() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32, torch.int64])

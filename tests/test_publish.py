@@ -2,14 +2,22 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
-from partialseg.run import Run
+from partialseg.run import Run, listed_runs
 from publish import main, publish
 from small_run import fails_with, isolate
-from test_compare import ARCHITECTURES, RECIPES, detail_of, number_of, runs_of, write_run
+from test_compare import (
+    ARCHITECTURES,
+    RECIPES,
+    SEEDS,
+    SPLITS,
+    detail_of,
+    number_of,
+    write_axes,
+    write_run,
+)
 
-RUNS = runs_of(["0.1", "0.15"])
+RUNS = listed_runs(["main"], ["0.1", "0.15"], ARCHITECTURES, RECIPES, SEEDS[:2])
 BEST = max(RUNS, key=lambda run: detail_of(run)["val"]["miou"])
 
 
@@ -17,7 +25,7 @@ BEST = max(RUNS, key=lambda run: detail_of(run)["val"]["miou"])
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder with runs whose checkpoints and cards hold their names."""
     isolate(monkeypatch, tmp_path)
-    for run in runs_of(["0.05", "0.1", "0.15"]):
+    for run in listed_runs(SPLITS, ["0.1", "0.15"], ARCHITECTURES, RECIPES, SEEDS[:2]):
         write_run(tmp_path, run)
         for name in ("best.pt", "best.md"):
             (tmp_path / "runs" / run.path / name).write_text(f"{name} of {run.path}")
@@ -73,17 +81,10 @@ def arguments() -> list[str]:
     ]
 
 
-def write_axes(folder: Path) -> None:
-    axes: dict[str, list[str] | list[int]]
-    axes = {"architectures": [*ARCHITECTURES], "recipes": [*RECIPES]}
-    axes |= {"splits": ["main"], "seeds": [42]}
-    (folder / "params.yaml").write_text(yaml.safe_dump(axes))
-
-
 def test_the_command_names_the_run(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_axes(folder)
+    write_axes(folder, seeds=SEEDS[:2])
     monkeypatch.setattr(sys, "argv", ["publish.py", *arguments()])
     main()
     said = capsys.readouterr().out
@@ -93,7 +94,7 @@ def test_the_command_names_the_run(
 def test_the_command_ends_with_one_line_where_a_run_is_missing(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_axes(folder)
+    write_axes(folder, seeds=SEEDS[:2])
     (folder / "metrics" / "detail" / f"{BEST.path}.json").unlink()
     error = fails_with(monkeypatch, capsys, main, arguments())
     assert f"{BEST.path}.json: missing or damaged results of a run" in error

@@ -1,5 +1,6 @@
 import json
 import os
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,12 @@ def test_predictions_are_small_where_they_are_uniform(files: RunFiles) -> None:
     uniform = {"patch": np.zeros((384, 384), np.uint8)}
     write_results(files, replace(results(), predictions=uniform))
     assert files.predictions.stat().st_size < 2_000
+
+
+def test_equal_predictions_give_equal_files_at_any_time(files: RunFiles) -> None:
+    """DVC knows a file by its bytes."""
+    with zipfile.ZipFile(files.predictions) as archive:
+        assert {item.date_time for item in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_a_run_may_have_no_predictions(files: RunFiles) -> None:

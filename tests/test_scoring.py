@@ -65,6 +65,42 @@ def test_a_batch_without_truth_counts_nowhere() -> None:
     assert torch.equal(with_it.confusion.counts, without.confusion.counts)
 
 
+def test_observers_see_logits_and_labels_of_each_batch_in_order_and_change_no_score() -> None:
+    first: list[tuple[Tensor, Tensor]] = []
+    calls: list[str] = []
+
+    def keep(logits: Tensor, labels: Tensor) -> None:
+        first.append((logits.clone(), labels.clone()))
+        calls.append("first")
+
+    def count(logits: Tensor, labels: Tensor) -> bool:
+        calls.append("second")
+        return False  # what an observer returns is nobody's concern
+
+    pairs = (FIRST, UNKNOWN, SECOND)
+    network = Lookup(TABLE)
+    observed = score(network, loader(*pairs), 2, None, CPU, observers=(keep, count))
+    assert calls == ["first", "second"] * 3
+    for (logits, labels), (image, truth) in zip(first, pairs, strict=True):
+        assert (logits.shape, logits.dtype) == ((1, 2, 2, 2), torch.float32)
+        expected = torch.tensor(TABLE)[image[0].long()].permute(2, 0, 1)
+        torch.testing.assert_close(logits[0], expected)
+        assert labels.dtype == torch.int64
+        assert labels.tolist() == [truth]
+    plain = score_of(loader(*pairs))
+    assert torch.equal(observed.confusion.counts, plain.confusion.counts)
+    assert (observed.loss, observed.batch_miou) == (plain.loss, plain.batch_miou)
+
+
+def test_observers_see_a_larger_batch_at_once() -> None:
+    shapes: list[tuple[torch.Size, torch.Size]] = []
+    score(
+        *(Lookup(TABLE), loader(FIRST, SECOND, FIRST, batch_size=2), 2, None, CPU),
+        observers=[lambda logits, labels: shapes.append((logits.shape, labels.shape))],
+    )
+    assert shapes == [((2, 2, 2, 2), (2, 2, 2)), ((1, 2, 2, 2), (1, 2, 2))]
+
+
 def test_the_network_is_left_as_it_was() -> None:
     torch.manual_seed(0)
     network = UNet(3, 2, 2).train()

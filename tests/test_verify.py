@@ -17,13 +17,19 @@ def test_values_are_found_at_any_depth() -> None:
     assert dict(leaves(content)) == {"a": 1, "b.c.0": 0.5, "b.c.1.d": "x"}
 
 
-def test_all_metrics_are_read_but_times(tmp_path: Path) -> None:
-    for name in ("metrics/summary.json", "metrics/sample/detail/unet.json"):
+def test_all_metrics_are_read_but_times_and_memory(tmp_path: Path) -> None:
+    content = {
+        "val_miou": 0.5,
+        "train_seconds": 7.5,
+        "peak_memory_mib": 512.0,
+        "nested": {"train_seconds_std": 0.5, "memory": 1.0},
+    }
+    for name in ("metrics/summary.json", "metrics/sample/detail/main/unet-0.1-tuned-42.json"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(json.dumps({"val_miou": 0.5, "train_seconds": 7.5}))
+        (tmp_path / name).write_text(json.dumps(content))
     assert read_metrics(tmp_path) == {
         ("metrics/summary.json", "val_miou"): 0.5,
-        ("metrics/sample/detail/unet.json", "val_miou"): 0.5,
+        ("metrics/sample/detail/main/unet-0.1-tuned-42.json", "val_miou"): 0.5,
     }
 
 
