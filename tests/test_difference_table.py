@@ -1,11 +1,12 @@
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from partialseg.difference_table import difference_rows, markdown, write_differences
+from partialseg.difference_table import difference_rows, markdown, verdict, write_differences
 from partialseg.significance import Difference, differences
 from score_cells import equal_unions, make_cell, make_scored
 
@@ -88,6 +89,15 @@ def test_the_verdict_is_that_of_the_interval(
     assert row[:4] == ["tuned against reproduction", "one pair", number, interval]
     low, high = difference.jackknife or (None, None)
     assert row[4:] == ["-" if low is None else f"{low:+.4f} to {high:+.4f}", verdict]
+
+
+def test_of_one_seed_nothing_is_told_of_others() -> None:
+    gain = dataclasses.replace(make_difference(0.03, 0.01, 0.05), seeds=1)
+    loss = dataclasses.replace(make_difference(-0.03, -0.05, -0.01), seeds=1)
+    assert [verdict(item) for item in (gain, loss)] == [
+        "higher, with this seed",
+        "lower, with this seed",
+    ]
 
 
 def test_one_seed_is_said() -> None:

@@ -34,7 +34,7 @@ CURVES = (
     ("train/loss", "Training loss", "cross-entropy"),
     ("val/loss", "Validation loss", "cross-entropy"),
     ("val/miou", "Validation mIoU", "mean IoU of the classes"),
-    ("val/accuracy", "Validation accuracy", "share of pixels predicted right"),
+    ("val/accuracy", "Validation accuracy", "share of the pixels"),
 )
 
 
