@@ -116,7 +116,7 @@ Best val mIoU   | Final val accuracy   | Test mIoU   | Training time   | Paramet
 0.6128          | 0.8125               | 0.5900      | 1 min 02 s      | 31.04 M      |
 | official | 10 %             | UNet           | reproduction | 0.5000           | \
 0.6128          | 0.8125               | 0.7500      | 1 min 02 s      | 31.04 M      |
-|          |                  | all background |              |                  | \
+| main     |                  | all background |              |                  | \
                 |                      | 0.1165      |                 |              |
 """
 
