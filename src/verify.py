@@ -19,6 +19,7 @@ from partialseg.command import run
 
 OUTPUTS = ("dvc.lock", "metrics", "models", "plots")
 MEASURED = ("seconds", "memory")  # in keys: time and memory are no results
+COMMIT = "commit"  # of a training: that of the results is a later one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +50,12 @@ def verify(repository: Path, clone: Path, tolerance: float) -> tuple[int, list[D
 
 
 def read_metrics(folder: Path) -> dict[tuple[str, str], Any]:
-    """Return the values in metrics/ by file and dotted key, but times and memory."""
+    """Return the values in metrics/ by file and dotted key, but times, memory and commits."""
     return {
         (file.relative_to(folder).as_posix(), key): value
         for file in sorted((folder / "metrics").rglob("*.json"))
         for key, value in leaves(json.loads(file.read_text(encoding="utf-8")))
-        if not any(word in key for word in MEASURED)
+        if key != COMMIT and not any(word in key for word in MEASURED)
     }
 
 

@@ -3,6 +3,8 @@
 import json
 import re
 
+import pytest
+
 from code_of_stage import SRC
 
 ROOT = SRC.parent
@@ -25,3 +27,18 @@ def test_every_picture_and_file_that_it_names_is_there() -> None:
 
 def test_no_figure_is_left_to_be_filled_in() -> None:
     assert re.findall(r"@[A-Z]+@", README) == []
+
+
+@pytest.mark.parametrize("experiment", ["seeds", "splits"])
+def test_the_evidence_shows_the_numbers_of_its_runs(experiment: str) -> None:
+    text = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
+    folder = ROOT / "docs" / "evidence"
+    rows = json.loads((folder / f"{experiment}-table.json").read_text(encoding="utf-8"))
+    found = json.loads((folder / f"{experiment}-differences.json").read_text(encoding="utf-8"))
+    assert len(rows) == 4 and len(found) == 6
+    for row in rows:
+        assert f"| {row['test_miou']:.4f} ± {row['test_miou_std']:.4f} |" in text
+    for row in found:
+        interval = f"{row['low']:+.4f} to {row['high']:+.4f}"
+        (line,) = [line for line in text.splitlines() if f"| {interval} " in line]
+        assert f"| {row['difference']:+.4f} " in line and f"| {row['verdict']} " in line

@@ -161,7 +161,7 @@ def test_cost_has_times_and_sizes(results: list[RunResults]) -> None:
 
 def test_an_absent_class_has_no_iou(results: list[RunResults]) -> None:
     table = iou_table(cell_details(results), NAMES)
-    assert table.headings == ["Cell", *NAMES, "Mean"]
+    assert table.headings == ["Cell", *NAMES, "Mean", "Weighted by pixels"]
     row = row_of(table, 1)
     assert row[ABSENT] == NONE
     assert row["road"] == shown(of_seeds(results, 1, "test", "iou", "road"))

@@ -17,9 +17,10 @@ def test_values_are_found_at_any_depth() -> None:
     assert dict(leaves(content)) == {"a": 1, "b.c.0": 0.5, "b.c.1.d": "x"}
 
 
-def test_all_metrics_are_read_but_times_and_memory(tmp_path: Path) -> None:
+def test_all_metrics_are_read_but_times_memory_and_commits(tmp_path: Path) -> None:
     content = {
         "val_miou": 0.5,
+        "commit": "0123456789abcdef",
         "train_seconds": 7.5,
         "peak_memory_mib": 512.0,
         "nested": {"train_seconds_std": 0.5, "memory": 1.0},

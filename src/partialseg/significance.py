@@ -135,7 +135,8 @@ def _difference(axis: str, pairs: Sequence[tuple[ScoredCell, ScoredCell]]) -> Di
 def _half_width(signed: Sequence[tuple[int, ScoredCell]], pairs: int) -> float:
     """Pair the cells by orthophoto under one split, and by seed everywhere.
 
-    Another split has other orthophotos, or other patches of the same: independent ones.
+    Those of another split are taken as independent. Where splits share test patches they are not
+    quite, and the interval is rather too wide.
     """
     tables: dict[str, list[np.ndarray]] = {}
     for sign, cell in signed:

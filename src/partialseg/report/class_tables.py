@@ -8,15 +8,20 @@ from partialseg.run import Cell
 from partialseg.run_name import cell_names
 
 Scores = Callable[[Detail], dict[str, float | None]]
+WEIGHTED = "Weighted by pixels"
 
 
 def iou_table(cells: CellDetails, class_names: Sequence[str]) -> Table:
-    """Return the IoU of each class."""
+    """Return the IoU of each class, their mean, and that weighted by the classes' pixels."""
     return _class_table(
         "IoU of the classes (test)",
         cells,
-        class_names,
-        lambda detail: {**detail["test"]["iou"], "Mean": detail["test"]["miou"]},
+        [*class_names, "Mean", WEIGHTED],
+        lambda detail: {
+            **detail["test"]["iou"],
+            "Mean": detail["test"]["miou"],
+            WEIGHTED: detail["test"]["fw_iou"],
+        },
     )
 
 
@@ -26,7 +31,7 @@ def boundary_iou_table(cells: CellDetails, class_names: Sequence[str]) -> Table:
     return _class_table(
         f"Boundary IoU of the classes (test), within {distance} px of a border",
         cells,
-        class_names,
+        [*class_names, "Mean"],
         lambda detail: {
             **detail["test"]["boundary"]["iou"]["classes"],
             "Mean": detail["test"]["boundary"]["iou"]["mean"],
@@ -104,11 +109,8 @@ def orthophoto_table(cells: CellDetails) -> Table:
     )
 
 
-def _class_table(
-    caption: str, cells: CellDetails, class_names: Sequence[str], scores: Scores
-) -> Table:
-    """Return a column a class, which may be missing in a run, and one of 'Mean'."""
-    columns = [*class_names, "Mean"]
+def _class_table(caption: str, cells: CellDetails, columns: Sequence[str], scores: Scores) -> Table:
+    """Return the columns of the scores, which may be missing in a run."""
     return _table(
         caption,
         columns,

@@ -68,7 +68,6 @@ class Figures:
 
 def page_sections(experiment: Experiment, figures: Figures) -> list[Section]:
     """Return the sections of the page; all but scores, splits and cost are of the first split."""
-    [item.detail for item in experiment.results]
     cells = cell_details(experiment.results)
     first = next(iter(experiment.stores))
     main = of_split(cells, first)
@@ -177,7 +176,8 @@ def _splits(cells: CellDetails) -> Section | None:
         paragraphs=[
             "The same training under different splits. Where neighbouring patches of one "
             "orthophoto fall into training and test, the test is no longer of unseen ground, and "
-            "its score is too high: the difference tells by how much."
+            "its score is too high: the difference estimates by how much. Whether it is more than "
+            "noise is among the differences above."
         ],
         tables=[table],
     )

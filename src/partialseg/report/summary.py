@@ -41,7 +41,7 @@ def summary_facts(
         facts.append(
             (
                 "Differences",
-                f"{told_apart} of {len(judged)} are told from noise; "
+                f"{told_apart} of {len(judged)} are told from noise{_of_seed(judged)}; "
                 f"about {0.05 * len(judged):.1f} would be by chance",
             )
         )
@@ -57,3 +57,9 @@ def spread_note(seeds: int) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names))
+
+
+def _of_seed(judged: Sequence[Row]) -> str:
+    """Return what has to be said of verdicts that rest on one seed."""
+    one = any("with this seed" in row["verdict"] for row in judged)
+    return ", with this seed: other seeds may reverse it" if one else ""
