@@ -61,6 +61,12 @@ class Clone:
         self.run("git", "add", "-A")
         self.run("git", "commit", "-q", "-m", message)
 
+    def restore(self) -> None:
+        """Go back to the last commit; runs of other seeds and splits go too."""
+        self.run("git", "checkout", "-q", ".")
+        self.run("git", "clean", "-fdxq", "data", "metrics", "models", "plots", "runs")
+        self.run("dvc", "checkout")
+
     def read(self, path: str) -> Any:
         return json.loads((self.folder / path).read_text())
 
@@ -308,8 +314,7 @@ def test_another_seed_trains_its_runs_only_and_the_table_has_deviations(clone: C
     assert after["test_miou_std"] == rows[0]["test_miou_std"]
     compared = {row["axis"]: row for row in clone.read("plots/sample/differences.json")}
     assert compared.keys() == {"fraction", "architecture"}
-    clone.run("git", "checkout", "-q", ".")
-    clone.run("dvc", "checkout")
+    clone.restore()
 
 
 def test_two_splits_stand_side_by_side(clone: Clone) -> None:
@@ -330,8 +335,7 @@ def test_two_splits_stand_side_by_side(clone: Clone) -> None:
     )
     expected = sum(row["test_miou"] for row in rows[2:]) - sum(row["test_miou"] for row in rows[:2])
     assert pooled["difference"] == pytest.approx(expected / 2)
-    clone.run("git", "checkout", "-q", ".")
-    clone.run("dvc", "checkout")
+    clone.restore()
 
 
 def test_editing_one_network_trains_that_one_alone(clone: Clone) -> None:
@@ -367,7 +371,7 @@ def test_editing_one_network_trains_that_one_alone(clone: Clone) -> None:
             "recipes=[fast]",
             "recipes: 'fast' is not in datasets.sample.recipes (reproduction, ",
         ),
-        ("seeds=[]", "seeds: should have at least 1 item after validation, not 0, got []"),
+        ("seeds=[]", "seeds: Tuple should have at least 1 item after validation, not 0, got []"),
         ("splits=[random]", "splits: 'random' is not in datasets.sample.splits (main, official)"),
         ("dataset=moon", "dataset: should be 'sample', 'landcover_ai' or 'folder', got 'moon'"),
         ("datasets.sample.tile.size=none", "datasets.sample.tile.size: should be a valid integer"),
