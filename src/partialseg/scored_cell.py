@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from partialseg.results import RunResults
 from partialseg.run import Cell
+from partialseg.seeds import by_cell
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,9 +56,6 @@ def scored_cells(runs: Sequence[RunResults]) -> list[ScoredCell]:
     Raises:
         ValueError: runs under one split were scored on different test orthophotos, or on none.
     """
-    of_cell: dict[Cell, list[RunResults]] = {}
-    for run in runs:
-        of_cell.setdefault(run.run.cell, []).append(run)
     names: dict[str, tuple[str, ...]] = {}
     for run in runs:
         expected = names.setdefault(run.run.cell.split, _known_orthophotos(run))
@@ -69,7 +67,7 @@ def scored_cells(runs: Sequence[RunResults]) -> list[ScoredCell]:
     for split, found in names.items():
         if not found:
             raise ValueError(f"split {split}: no test orthophoto has a pixel of known truth")
-    cells = [_scored_cell(cell, names[cell.split], of) for cell, of in of_cell.items()]
+    cells = [_scored_cell(cell, names[cell.split], of) for cell, of in by_cell(runs).items()]
     # The runs of a table are a product of its axes.
     assert len({cell.seeds for cell in cells}) <= 1, "cells with different seeds"
     return cells
