@@ -116,7 +116,8 @@ def make_learner(untrained: Checkpoint, params: Train, compute: Compute, ranks: 
     )
     weights = untrained.class_weights
     on_device = None if weights is None else torch.tensor(weights, device=compute.device)
-    return Learner(compute.place(network), on_device, params, compute, ranks)
+    placed = compute.place(network)
+    return Learner(placed, on_device, params, compute, ranks, untrained.seed)
 
 
 def keep(

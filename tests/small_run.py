@@ -17,7 +17,12 @@ from partialseg.checkpoint import Checkpoint
 from partialseg.command import run
 from partialseg.compute import Compute
 from partialseg.data import MEAN, STD
+from partialseg.consistency import Consistency
 from partialseg.epoch_record import EpochRecord
+from partialseg.gated_crf import GatedCrf
+from partialseg.labelled_loss import Terms
+from partialseg.methods.build import Methods
+from partialseg.methods.pseudo_labels import PseudoLabels
 from partialseg.train_params import Train
 from train import train
 
@@ -35,6 +40,13 @@ LIVELY = Augment(
     vertical_flip=0.5,
     rotate90=0.5,
     shift_scale_rotate=ShiftScaleRotate(probability=0.5, shift=0.1, scale=0.1, rotate=45.0),
+)
+
+
+METHODS = Methods(
+    pseudo_labels=PseudoLabels(weight=1.0, threshold=0.6, first_round=0.5),
+    consistency=Consistency(weight=1.0, threshold=0.6, cutmix=0.5, ramp_up=0.0),
+    gated_crf=GatedCrf(weight=0.5, radius=2, sigma_xy=3.0, sigma_rgb=20.0, stride=2),
 )
 
 
@@ -66,6 +78,9 @@ def train_params(**changes: Any) -> Train:
         "patience": 0,
         "select": "best",
         "class_weights": "none",
+        "loss": Terms(dice=0.0, lovasz=0.0),
+        "method": "none",
+        "methods": METHODS,
         "precision": "float32",
         "compile": False,
         "deterministic": False,

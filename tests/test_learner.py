@@ -28,7 +28,7 @@ def batch_of(*patches: Batch) -> Batch:
 
 
 def learner_of(network: nn.Module, class_weights: Tensor | None = None, **changes: Any) -> Learner:
-    learner = Learner(network, class_weights, train_params(**changes), CPU, ALONE)
+    learner = Learner(network, class_weights, train_params(**changes), CPU, ALONE, 3)
     # Plain gradient descent: its step is the gradient itself.
     learner.optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
     return learner
@@ -142,12 +142,12 @@ def test_a_restored_learner_goes_on_as_if_never_stopped(optimizer: str, ema_deca
     torch.manual_seed(0)
     changes = {"optimizer": optimizer, "ema_decay": ema_decay}
     network = UNet(3, 2, 2)
-    never = Learner(network, None, train_params(**changes), CPU, ALONE)
+    never = Learner(network, None, train_params(**changes), CPU, ALONE, 3)
     steps_of(never, 2)
     state = copy.deepcopy(never.state())
     steps_of(never, 2, seed=2)
     torch.manual_seed(5)
-    again = Learner(UNet(3, 2, 2), None, train_params(**changes), CPU, ALONE)
+    again = Learner(UNet(3, 2, 2), None, train_params(**changes), CPU, ALONE, 3)
     again.restore(state)
     steps_of(again, 2, seed=2)
     assert same_weights(again.network, never.network)
@@ -155,7 +155,7 @@ def test_a_restored_learner_goes_on_as_if_never_stopped(optimizer: str, ema_deca
 
 
 def test_the_state_is_of_plain_types(tmp_path: Any) -> None:
-    learner = Learner(UNet(3, 2, 2), None, train_params(ema_decay=0.9), CPU, ALONE)
+    learner = Learner(UNet(3, 2, 2), None, train_params(ema_decay=0.9), CPU, ALONE, 3)
     steps_of(learner, 1)
     torch.save(learner.state(), tmp_path / "state.pt")
     state = torch.load(tmp_path / "state.pt", weights_only=True)
@@ -184,9 +184,9 @@ def test_the_network_is_compiled_where_the_parameter_says_so(
     compiled: list[nn.Module] = []
     monkeypatch.setattr(nn.Module, "compile", lambda self: compiled.append(self))
     network = Lookup(TABLE)
-    Learner(network, None, train_params(compile=True), CPU, ALONE)
+    Learner(network, None, train_params(compile=True), CPU, ALONE, 3)
     assert compiled == [network]
-    Learner(network, None, train_params(), CPU, ALONE)
+    Learner(network, None, train_params(), CPU, ALONE, 3)
     assert len(compiled) == 1
 
 

@@ -39,7 +39,7 @@ def make(folder: Path, summary: LabelSummary, tmp_path: Path) -> Make:
 
 
 def epoch_of(patches: TrainPatches, epoch: int = 1, workers: int = 0, seed: int = 1) -> list[Batch]:
-    batches = EpochBatches(len(patches), 2, 1, seed, ALONE)
+    batches = EpochBatches(range(len(patches)), (), len(patches), 2, 1, seed, ALONE)
     batches.epoch = epoch
     return list(train_loader(patches, batches, workers))
 
@@ -154,7 +154,7 @@ def places_of(batches: EpochBatches) -> list[list[int]]:
 
 def test_workers_that_live_on_learn_of_the_next_epoch(make: Make) -> None:
     patches = make(LIVELY)
-    batches = EpochBatches(len(patches), 2, 1, 1, ALONE)
+    batches = EpochBatches(range(len(patches)), (), len(patches), 2, 1, 1, ALONE)
     loader = train_loader(patches, batches, workers=2)
     for epoch in (1, 2, 3):
         batches.epoch = epoch
@@ -168,14 +168,14 @@ def test_workers_that_live_on_learn_of_the_next_epoch(make: Make) -> None:
 def test_sizes_of_batches_differ_by_one_at_most(
     patches: int, batch_size: int, sizes: list[int]
 ) -> None:
-    batches = EpochBatches(patches, batch_size, 1, 1, ALONE)
+    batches = EpochBatches(range(patches), (), patches, batch_size, 1, 1, ALONE)
     assert [len(batch) for batch in batches] == sizes
     assert len(batches) == len(sizes)
 
 
 def test_the_ranks_share_the_batches_of_one(make: Make) -> None:
-    whole = places_of(EpochBatches(11, 4, 1, 1, ALONE))
-    shares = [places_of(EpochBatches(11, 4, 1, 1, Ranks(rank=r, count=3))) for r in range(3)]
+    whole = places_of(EpochBatches(range(11), (), 11, 4, 1, 1, ALONE))
+    shares = [places_of(EpochBatches(range(11), (), 11, 4, 1, 1, Ranks(rank=r, count=3))) for r in range(3)]
     assert [len(batch) for batch in whole] == [4, 4, 3]
     assert [[len(batch) for batch in share] for share in shares] == [
         [2, 2, 1],
@@ -188,9 +188,9 @@ def test_the_ranks_share_the_batches_of_one(make: Make) -> None:
 
 @pytest.mark.parametrize(("count", "accumulation"), [(3, 1), (1, 3), (2, 2)])
 def test_batches_too_small_to_be_shared_are_refused(count: int, accumulation: int) -> None:
-    EpochBatches(4, 2, 1, 1, Ranks(count=2))
+    EpochBatches(range(4), (), 4, 2, 1, 1, Ranks(count=2))
     message = (
         rf"batch_size 2: batches of 2 of the 4 .* by {count} processes in {accumulation} parts"
     )
     with pytest.raises(ValueError, match=message):
-        EpochBatches(4, 2, accumulation, 1, Ranks(count=count))
+        EpochBatches(range(4), (), 4, 2, accumulation, 1, Ranks(count=count))

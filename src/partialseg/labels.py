@@ -100,3 +100,8 @@ class LabelStore:
         """Return the visible pixels (size, size) of the training patch at this place."""
         size = self.summary.size
         return np.unpackbits(self._bits[index], count=size**2).reshape(size, size).view(np.bool_)
+
+    def labelled(self) -> list[bool]:
+        """Return for each training patch whether a pixel of it is visible."""
+        visible: list[bool] = self._bits.any(axis=1).tolist()
+        return visible
