@@ -39,7 +39,7 @@ def jaccard_steps(truth: Tensor) -> Tensor:
     """Return by how much 1 - IoU grows (K, P) when the pixels become wrong one after the other.
 
     truth (K, P), bool, tells which pixels are of the class. With i pixels wrong, m of them of the
-    class, which has G, 1 - IoU is i / (G + i - m). Its steps are written out: as differences of
+    class, which has G > 0, 1 - IoU is i / (G + i - m). Its steps are written out: as differences of
     neighbours they would lose most of their digits to rounding where pixels are many.
     """
     wrong = torch.arange(1, truth.shape[1] + 1, device=truth.device)
