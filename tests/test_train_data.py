@@ -175,7 +175,8 @@ def test_sizes_of_batches_differ_by_one_at_most(
 
 def test_the_ranks_share_the_batches_of_one(make: Make) -> None:
     whole = places_of(EpochBatches(range(11), (), 11, 4, 1, 1, ALONE))
-    shares = [places_of(EpochBatches(range(11), (), 11, 4, 1, 1, Ranks(rank=r, count=3))) for r in range(3)]
+    ranks = [Ranks(rank=rank, count=3) for rank in range(3)]
+    shares = [places_of(EpochBatches(range(11), (), 11, 4, 1, 1, rank)) for rank in ranks]
     assert [len(batch) for batch in whole] == [4, 4, 3]
     assert [[len(batch) for batch in share] for share in shares] == [
         [2, 2, 1],
@@ -194,3 +195,40 @@ def test_batches_too_small_to_be_shared_are_refused(count: int, accumulation: in
     )
     with pytest.raises(ValueError, match=message):
         EpochBatches(range(4), (), 4, 2, accumulation, 1, Ranks(count=count))
+
+
+def test_labelled_patches_fill_the_epoch_where_others_have_no_label() -> None:
+    batches = EpochBatches([2, 5, 7], (), 8, 2, 1, 1, ALONE)
+    places = [index for batch in places_of(batches) for index in batch]
+    assert len(batches) == 4
+    for first in (0, 3):  # all of them before one comes again
+        assert sorted(places[first : first + 3]) == [2, 5, 7]
+    assert len(places) == 8 and set(places[6:]) < {2, 5, 7}
+
+
+def test_unlabelled_patches_take_every_second_place() -> None:
+    unlabelled = [0, 1, 3, 4, 6]
+    batches = EpochBatches([2, 5, 7], unlabelled, 8, 2, 1, 1, ALONE)
+    seen = []
+    for epoch in (1, 2, 3):
+        batches.epoch = epoch
+        for labelled, other in places_of(batches):
+            assert labelled in [2, 5, 7]
+            seen.append(other)
+    assert set(seen) == set(unlabelled)
+
+
+def test_patches_without_labels_are_told_apart(make_patches: Callable[..., Path]) -> None:
+    store = PatchStore(make_patches(columns=4))
+    names = [patch.name for patch in store.of_split("train")]
+    side = store.summary.size
+    bits = [np.packbits(np.full((side, side), visible)) for visible in (True, False, False, True)]
+    folder = store.folder.parent / "some-labels"
+    folder.mkdir()
+    labels = [
+        PatchLabels(name=name, bits=bit, visible=int(bit.any()) * side**2, counts=(1, 1, 1))
+        for name, bit in zip(names, bits, strict=True)
+    ]
+    write_labels(folder, labels, store.summary.class_names, side, 0.5, 1)
+    patches = TrainPatches(store, LabelStore(folder, names), STILL, 1)
+    assert (patches.labelled, patches.unlabelled) == ([0, 3], [1, 2])
