@@ -16,8 +16,8 @@ from partialseg.augment import Augment, ShiftScaleRotate
 from partialseg.checkpoint import Checkpoint
 from partialseg.command import run
 from partialseg.compute import Compute
-from partialseg.data import MEAN, STD
 from partialseg.consistency import Consistency
+from partialseg.data import MEAN, STD
 from partialseg.epoch_record import EpochRecord
 from partialseg.gated_crf import GatedCrf
 from partialseg.labelled_loss import Terms

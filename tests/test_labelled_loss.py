@@ -46,7 +46,11 @@ def test_terms_are_added_by_their_weights(example: tuple[Tensor, Tensor]) -> Non
         "lovasz": float(lovasz_softmax(logits, labels)),
     }
     assert len(set(parts.values())) == 3 and min(parts.values()) > 0
-    for terms in (Terms(dice=0.5, lovasz=0.0), Terms(dice=0.0, lovasz=2.0), Terms(dice=3, lovasz=1)):
+    for terms in (
+        Terms(dice=0.5, lovasz=0.0),
+        Terms(dice=0.0, lovasz=2.0),
+        Terms(dice=3, lovasz=1),
+    ):
         expected = (
             parts["cross-entropy"] + terms.dice * parts["dice"] + terms.lovasz * parts["lovasz"]
         )

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -8,7 +9,7 @@ from torch import Tensor
 from label import label
 from partialseg.augment import Augment
 from partialseg.data import Batch, image_tensor
-from partialseg.labels import LabelStore, LabelSummary
+from partialseg.labels import LabelStore, LabelSummary, PatchLabels, write_labels
 from partialseg.patches import PatchStore
 from partialseg.ranks import ALONE, Ranks
 from partialseg.train_data import EpochBatches, TrainPatches, train_loader
@@ -210,7 +211,7 @@ def test_unlabelled_patches_take_every_second_place() -> None:
     unlabelled = [0, 1, 3, 4, 6]
     batches = EpochBatches([2, 5, 7], unlabelled, 8, 2, 1, 1, ALONE)
     seen = []
-    for epoch in (1, 2, 3):
+    for epoch in (1, 2, 3, 4):
         batches.epoch = epoch
         for labelled, other in places_of(batches):
             assert labelled in [2, 5, 7]

@@ -26,9 +26,7 @@ def labelled_loss(
     return torch.stack([_of_head(head, labels, class_weights, terms) for head in heads]).mean()
 
 
-def _of_head(
-    logits: Tensor, labels: Tensor, class_weights: Tensor | None, terms: Terms
-) -> Tensor:
+def _of_head(logits: Tensor, labels: Tensor, class_weights: Tensor | None, terms: Terms) -> Tensor:
     loss = partial_cross_entropy(logits, labels, class_weights)
     if terms.dice:
         loss = loss + terms.dice * partial_dice(logits, labels)

@@ -103,5 +103,4 @@ class LabelStore:
 
     def labelled(self) -> list[bool]:
         """Return for each training patch whether a pixel of it is visible."""
-        visible: list[bool] = self._bits.any(axis=1).tolist()
-        return visible
+        return [bool(bits.any()) for bits in self._bits]

@@ -172,4 +172,3 @@ def make_optimizer(network: nn.Module, params: Train) -> torch.optim.Optimizer:
     return kind(
         network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay, fused=True
     )
-
