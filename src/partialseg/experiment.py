@@ -20,6 +20,8 @@ class Sections:
     download: dict[str, object]
     tile: dict[str, object]
     splits: dict[Name, dict[str, object]]
+    label: dict[str, object]
+    labellings: dict[Name, dict[str, object]]
     train: dict[str, object]
     recipes: dict[Name, dict[str, object]]
     evaluate: dict[str, object]
@@ -36,18 +38,19 @@ class Experiment:
     label_fraction: Annotated[float, Field(gt=0, le=1)]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     splits: Annotated[tuple[Name, ...], Field(min_length=1)]
+    labellings: Annotated[tuple[Name, ...], Field(min_length=1)]
     architectures: Annotated[tuple[Architecture, ...], Field(min_length=1)]
     recipes: Annotated[tuple[Name, ...], Field(min_length=1)]
     datasets: dict[Dataset, Sections]
 
     def __post_init__(self) -> None:
-        for axis in ("seeds", "splits", "architectures", "recipes"):
+        for axis in ("seeds", "splits", "labellings", "architectures", "recipes"):
             values = getattr(self, axis)
             if len(set(values)) != len(values):
                 raise ValueError(f"{axis} must differ, got {list(values)}")
         if self.dataset not in self.datasets:
             raise ValueError(f"dataset {self.dataset!r} has no section under datasets")
-        for axis in ("splits", "recipes"):
+        for axis in ("splits", "labellings", "recipes"):
             known = getattr(self.datasets[self.dataset], axis)
             for name in getattr(self, axis):
                 if name not in known:

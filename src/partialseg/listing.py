@@ -16,6 +16,7 @@ def load_listed_runs(params_file: Path, fractions: Sequence[str]) -> list[Run]:
     return listed_runs(
         load_section(params_file, "splits", list[str]),
         fractions,
+        load_section(params_file, "labellings", list[str]),
         load_section(params_file, "architectures", list[str]),
         load_section(params_file, "recipes", list[str]),
         load_section(params_file, "seeds", list[int]),

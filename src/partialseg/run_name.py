@@ -18,11 +18,12 @@ def percent(fraction: float) -> str:
 
 
 def cell_names(cells: Sequence[Cell]) -> dict[Cell, str]:
-    """Name cells that are shown together: 'UNet++ 10 %, tuned, main'.
+    """Name cells that are shown together: 'UNet++ 10 %, points, tuned, main'.
 
-    Recipe and split are left out where all have the same.
+    Labelling, recipe and split are left out where all have the same.
     """
-    several = [axis for axis in ("recipe", "split") if len({getattr(c, axis) for c in cells}) > 1]
+    axes = ("labelling", "recipe", "split")
+    several = [axis for axis in axes if len({getattr(cell, axis) for cell in cells}) > 1]
     return {
         cell: ", ".join(
             [
