@@ -56,7 +56,7 @@ class Run:
 
     @property
     def path(self) -> str:
-        """The relative path of its folder and, with an ending, of its files: 'main/random/unet-…'."""
+        """The relative path of its folder and, with an ending, of its files: 'main/…/unet-…'."""
         cell = self.cell
         name = f"{cell.architecture}-{cell.fraction}-{cell.recipe}-{self.seed}"
         return f"{cell.split}/{cell.labelling}/{name}"

@@ -17,6 +17,11 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:g} %"
 
 
+def share(value: float) -> str:
+    """Return a measured share as text of three digits: 0.00123 is '0.123 %'."""
+    return f"{100 * value:.3g} %"
+
+
 def cell_names(cells: Sequence[Cell]) -> dict[Cell, str]:
     """Name cells that are shown together: 'UNet++ 10 %, points, tuned, main'.
 

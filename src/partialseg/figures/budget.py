@@ -39,23 +39,29 @@ def draw_budget(
 def budget_figure(
     scores: Mapping[Cell, SeedScore], majority_miou: float, majority_class: str
 ) -> Figure:
-    """Return the figure of draw_budget(): a line an architecture and recipe."""
+    """Return the figure of draw_budget(): a line an architecture, recipe and labelling."""
     assert len({cell.split for cell in scores}) == 1, "a figure of one split"
     figure = new_figure(WIDTH, 4.2)
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
     axes = figure.subplots()
     styles = cell_styles(list(scores))
-    series = list(dict.fromkeys((cell.architecture, cell.recipe) for cell in scores))
-    for rank, (architecture, recipe) in enumerate(series):
-        cells = [cell for cell in scores if (cell.architecture, cell.recipe) == series[rank]]
+    several = len({cell.labelling for cell in scores}) > 1
+    series = list(dict.fromkeys(map(_series, scores)))
+    for rank, (architecture, recipe, labelling) in enumerate(series):
+        cells = [cell for cell in scores if _series(cell) == series[rank]]
         cells.sort(key=lambda cell: cell.label_fraction)
         shift = APART ** (rank - (len(series) - 1) / 2)
         name = f"{architecture_name(architecture)}, {recipe}"
+        name += f", {labelling}" if several else ""
         _draw_line(axes, cells, scores, styles[cells[0]], shift, name)
     _draw_majority(axes, majority_miou, majority_class)
     _scale(axes, sorted({cell.label_fraction for cell in scores}))
     figure.legend(loc="outside upper center", ncols=2, frameon=False, labelcolor=INK)
     return figure
+
+
+def _series(cell: Cell) -> tuple[str, str, str]:
+    return cell.architecture, cell.recipe, cell.labelling
 
 
 def _draw_line(
@@ -102,6 +108,6 @@ def _scale(axes: Axes, fractions: Sequence[float]) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda fraction, _: percent(fraction)))
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("labelled pixels (log scale)", color=INK)
+    axes.set_xlabel("label fraction (log scale)", color=INK)
     axes.set_ylabel("test mIoU", color=INK)
     dress(axes, "y")
