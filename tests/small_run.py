@@ -23,6 +23,7 @@ from partialseg.gated_crf import GatedCrf
 from partialseg.labelled_loss import Terms
 from partialseg.methods.build import Methods
 from partialseg.methods.pseudo_labels import PseudoLabels
+from partialseg.label_params import Label, Pattern
 from partialseg.train_params import Train
 from train import train
 
@@ -90,16 +91,22 @@ def train_params(**changes: Any) -> Train:
     return Train(**small | changes)
 
 
+def label_params(pattern: Pattern = "random", **changes: int) -> Label:
+    """Return a way to label patches of 32 px, and sizes for all of them."""
+    small = {"points": 20, "thickness": 2, "box": 8, "block": 8}
+    return Label(pattern=pattern, **small | changes)
+
+
 def small_run(
     patches: Path, out: Path, architecture: str = "unet", seed: int = 3, **changes: Any
 ) -> Checkpoint:
     """Label half of the pixels beside `out`, and train into `out`."""
     labels = out.with_name(f"{out.name}-labels")
-    label(patches, labels, 0.5, 42)
+    label(patches, labels, 0.5, 42, label_params())
     params = train_params(**changes)
     resume = out.with_name(f"{out.name}-resume")
     return train(
-        *("sample", architecture, "reproduction", "main"),
+        *("sample", architecture, "reproduction", "main", "random"),
         *(patches, labels, out, resume, params, seed),
     )
 
@@ -111,6 +118,7 @@ def train_arguments(folder: Path, **changes: str) -> list[str]:
         "architecture": "unet",
         "recipe": "reproduction",
         "split": "main",
+        "labelling": "random",
         "seed": "42",
         "patches": str(folder),
         "labels": "labels",
