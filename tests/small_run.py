@@ -20,10 +20,10 @@ from partialseg.consistency import Consistency
 from partialseg.data import MEAN, STD
 from partialseg.epoch_record import EpochRecord
 from partialseg.gated_crf import GatedCrf
+from partialseg.label_params import Label, Pattern
 from partialseg.labelled_loss import Terms
 from partialseg.methods.build import Methods
 from partialseg.methods.pseudo_labels import PseudoLabels
-from partialseg.label_params import Label, Pattern
 from partialseg.train_params import Train
 from train import train
 
