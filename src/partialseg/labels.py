@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from partialseg.label_params import Pattern
 from partialseg.params import STRICT
 from partialseg.truth import PIXELS_OF
 
@@ -45,7 +44,7 @@ class LabelSummary:
     None where nobody knows; short has the clicks that classes were too small for.
     """
 
-    pattern: Pattern
+    pattern: str
     fraction: float
     seed: int
     size: int
@@ -70,7 +69,7 @@ def write_labels(
     labels: Sequence[PatchLabels],
     class_names: Sequence[str],
     size: int,
-    pattern: Pattern,
+    pattern: str,
     fraction: float,
     seed: int,
 ) -> LabelSummary:
