@@ -10,14 +10,17 @@ dataset: sample
 label_fraction: 0.10
 seeds: [42, 1]
 splits: [main]
+labellings: [random]
 architectures: [unet, unetplusplus]
 recipes: [plain, tuned_2]
 datasets:
   sample:
-    {download: {}, tile: {}, splits: {main: {}, official: {a: 1}}, train: {},
+    {download: {}, tile: {}, splits: {main: {}, official: {a: 1}}, label: {},
+     labellings: {random: {}, points: {a: 1}}, train: {},
      recipes: {plain: {}, tuned_2: {a: 1}}, evaluate: {}}
   folder:
-    {download: {}, tile: {}, splits: {main: {}}, train: {}, recipes: {plain: {}}, evaluate: {}}
+    {download: {}, tile: {}, splits: {main: {}}, label: {}, labellings: {random: {}}, train: {},
+     recipes: {plain: {}}, evaluate: {}}
 """
 
 
@@ -60,7 +63,17 @@ def test_valid_parameters_leave_a_note_that_never_changes(tmp_path: Path) -> Non
         ("[plain, tuned_2]", "[2-fast]", r"recipes\.0: .*pattern.*, got '2-fast'"),
         ("{plain: {}, t", "{../x: {}, t", r"datasets\.sample\.recipes\.\.\./x.*: .*pattern"),
         ("{plain: {}, t", "{plain: , t", r"sample\.recipes\.plain: .*, got None"),
-        (", recipes: {plain: {}}", "", r"datasets\.folder\.recipes: is missing"),
+        ("[random]", "[random, random]", r"labellings must differ, got \['random', 'random'\]"),
+        ("[random]", "[]", r"labellings: .*at least 1 item"),
+        (
+            "[random]",
+            "[brush]",
+            r"'brush' is not in datasets\.sample\.labellings \(random, ",
+        ),
+        ("[random]", "[../x]", r"labellings\.0: .*pattern.*, got '\.\./x'"),
+        ("labellings: {random: {}}, ", "", r"datasets\.folder\.labellings: is missing"),
+        (" label: {},\n", "\n", r"datasets\.sample\.label: is missing"),
+        ("recipes: {plain: {}}, ", "", r"datasets\.folder\.recipes: is missing"),
         ("[main]", "[main, main]", r"splits must differ, got \['main', 'main'\]"),
         ("[main]", "[random]", r"splits: 'random' is not in datasets\.sample\.splits \(main, of"),
         ("splits: {main: {}}, ", "", r"datasets\.folder\.splits: is missing"),

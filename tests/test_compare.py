@@ -174,7 +174,7 @@ def test_results_curves_and_table_come_in_the_order_listed(
 
 
 def test_a_leftover_run_is_not_read(folder: Path, drawn: dict[str, Any]) -> None:
-    for name in ("main/unet-0.05-tuned-42", "main/unet-0.1-tuned-42"):
+    for name in ("main/random/unet-0.05-tuned-42", "main/random/unet-0.1-tuned-42"):
         (folder / "metrics" / f"{name}.json").write_text("damaged")
         (folder / "metrics" / "detail" / f"{name}.json").write_text("damaged")
         (folder / "runs" / name / "predictions.npz").write_text("damaged")
@@ -516,15 +516,15 @@ def test_a_missing_seed_of_a_listed_cell_is_named(folder_of_seeds: Path) -> None
     ("missing", "message"),
     [
         (
-            "metrics/detail/main/unetplusplus-0.15-tuned-42.json",
-            r"detail/main/unetplusplus-0\.15-tuned-42\.json: missing or damaged results of a run",
+            "metrics/detail/main/random/unetplusplus-0.15-tuned-42.json",
+            r"main/random/unetplusplus-0\.15-tuned-42\.json: missing or damaged results of a run",
         ),
         (
-            "runs/main/unet-0.1-reproduction-42/predictions.npz",
+            "runs/main/random/unet-0.1-reproduction-42/predictions.npz",
             r"unet-0\.1-reproduction-42/predictions\.npz: missing or damaged results of a run",
         ),
         (
-            "runs/main/unet-0.15-tuned-42/curves/plots/metrics/val/loss.tsv",
+            "runs/main/random/unet-0.15-tuned-42/curves/plots/metrics/val/loss.tsv",
             r"unet-0\.15-tuned-42/curves/plots/metrics/val/loss\.tsv: missing or damaged curve",
         ),
         ("patches/manifest.csv", "patches: no usable patch store"),
@@ -606,7 +606,7 @@ def test_the_command_ends_with_status_1_and_one_line(
 ) -> None:
     write_axes(folder)
     error = fails_with(monkeypatch, capsys, main, arguments("0.2", headline="0.2"))
-    name = "metrics/detail/main/unet-0.2-reproduction-42.json"
+    name = "metrics/detail/main/random/unet-0.2-reproduction-42.json"
     assert error.startswith(f"error: {name}: missing or damaged results")
     assert error.count("\n") == 1
     assert not any((folder / name).exists() for name in ("out", "plots", "summary.json"))

@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from partialseg.run import Cell, Run
 
 AXES: dict[str, Any] = {
     "splits": ["main", "official"],
+    "labellings": ["random", "points"],
     "architectures": ["unetplusplus", "unet"],
     "recipes": ["tuned"],
     "seeds": [42, 1],
@@ -25,14 +27,15 @@ def write_axes(folder: Path, **changes: Any) -> Path:
 def test_the_runs_are_those_of_all_axes(tmp_path: Path) -> None:
     listed = load_listed_runs(write_axes(tmp_path), ["0.15", "0.1", "0.15"])
     assert [run.path for run in listed] == [
-        f"{split}/{architecture}-{fraction}-tuned-{seed}"
+        f"{split}/{labelling}/{architecture}-{fraction}-tuned-{seed}"
         for split in ("main", "official")
         for fraction in ("0.1", "0.15")
+        for labelling in ("random", "points")
         for architecture in ("unetplusplus", "unet")
         for seed in (42, 1)
     ]
     cell = Cell(
-        split="official", fraction="0.15", labelling="random", architecture="unet", recipe="tuned"
+        split="official", fraction="0.15", labelling="points", architecture="unet", recipe="tuned"
     )
     assert listed[-1] == Run(cell=cell, seed=1)
 
@@ -41,7 +44,7 @@ def test_the_shipped_parameters_are_read() -> None:
     params = yaml.safe_load((SRC.parent / "params.yaml").read_text())
     axes = [params[axis] for axis in AXES]
     listed = load_listed_runs(SRC.parent / "params.yaml", ["0.1"])
-    assert len(listed) == len(axes[0]) * len(axes[1]) * len(axes[2]) * len(axes[3]) > 0
+    assert len(listed) == math.prod(map(len, axes)) > 0
     assert {run.seed for run in listed} == set(params["seeds"])
 
 
@@ -56,6 +59,7 @@ def test_a_missing_axis_is_named(tmp_path: Path, axis: str) -> None:
     ("changes", "message"),
     [
         ({"splits": "main"}, r"splits: should be a valid array, got 'main'"),
+        ({"labellings": "random"}, r"labellings: should be a valid array, got 'random'"),
         ({"recipes": {"tuned": {}}}, r"recipes: should be a valid array"),
         ({"architectures": ["unet", 2]}, r"architectures\.1: should be a valid string, got 2"),
         ({"seeds": 42}, r"seeds: should be a valid array, got 42"),
