@@ -90,10 +90,10 @@ def consistency_loss(
     """Return the cross-entropy of the pixels with a target over the number of ALL pixels.
 
     sum over targets of w[y] * -log softmax(logits)[y], divided by N * H * W. As in FixMatch and
-    UniMatch the share of pixels with a target scales the loss: while the teacher is sure of few,
-    they count for little, and the weight grows with it by itself. (The partial cross-entropy
-    divides by the labelled pixels, for those are given, not won.) Without a target it is 0, with
-    zero gradients. Computed in float32.
+    UniMatch (which leaves out padding alone) the share of pixels with a target scales the loss:
+    while the teacher is sure of few, they count for little, and for more as it learns. (The partial
+    cross-entropy divides by the labelled pixels, for their number is given and stays.) Without a
+    target it is 0, with zero gradients. Computed in float32.
     Source: Sohn et al. 2020, arXiv:2001.07685, equation 4.
 
     Args:
