@@ -8,6 +8,7 @@ from code_of_stage import SRC
 GOOD = """
 dataset: sample
 label_fraction: 0.10
+sweep: []
 seeds: [42, 1]
 splits: [main]
 labellings: [random]
@@ -45,6 +46,8 @@ def test_valid_parameters_leave_a_note_that_never_changes(tmp_path: Path) -> Non
         ("label_fraction: 0.10", "label_fraction: 1.5", r"less than or equal to 1, got 1\.5"),
         ("label_fraction: 0.10", "label_fraction: 10%", r"label_fraction: .*number, got '10%'"),
         ("label_fraction", "label_fractoin", "label_fraction: is missing; label_fractoin: is unk"),
+        ("sweep: []", "sweep: [0.2, 0.2]", r"sweep must differ, got \[0\.2, 0\.2\]"),
+        ("sweep: []", "sweep: [0.2, 2]", r"sweep\.1: .*less than or equal to 1, got 2"),
         ("[unet, ", "[segnet, ", r"architectures\.0: should be 'unet' or .*, got 'segnet'"),
         ("[unet, unetplusplus]", "[unet, unet]", r"architectures must differ, got \['unet', 'un"),
         ("[unet, unetplusplus]", "[]", r"architectures: .*at least 1 item"),

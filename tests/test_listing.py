@@ -10,6 +10,7 @@ from partialseg.listing import load_listed_runs
 from partialseg.run import Cell, Run
 
 AXES: dict[str, Any] = {
+    "sweep": [],
     "splits": ["main", "official"],
     "labellings": ["random", "points"],
     "architectures": ["unetplusplus", "unet"],
@@ -42,10 +43,18 @@ def test_the_runs_are_those_of_all_axes(tmp_path: Path) -> None:
 
 def test_the_shipped_parameters_are_read() -> None:
     params = yaml.safe_load((SRC.parent / "params.yaml").read_text())
-    axes = [params[axis] for axis in AXES]
+    axes = [params[axis] for axis in AXES if axis != "sweep"]
     listed = load_listed_runs(SRC.parent / "params.yaml", ["0.1"])
+    assert params["sweep"] == []
     assert len(listed) == math.prod(map(len, axes)) > 0
     assert {run.seed for run in listed} == set(params["seeds"])
+
+
+def test_the_fractions_of_a_sweep_come_too_as_they_are_written(tmp_path: Path) -> None:
+    file = write_axes(tmp_path, sweep=[0.5, 0.02, 1, 0.1], seeds=[42])
+    fractions = [run.cell.fraction for run in load_listed_runs(file, ["0.1"])]
+    assert list(dict.fromkeys(fractions)) == ["0.02", "0.1", "0.5", "1"]
+    assert len(fractions) == 2 * 4 * 2 * 2
 
 
 @pytest.mark.parametrize("axis", AXES)
@@ -62,6 +71,7 @@ def test_a_missing_axis_is_named(tmp_path: Path, axis: str) -> None:
         ({"labellings": "random"}, r"labellings: should be a valid array, got 'random'"),
         ({"recipes": {"tuned": {}}}, r"recipes: should be a valid array"),
         ({"architectures": ["unet", 2]}, r"architectures\.1: should be a valid string, got 2"),
+        ({"sweep": 0.5}, r"sweep: should be a valid array, got 0\.5"),
         ({"seeds": 42}, r"seeds: should be a valid array, got 42"),
         ({"seeds": [42, "1"]}, r"seeds\.1: should be a valid integer, got '1'"),
         ({"seeds": [1.5]}, r"seeds\.0: should be a valid integer, got 1\.5"),

@@ -94,6 +94,7 @@ def test_comparison_has_a_row_a_cell_and_the_trivial_answer_below(
     assert row_of(table, 3) == {
         "Split": "main",
         "Labels": "10 %",
+        "Drawn as": "random",
         "Architecture": "UNet++",
         "Recipe": "tuned",
         "Test mIoU": shown(of_seeds(results, 3, "test", "miou")),

@@ -19,6 +19,7 @@ DETAIL: dict[str, Any] = {
     "split": "main",
     "architecture": "unetplusplus",
     "label_fraction": 0.15,
+    "labelling": "random",
     "recipe": "tuned",
     "train_seconds": 12.5,
     "seed": 42,
