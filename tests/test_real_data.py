@@ -72,7 +72,7 @@ def test_a_real_landcover_mask_at_full_size(landcover_source: Path, tmp_path: Pa
     assert last.transform[2] == pytest.approx(west + 7 * 512 * pixel)
     assert last.transform[5] == pytest.approx(north - 8 * 512 * pixel)
 
-    summary = label(tmp_path / "patches", tmp_path / "labels", 0.1, 42)
+    summary = label(tmp_path / "patches", tmp_path / "labels", 0.1, 42, label_params())
     train_patches = PatchStore(tmp_path / "patches").of_split("train")
     assert (len(train_patches), summary.visible) == (50, 50 * 14_745)
     truth = np.sum([patch.counts for patch in train_patches], axis=0) / (50 * 384**2)
