@@ -118,7 +118,7 @@ STAGES = [
     "check",
     "download@sample",
     "tile@sample-main",
-    *(f"label@sample-main-{fraction}-42" for fraction in FRACTIONS),
+    *(f"label@sample-main-random-{fraction}-42" for fraction in FRACTIONS),
     *(
         f"{stage}@sample-main-random-{architecture}-{fraction}-{recipe}-42"
         for stage in ("train", "evaluate")
@@ -325,7 +325,7 @@ def test_two_splits_stand_side_by_side(clone: Clone) -> None:
     settings = ("splits=[main,official]", "recipes=[tuned]", "architectures=[unet]")
     out = clone.run("dvc", "exp", "run", *(part for item in settings for part in ("-S", item)))
     trained = {line.split("'")[1] for line in out.splitlines() if "Running stage 'train" in line}
-    assert trained == {f"train@sample-official-unet-{f}-tuned-42" for f in FRACTIONS}
+    assert trained == {f"train@sample-official-random-unet-{f}-tuned-42" for f in FRACTIONS}
     rows = clone.read("plots/sample/table.json")
     cells = [(row["split"], row["label_fraction"]) for row in rows]
     assert cells == [("main", 0.1), ("main", 0.15), ("official", 0.1), ("official", 0.15)]

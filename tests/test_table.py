@@ -18,16 +18,20 @@ def run_of(
     recipe: str = "reproduction",
     split: str = "main",
     seed: int = 42,
+    labelling: str = "random",
     **changes: Any,
 ) -> RunResults:
     cell = Cell(
         split=split,
         fraction=str(fraction),
-        labelling="random",
+        labelling=labelling,
         architecture=architecture,
         recipe=recipe,
     )
     detail: dict[str, Any] = {
+        "labelled_pixels": fraction,
+        "clicks": None,
+        "annotation_seconds": None,
         "parameters": 31_037_893,
         "train_seconds": 62.4,
         "final_val_miou": 0.5,
@@ -54,6 +58,7 @@ SEEDS = [
         0.1,
         seed=seed,
         final_val_miou=0.5 + step / 8,
+        labelled_pixels=0.125 + step / 16,
         best_val_batch_miou=0.5 + step / 4,
         train_seconds=90.0 + 30 * step,
         test={"miou": 0.625 + step / 8, "accuracy": 0.75},
@@ -147,6 +152,32 @@ def test_the_markdown_names_the_split_where_there_are_several() -> None:
         assert "Split" not in markdown(table_rows("sample", [run]), MAJORITY)
 
 
+def test_the_markdown_names_the_labels_and_their_cost_where_there_are_several_labellings() -> None:
+    drawn = {"clicks": 480, "annotation_seconds": 900.0, "labelled_pixels": 0.000123}
+    runs = [run_of("unet", 0.1), run_of("unet", 0.1, labelling="points", **drawn)]
+    lines = markdown(table_rows("sample", runs), MAJORITY).splitlines()
+    head, _, random, points, trivial = (
+        [cell.strip() for cell in line.split("|")[1:5]] for line in lines
+    )
+    assert head == ["Label fraction", "Labels", "Labelled", "Annotation (estimate)"]
+    assert random == ["10 %", "random", "10 %", "-"]
+    assert points == ["10 %", "points", "0.0123 %", "0.25 h"]
+    assert trivial == [""] * 4
+    for run in runs:
+        assert "Labels" not in markdown(table_rows("sample", [run]), MAJORITY)
+
+
+def test_the_cost_of_labels_is_the_mean_of_the_known_ones() -> None:
+    known = [
+        run_of("unet", 0.1, seed=seed, clicks=clicks, annotation_seconds=clicks and clicks * 2.5)
+        for seed, clicks in ((1, 10), (2, 13), (3, None))
+    ]
+    (row,) = table_rows("sample", known)
+    assert (row["clicks"], row["annotation_seconds"]) == (11.5, 28.75)
+    (row,) = table_rows("sample", known[2:])
+    assert (row["clicks"], row["annotation_seconds"]) == (None, None)
+
+
 def test_beside_landcover_ai_stand_the_figures_of_the_report() -> None:
     text = markdown(table_rows("landcover_ai", RUNS), MAJORITY)
     assert text == f"{TABLE}\n{BESIDE_REPORT}"
@@ -198,6 +229,7 @@ def test_json_and_csv_hold_all_digits(tmp_path: Path) -> None:
     expected = {
         "split": "main",
         "label_fraction": 0.05,
+        "labelling": "random",
         "architecture": "unet",
         "recipe": "reproduction",
         "seeds": [42],
@@ -217,6 +249,9 @@ def test_json_and_csv_hold_all_digits(tmp_path: Path) -> None:
         "final_val_batch_miou_std": None,
         "best_val_batch_miou": 0.49,
         "best_val_batch_miou_std": None,
+        "labelled_pixels": 0.05,
+        "clicks": None,
+        "annotation_seconds": None,
         "parameters": 31_037_893,
     }
     rows = json.loads((tmp_path / "table.json").read_text())
@@ -224,6 +259,7 @@ def test_json_and_csv_hold_all_digits(tmp_path: Path) -> None:
     assert rows[0] == expected
     assert rows[2] == expected | {
         "label_fraction": 0.1,
+        "labelled_pixels": 0.1,
         "architecture": "unetplusplus",
         "final_val_miou": 0.0,
         "train_seconds": 3599.6,
@@ -244,6 +280,7 @@ def test_a_row_has_means_and_sample_deviations_over_the_seeds_of_its_cell(tmp_pa
     assert rows[0] == {
         "split": "main",
         "label_fraction": 0.1,
+        "labelling": "random",
         "architecture": "unetplusplus",
         "recipe": "reproduction",
         "seeds": [42, 7, 1],
@@ -263,6 +300,9 @@ def test_a_row_has_means_and_sample_deviations_over_the_seeds_of_its_cell(tmp_pa
         "final_val_batch_miou_std": 0.0,
         "best_val_batch_miou": 0.5,
         "best_val_batch_miou_std": 0.25,
+        "labelled_pixels": 0.125,
+        "clicks": None,
+        "annotation_seconds": None,
         "parameters": 31_037_893,
     }
     assert (rows[1]["seeds"], rows[1]["test_miou_std"]) == ([42], None)

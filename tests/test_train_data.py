@@ -228,9 +228,17 @@ def test_patches_without_labels_are_told_apart(make_patches: Callable[..., Path]
     folder = store.folder.parent / "some-labels"
     folder.mkdir()
     labels = [
-        PatchLabels(name=name, bits=bit, visible=int(bit.any()) * side**2, counts=(1, 1, 1))
+        PatchLabels(
+            name=name,
+            bits=bit,
+            visible=int(bit.any()) * side**2,
+            counts=(1, 1, 1),
+            clicks=None,
+            seconds=None,
+            short=(0, 0, 0),
+        )
         for name, bit in zip(names, bits, strict=True)
     ]
-    write_labels(folder, labels, store.summary.class_names, side, 0.5, 1)
+    write_labels(folder, labels, store.summary.class_names, side, "patches", 0.5, 1)
     patches = TrainPatches(store, LabelStore(folder, names), STILL, 1)
     assert (patches.labelled, patches.unlabelled) == ([0, 3], [1, 2])
