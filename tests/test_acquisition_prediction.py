@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from acquisition_pool import network_input
 from partialseg.acquisition.prediction import Images, Predictor, deepest_block
-from partialseg.data import normalise
 from partialseg.patches import PatchStore
 from small_run import CPU
 from test_checkpoint import trained_network
@@ -26,16 +26,10 @@ def patches(make_patches: Callable[..., Path]) -> Path:
     return make_patches()
 
 
-def inputs(patches: Path) -> torch.Tensor:
-    store = PatchStore(patches)
-    images = np.stack([store.image(patch) for patch in store.of_split("train")])
-    return normalise(torch.from_numpy(images).permute(0, 3, 1, 2))
-
-
 def test_probabilities_are_those_of_each_patch_in_turn(patches: Path) -> None:
     network = trained_network()
     with torch.no_grad():
-        expected = network.eval()(inputs(patches)).softmax(dim=1)
+        expected = network.eval()(network_input(patches)).softmax(dim=1)
     found = np.stack(list(predictor_of(patches, network).probabilities()))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-6)
@@ -45,7 +39,7 @@ def test_probabilities_are_those_of_each_patch_in_turn(patches: Path) -> None:
 @pytest.mark.parametrize("architecture", ["unet", "unetplusplus"])
 def test_the_features_are_those_of_the_deepest_level(patches: Path, architecture: str) -> None:
     network = trained_network(architecture).eval()
-    x = inputs(patches)
+    x = network_input(patches)
     with torch.no_grad():
         if architecture == "unet":
             x = network.stem(x)

@@ -39,7 +39,9 @@ def test_the_limit_is_that_of_a_sort_of_everything(bits: int, count: int) -> Non
     """Few bits put many orders under one digit, up to all of them, and repeat them in patches."""
     rng = np.random.default_rng(bits)
     sizes = (100, 0, 150, 50)
-    orders = [rng.choice(2**min(bits, 62), size, replace=False).astype(np.uint64) for size in sizes]
+    orders = [
+        rng.choice(2 ** min(bits, 62), size, replace=False).astype(np.uint64) for size in sizes
+    ]
     orders = [part << np.uint64(64 - bits if bits > 20 else 0) for part in orders]
     found, expected = held(orders, count), sorted_out(orders, count)
     assert sum(int(part.sum()) for part in found) == count

@@ -24,7 +24,7 @@ def test_nothing_stays_in_the_folder(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_an_error_and_not_a_crash(tmp_path: Path) -> None:
-    with Spool(tmp_path, (64, 64), np.uint8) as spool, limited_files(5_000):
+    array = np.zeros((100, 100), np.uint8)
+    with Spool(tmp_path, array.shape, np.uint8) as spool, limited_files(5_000):  # noqa: SIM117
         with pytest.raises(OSError, match="File too large"):
-            for _ in range(100):
-                spool.append(np.zeros((64, 64), np.uint8))
+            spool.append(array)

@@ -35,8 +35,8 @@ def random_pixels(pool: Pool, budget: int) -> Iterator[Mask]:
     wanted = np.maximum(fill_level(labelled, pool.side**2, budget) - labelled, 0)
     if not wanted.any():
         raise ValueError(
-            f"acquire: strategy random draws alike in all patches, and {budget} new pixels are "
-            f"less than one for each of {len(pool.patches)}; take a larger fraction"
+            f"acquire: strategy random draws alike in all patches, and a budget of {budget} new "
+            f"pixels is less than one for each of {len(pool.patches)}; take a larger fraction"
         )
     for place in places:
         yield _smallest(pool.keys(place), pool.unlabelled(place), int(wanted[place]))
