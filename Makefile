@@ -6,10 +6,15 @@ ENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 TESTS :=
 BASE := main
 
-.PHONY: repro test lint verify metrics-diff clean
+SWEEP := 0.01,0.02,0.05,0.2,0.3,0.5,1.0
+
+.PHONY: repro sweep test lint verify metrics-diff clean
 
 repro: .venv/installed
 	$(ENV) dvc repro
+
+sweep: .venv/installed  # the label budgets of SWEEP beside 10 and 15 %; plots/<dataset>/budget.png
+	$(ENV) dvc exp run -S 'sweep=[$(SWEEP)]'
 
 test: .venv/installed
 	$(ENV) pytest $(TESTS)

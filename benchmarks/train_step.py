@@ -17,8 +17,8 @@ sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find p
 
 from partialseg.compute import Compute, choose_algorithms, choose_compute
 from partialseg.data import normalise
-from partialseg.learner import Learner, training_loss
-from partialseg.loss import IGNORE_INDEX
+from partialseg.learner import Learner
+from partialseg.loss import IGNORE_INDEX, partial_cross_entropy
 from partialseg.models.blocks import UpConv
 from partialseg.models.build import ARCHITECTURES, build_network
 from partialseg.params import load_section
@@ -47,7 +47,7 @@ def our_side(
     network = build_network(architecture, 3, CLASSES, base)
     gflop = gflop_of_a_step(network, images.shape[-1])
     learner = Learner(
-        compute.place(network), None, replace(params, compile=compiled), compute, ALONE
+        compute.place(network), None, replace(params, compile=compiled), compute, ALONE, 0
     )
     return Side(lambda: learner.step(images, labels, params.learning_rate), compute.dtype, gflop)
 
@@ -84,7 +84,7 @@ def plain_side(
         optimizer.zero_grad()
         with compute.autocast():
             logits = only_head(network(inputs))
-        scaler.scale(training_loss(logits, targets, None)).backward()
+        scaler.scale(partial_cross_entropy(logits, targets, None)).backward()
         scaler.step(optimizer)
         scaler.update()
 

@@ -1,7 +1,7 @@
 """Stage check: the top level of params.yaml, before anything else runs.
 
-DVC takes part of its graph from there (data set, architectures, recipes, fractions), and would say
-of a wrong name only that a file is missing.
+DVC takes part of its graph from there (data set, fractions, the axes of the comparison), and would
+say of a wrong name only that a file is missing.
 """
 
 import argparse

@@ -10,29 +10,33 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from partialseg.annotation import Annotator
 from partialseg.atomic import new_file
 from partialseg.cell_curves import CellCurves, mean_curves, read_curves
 from partialseg.command import run
 from partialseg.curves import CURVES
 from partialseg.difference_table import write_differences
+from partialseg.figures.budget import SeedScore, draw_budget
 from partialseg.figures.confusion import draw_confusions
 from partialseg.figures.curves import draw_curves
 from partialseg.figures.differences import draw_differences
 from partialseg.figures.maps import PanelRow
 from partialseg.figures.miou import CellScore, draw_miou
 from partialseg.figures.panel import draw_panel
+from partialseg.label_params import Label
 from partialseg.listing import load_listed_runs
 from partialseg.panel import choose_panel
-from partialseg.patches import PatchStore
+from partialseg.params import load_section
+from partialseg.patches import Patch, PatchStore
 from partialseg.results import RunResults, read_results, run_files, write_json
-from partialseg.run import Cell, Run
+from partialseg.run import Cell, Run, is_main
 from partialseg.run_name import cell_names
 from partialseg.scored_cell import scored_cells
 from partialseg.seeds import by_cell, deviation
 from partialseg.significance import differences
 from partialseg.table import table_rows, write_table
-from partialseg.visibility import visible_pixels
 
 MISSING = "nan"  # of a shorter run in a CSV of DVC plots, which draw an empty cell as 0
 
@@ -45,11 +49,13 @@ def compare(
     runs: Path,
     metrics: Path,
     out: Path,
+    drawn: Label,
 ) -> tuple[list[RunResults], list[CellCurves]]:
     """Read the listed runs, and write their table and figures to `out`.
 
-    The headline is the runs at the fraction `headline` under the first split, whose patches are
-    given: confusions and panel show them alone. Returns what was read, curves as means over seeds.
+    The headline is the runs at the fraction `headline` of the first split, whose patches are given,
+    and of the first labelling, which is drawn as `drawn` says: confusions and panel show them
+    alone. Returns what was read, curves as means over seeds.
 
     Raises:
         ValueError: no run is at the headline, or a listed run is missing or damaged.
@@ -63,7 +69,7 @@ def compare(
     # Into a folder aside first: the figures belong together, and `out` holds other stages' files.
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out, prefix=".") as aside:
-        draw_comparison(dataset, store, results, curves, headline, Path(aside))
+        draw_comparison(dataset, store, results, curves, headline, drawn, Path(aside))
         for file in sorted(Path(aside).iterdir()):
             os.replace(file, out / file.name)
     return results, curves
@@ -75,6 +81,7 @@ def draw_comparison(
     results: Sequence[RunResults],
     curves: Sequence[CellCurves],
     headline: str,
+    drawn: Label,
     folder: Path,
 ) -> None:
     """Write the table and the figures of the runs into a folder."""
@@ -85,13 +92,23 @@ def draw_comparison(
     found = differences(scored_cells(results))
     write_differences(found, folder)
     draw_differences(found, folder / "differences.png")
-    first_split = results[0].run.cell.split
-    draw_curves([item for item in curves if item.cell.split == first_split], folder / "curves.png")
+    first = results[0].run.cell
+    draw_curves([item for item in curves if is_main(item.cell, first)], folder / "curves.png")
     draw_miou(
         [_score(cell, of_cell) for cell, of_cell in by_cell(results).items()],
         majority_miou,
         majority_class,
         folder / "miou.png",
+    )
+    draw_budget(
+        {
+            cell: _seed_score(of_cell)
+            for cell, of_cell in by_cell(results).items()
+            if cell.split == first.split
+        },
+        majority_miou,
+        majority_class,
+        folder / "budget.png",
     )
     shown = headline_cells(results, headline)
     names = cell_names(list(shown))
@@ -103,36 +120,36 @@ def draw_comparison(
         class_names,
         folder / "confusion.png",
     )
-    rows = panel_rows(store, shown, names)
+    rows = panel_rows(store, shown, names, drawn)
     draw_panel(rows, class_names, store.summary.palette, folder / "panel.png")
 
 
 def headline_cells(results: Sequence[RunResults], headline: str) -> dict[Cell, list[RunResults]]:
-    """Return the results of the cells at the headline fraction under the first split."""
-    split = results[0].run.cell.split
+    """Return the results of the cells at the headline fraction, of first split and labelling."""
+    first = results[0].run.cell
     return {
         cell: of_cell
         for cell, of_cell in by_cell(results).items()
-        if (cell.split, cell.fraction) == (split, headline)
+        if is_main(cell, first) and cell.fraction == headline
     }
 
 
 def panel_rows(
-    store: PatchStore, shown: Mapping[Cell, Sequence[RunResults]], names: Mapping[Cell, str]
+    store: PatchStore,
+    shown: Mapping[Cell, Sequence[RunResults]],
+    names: Mapping[Cell, str],
+    drawn: Label,
 ) -> list[PanelRow]:
     """Return the panel's patches, with the labels and predictions of each cell's first seed."""
     firsts = {cell: of_cell[0] for cell, of_cell in shown.items()}
     first = next(iter(firsts.values()))
-    side = store.summary.size
     chosen = choose_panel(store.of_split("test"), first.detail["panel_patches"])
     return [
         PanelRow(
             name=patch.name,
             image=store.image(patch),
             truth=store.truth(patch),
-            visible=visible_pixels(
-                first.run.seed, patch.name, side, side, first.run.cell.label_fraction
-            ),
+            visible=labels_of(store, patch, first.run, drawn),
             predictions={
                 names[cell]: item.predictions[patch.name] for cell, item in firsts.items()
             },
@@ -141,8 +158,22 @@ def panel_rows(
     ]
 
 
+def labels_of(store: PatchStore, patch: Patch, run: Run, drawn: Label) -> NDArray[np.bool_]:
+    """Return the pixels (H, W) of a test patch that were visible if it were for training.
+
+    None are where it cannot hold what the label fraction asks for: no training rests on it.
+    """
+    truth = store.truth(patch)
+    names = [item.name for item in store.of_split("test")]
+    try:
+        annotator = Annotator(drawn, run.cell.label_fraction, run.seed, names)
+        return annotator.annotate(patch.name, truth).visible
+    except ValueError:
+        return np.zeros(truth.shape, np.bool_)
+
+
 def summary(results: Sequence[RunResults], headline: str) -> dict[str, dict[str, Any]]:
-    """Return the headline's scores by architecture and recipe; no key names fraction or split.
+    """Return the headline's scores by architecture and recipe; no key names another axis.
 
     They are means over the seeds; of several seeds with the deviation of the test mIoU.
     """
@@ -158,8 +189,8 @@ def summary(results: Sequence[RunResults], headline: str) -> dict[str, dict[str,
 
 def write_headline_curves(curves: Sequence[CellCurves], headline: str, folder: Path) -> None:
     """Write a CSV a recipe and curve: epoch, and a column an architecture, of the headline."""
-    split = curves[0].cell.split
-    shown = [c for c in curves if (c.cell.split, c.cell.fraction) == (split, headline)]
+    first = curves[0].cell
+    shown = [c for c in curves if is_main(c.cell, first) and c.cell.fraction == headline]
     for recipe in dict.fromkeys(item.cell.recipe for item in shown):
         of_recipe = [item for item in shown if item.cell.recipe == recipe]
         for curve in CURVES:
@@ -187,6 +218,11 @@ def _score(cell: Cell, results: Sequence[RunResults]) -> CellScore:
     )
 
 
+def _seed_score(results: Sequence[RunResults]) -> SeedScore:
+    test = [item.detail["test"]["miou"] for item in results]
+    return SeedScore(mean=statistics.fmean(test), std=deviation(test))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
@@ -201,8 +237,15 @@ def main() -> None:
     parser.add_argument("--summary", type=Path, required=True)
     args = parser.parse_args()
     listed = load_listed_runs(args.params, args.fractions)
+    section = f"datasets.{args.dataset}"
+    drawn = load_section(
+        args.params,
+        f"{section}.label",
+        Label,
+        f"{section}.labellings.{listed[0].cell.labelling}",
+    )
     results, curves = compare(
-        args.dataset, listed, args.headline, args.patches, args.runs, args.metrics, args.out
+        args.dataset, listed, args.headline, args.patches, args.runs, args.metrics, args.out, drawn
     )
     write_headline_curves(curves, args.headline, args.headline_curves)
     write_json(args.summary, summary(results, args.headline))

@@ -149,6 +149,7 @@ def run_of(checkpoint: Checkpoint) -> Run:
     cell = Cell(
         split=checkpoint.split,
         fraction=str(checkpoint.label_fraction),
+        labelling=checkpoint.labelling,
         architecture=checkpoint.architecture,
         recipe=checkpoint.recipe,
     )
@@ -170,6 +171,9 @@ def run_scores(last: Checkpoint, kept_epoch: int) -> dict[str, Any]:
     return run_of(last).identity() | {
         "compute": last.compute,
         "commit": last.commit,
+        "labelled_pixels": last.labelled_share,
+        "clicks": last.clicks,
+        "annotation_seconds": last.annotation_seconds,
         "epochs": len(last.history),
         "kept_epoch": kept_epoch,
         "train_seconds": round(sum(record.seconds for record in last.history), 1),

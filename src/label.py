@@ -1,65 +1,121 @@
 """Stage label: draw which pixels of the training patches are visible at a label fraction."""
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from partialseg.annotation import Annotator
 from partialseg.atomic import new_folder
 from partialseg.command import run
+from partialseg.label_params import Label
 from partialseg.labels import LabelSummary, PatchLabels, write_labels
+from partialseg.params import load_section
 from partialseg.patches import Patch, PatchStore
 from partialseg.truth import NO_TRUTH
-from partialseg.visibility import visible_pixels
 
 
-def label(patches: Path, out: Path, fraction: float, seed: int) -> LabelSummary:
+def label(patches: Path, out: Path, fraction: float, seed: int, params: Label) -> LabelSummary:
     """Draw the visible pixels of each training patch of a store and write them to `out`.
 
     Raises:
-        ValueError: the fraction is not in 0 < fraction <= 1, or a patch stays without any
-            labelled pixel.
+        ValueError: the fraction is not in 0 < fraction <= 1, a patch cannot hold what it asks for
+            or (but with the pattern `patches`) stays without any labelled pixel, or all labels
+            are of one class.
     """
     store = PatchStore(patches)
-    labels = [label_patch(store, patch, fraction, seed) for patch in store.of_split("train")]
+    train = store.of_split("train")
+    annotator = Annotator(params, fraction, seed, [patch.name for patch in train])
+    labels = []
+    for patch in train:
+        drawn = label_patch(store, patch, annotator)
+        if not any(drawn.counts) and params.pattern != "patches":
+            raise ValueError(
+                f"patch {patch.name}: label_fraction {fraction} shows {drawn.visible} of "
+                f"{store.summary.size**2} pixels, none of them with a truth ({patch.no_truth} "
+                "have none); take a larger fraction"
+            )
+        labels.append(drawn)
+    check_classes(labels, store.summary.class_names)
     with new_folder(out) as folder:
         return write_labels(
-            folder, labels, store.summary.class_names, store.summary.size, fraction, seed
+            folder,
+            labels,
+            store.summary.class_names,
+            store.summary.size,
+            params.pattern,
+            fraction,
+            seed,
         )
 
 
-def label_patch(store: PatchStore, patch: Patch, fraction: float, seed: int) -> PatchLabels:
+def label_patch(store: PatchStore, patch: Patch, annotator: Annotator) -> PatchLabels:
     """Draw the visible pixels of one patch and count their classes.
 
     Raises:
-        ValueError: no visible pixel has a truth.
+        ValueError: the patch cannot hold what the label fraction asks for.
     """
-    truth, side = store.truth(patch), store.summary.size
-    visible = visible_pixels(seed, patch.name, side, side, fraction)
-    counts = np.bincount(truth[visible], minlength=NO_TRUTH + 1)[: len(patch.counts)]
-    if not counts.any():
-        raise ValueError(
-            f"patch {patch.name}: label_fraction {fraction} shows {visible.sum()} of "
-            f"{visible.size} pixels, none of them with a truth ({patch.no_truth} have none); "
-            "take a larger fraction"
-        )
+    truth = store.truth(patch)
+    drawn = annotator.annotate(patch.name, truth)
+    classes = len(patch.counts)
+    counts = np.bincount(truth[drawn.visible], minlength=NO_TRUTH + 1)[:classes]
     return PatchLabels(
         name=patch.name,
-        bits=np.packbits(visible),
-        visible=int(visible.sum()),
+        bits=np.packbits(drawn.visible),
+        visible=int(drawn.visible.sum()),
         counts=tuple(counts.tolist()),
+        clicks=drawn.clicks,
+        seconds=drawn.seconds,
+        short=tuple(drawn.short.get(class_id, 0) for class_id in range(classes)),
     )
+
+
+def check_classes(labels: list[PatchLabels], class_names: tuple[str, ...]) -> None:
+    """Check that a network has something to tell apart.
+
+    Raises:
+        ValueError: all labelled pixels are of one class.
+    """
+    totals = np.sum([item.counts for item in labels], axis=0)
+    if np.count_nonzero(totals) < 2:
+        raise ValueError(
+            f"labels hold one class only ({class_names[int(totals.argmax())]}): nothing to tell "
+            "apart; raise label_fraction or change the seed"
+        )
+
+
+def lines(summary: LabelSummary) -> Iterator[str]:
+    """Yield what there is to say of the labels."""
+    yield f"{summary.visible} visible pixels in {summary.patches} patches: {summary.counts}"
+    if summary.clicks is not None and summary.seconds is not None:
+        yield (
+            f"{summary.pattern}: {summary.clicks} clicks, about {summary.seconds / 3600:.2f} h of "
+            "a person's work, by an estimate"
+        )
+    for name, count in summary.short.items():
+        yield f"{name}: {count} clicks fewer than asked, as patches hold too few pixels of it"
+    for name, count in summary.counts.items():
+        if not count:
+            yield f"{name}: no labelled pixel"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--labelling", required=True)
     parser.add_argument("--patches", type=Path, required=True)
     parser.add_argument("--fraction", type=float, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    summary = label(args.patches, args.out, args.fraction, args.seed)
-    print(f"{summary.visible} visible pixels in {summary.patches} patches: {summary.counts}")
+    section = f"datasets.{args.dataset}"
+    params = load_section(
+        args.params, f"{section}.label", Label, f"{section}.labellings.{args.labelling}"
+    )
+    summary = label(args.patches, args.out, args.fraction, args.seed, params)
+    print(*lines(summary), sep="\n")
 
 
 if __name__ == "__main__":

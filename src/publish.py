@@ -10,7 +10,7 @@ from partialseg.atomic import new_file
 from partialseg.command import run
 from partialseg.listing import load_listed_runs
 from partialseg.results import read_results, run_files
-from partialseg.run import Run
+from partialseg.run import Run, is_main
 
 FILES = ("best.md", "best.pt")  # of a run
 
@@ -18,15 +18,16 @@ FILES = ("best.md", "best.pt")  # of a run
 def publish(listed: Sequence[Run], runs: Path, metrics: Path, out: Path) -> Run:
     """Copy checkpoint and card of the run of the highest validation mIoU to `out`; return the run.
 
-    Runs under the first of several splits alone are compared.
+    Runs of the first split and labelling alone are compared.
 
     Raises:
         ValueError: the results of a listed run are missing or damaged.
         OSError: its checkpoint or card is missing.
     """
     results = [read_results(run_files(runs, metrics, item), item) for item in listed]
-    # Another split has other validation patches, which may be easier.
-    comparable = [item for item in results if item.run.cell.split == listed[0].cell.split]
+    # Another split has other validation patches, which may be easier. The first labelling is that
+    # of the headline.
+    comparable = [item for item in results if is_main(item.run.cell, listed[0].cell)]
     # By validation: the test split is to judge the choice, and no part of it.
     best = max(comparable, key=lambda item: item.detail["val"]["miou"])
     with ExitStack() as whole:  # both or none

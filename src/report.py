@@ -12,7 +12,7 @@ from partialseg.figures.differences import differences_figure
 from partialseg.figures.svg import svg_text
 from partialseg.listing import load_listed_runs
 from partialseg.patches import PatchStore
-from partialseg.report.cells import at_fraction, cell_details, check_details, of_split
+from partialseg.report.cells import at_fraction, cell_details, check_details, of_first
 from partialseg.report.comparison import DIFFERENCE_KEYS, ROW_KEYS, read_rows
 from partialseg.report.page import write_page
 from partialseg.report.pooled import confusion
@@ -36,7 +36,7 @@ def report(experiment: Experiment, runs: Path, out: Path) -> None:
     if experiment.headline not in [item.run.cell.fraction for item in experiment.results]:
         raise ValueError(f"no run to report is at the headline fraction {experiment.headline}")
     first = experiment.results[0].run.cell.split
-    cells = of_split(cell_details(experiment.results), first)
+    cells = of_first(cell_details(experiment.results))
     shown = at_fraction(cells, experiment.headline)
     names = cell_names(list(shown))
     class_names = experiment.stores[first].summary.class_names
@@ -73,9 +73,7 @@ def read_experiment(
         ValueError: a file is missing, damaged, of another run or of an earlier version.
     """
     stores = {item.cell.split: data / item.cell.split / "patches" for item in listed}
-    labels = [
-        data / item.cell.split / "labels" / f"{item.cell.fraction}-{item.seed}" for item in listed
-    ]
+    labels = [labels_folder(data, item) for item in listed]
     networks = [runs / item.path / "best.pt" for item in listed]
     outputs = dict.fromkeys([data / "source", *stores.values(), *labels, *networks])
     results = [read_results(run_files(runs, metrics, item), item) for item in listed]
@@ -90,6 +88,12 @@ def read_experiment(
         parameters=used_parameters(params, dataset),
         outputs=tracked_outputs(lock, [path.as_posix() for path in outputs]),
     )
+
+
+def labels_folder(data: Path, item: Run) -> Path:
+    """Return where the labels of a run lie, as dvc.yaml lays them out."""
+    cell = item.cell
+    return data / cell.split / "labels" / f"{cell.labelling}-{cell.fraction}-{item.seed}"
 
 
 def main() -> None:

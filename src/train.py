@@ -35,6 +35,7 @@ def train(
     architecture: str,
     recipe: str,
     split: str,
+    labelling: str,
     patches: Path,
     labels: Path,
     out: Path,
@@ -63,6 +64,7 @@ def train(
         dataset=dataset,
         split=split,
         architecture=architecture,
+        labelling=labelling,
         recipe=recipe,
         base_channels=params.base_channels,
         deep_supervision=params.deep_supervision,
@@ -73,6 +75,9 @@ def train(
         patch_size=store.summary.size,
         ground_sampling_distances=distinct(patch.gsd for patch in store.of_split("train")),
         label_fraction=label_store.summary.fraction,
+        labelled_share=label_store.summary.labelled_share,
+        clicks=label_store.summary.clicks,
+        annotation_seconds=label_store.summary.seconds,
         seed=seed,
         class_weights=None if weights is None else list(weights),
         compute=str(compute),
@@ -116,7 +121,8 @@ def make_learner(untrained: Checkpoint, params: Train, compute: Compute, ranks: 
     )
     weights = untrained.class_weights
     on_device = None if weights is None else torch.tensor(weights, device=compute.device)
-    return Learner(compute.place(network), on_device, params, compute, ranks)
+    placed = compute.place(network)
+    return Learner(placed, on_device, params, compute, ranks, untrained.seed)
 
 
 def keep(
@@ -174,6 +180,7 @@ def main() -> None:
     parser.add_argument("--architecture", required=True)
     parser.add_argument("--recipe", required=True)
     parser.add_argument("--split", required=True)
+    parser.add_argument("--labelling", required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--patches", type=Path, required=True)
     parser.add_argument("--labels", type=Path, required=True)
@@ -192,6 +199,7 @@ def main() -> None:
             args.architecture,
             args.recipe,
             args.split,
+            args.labelling,
             args.patches,
             args.labels,
             args.out,

@@ -38,11 +38,18 @@ def make_cells(
     recipes: Sequence[str] = RECIPES[:1],
     architectures: Sequence[str] = ARCHITECTURES,
     splits: Sequence[str] = ("main",),
+    labellings: Sequence[str] = ("random",),
 ) -> list[Cell]:
     return [
-        Cell(split=split, architecture=architecture, fraction=str(fraction), recipe=recipe)
-        for split, fraction, architecture, recipe in itertools.product(
-            splits, fractions, architectures, recipes
+        Cell(
+            split=split,
+            fraction=str(fraction),
+            labelling=labelling,
+            architecture=architecture,
+            recipe=recipe,
+        )
+        for split, fraction, labelling, architecture, recipe in itertools.product(
+            splits, fractions, labellings, architectures, recipes
         )
     ]
 

@@ -11,7 +11,8 @@ from partialseg.scored_cell import ScoredCell
 
 
 def make_cell(**changes: str) -> Cell:
-    plain = {"split": "main", "fraction": "0.1", "architecture": "unet", "recipe": "tuned"}
+    plain = {"split": "main", "fraction": "0.1", "labelling": "random"}
+    plain |= {"architecture": "unet", "recipe": "tuned"}
     return Cell(**plain | changes)
 
 

@@ -16,8 +16,14 @@ from partialseg.augment import Augment, ShiftScaleRotate
 from partialseg.checkpoint import Checkpoint
 from partialseg.command import run
 from partialseg.compute import Compute
+from partialseg.consistency import Consistency
 from partialseg.data import MEAN, STD
 from partialseg.epoch_record import EpochRecord
+from partialseg.gated_crf import GatedCrf
+from partialseg.label_params import Label, Pattern
+from partialseg.labelled_loss import Terms
+from partialseg.methods.build import Methods
+from partialseg.methods.pseudo_labels import PseudoLabels
 from partialseg.train_params import Train
 from train import train
 
@@ -35,6 +41,13 @@ LIVELY = Augment(
     vertical_flip=0.5,
     rotate90=0.5,
     shift_scale_rotate=ShiftScaleRotate(probability=0.5, shift=0.1, scale=0.1, rotate=45.0),
+)
+
+
+METHODS = Methods(
+    pseudo_labels=PseudoLabels(weight=1.0, threshold=0.6, first_round=0.5),
+    consistency=Consistency(weight=1.0, threshold=0.6, cutmix=0.5, ramp_up=0.0),
+    gated_crf=GatedCrf(weight=0.5, radius=2, sigma_xy=3.0, sigma_rgb=20.0, stride=2),
 )
 
 
@@ -66,6 +79,9 @@ def train_params(**changes: Any) -> Train:
         "patience": 0,
         "select": "best",
         "class_weights": "none",
+        "loss": Terms(dice=0.0, lovasz=0.0),
+        "method": "none",
+        "methods": METHODS,
         "precision": "float32",
         "compile": False,
         "deterministic": False,
@@ -75,16 +91,22 @@ def train_params(**changes: Any) -> Train:
     return Train(**small | changes)
 
 
+def label_params(pattern: Pattern = "random", **changes: int) -> Label:
+    """Return a way to label patches of 32 px, and sizes for all of them."""
+    small = {"points": 20, "thickness": 2, "box": 8, "block": 8}
+    return Label(pattern=pattern, **small | changes)
+
+
 def small_run(
     patches: Path, out: Path, architecture: str = "unet", seed: int = 3, **changes: Any
 ) -> Checkpoint:
     """Label half of the pixels beside `out`, and train into `out`."""
     labels = out.with_name(f"{out.name}-labels")
-    label(patches, labels, 0.5, 42)
+    label(patches, labels, 0.5, 42, label_params())
     params = train_params(**changes)
     resume = out.with_name(f"{out.name}-resume")
     return train(
-        *("sample", architecture, "reproduction", "main"),
+        *("sample", architecture, "reproduction", "main", "random"),
         *(patches, labels, out, resume, params, seed),
     )
 
@@ -96,6 +118,7 @@ def train_arguments(folder: Path, **changes: str) -> list[str]:
         "architecture": "unet",
         "recipe": "reproduction",
         "split": "main",
+        "labelling": "random",
         "seed": "42",
         "patches": str(folder),
         "labels": "labels",

@@ -50,7 +50,13 @@ def test_lines_stay_apart(vision: str, colours: int, least: float) -> None:
 
 def test_lines_of_one_chart_differ_by_marker_too() -> None:
     cells = [
-        Cell(split="main", fraction="0.1", architecture=architecture, recipe=recipe)
+        Cell(
+            split="main",
+            fraction="0.1",
+            labelling="random",
+            architecture=architecture,
+            recipe=recipe,
+        )
         for architecture in ("unet", "unetplusplus")
         for recipe in ("reproduction", "tuned")
     ]

@@ -1,8 +1,11 @@
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
+from code_of_stage import SRC
 from partialseg.command import run
 
 
@@ -54,3 +57,50 @@ def test_sigterm_is_one_line_and_status_143(capsys: pytest.CaptureFixture[str]) 
         signal.signal(signal.SIGTERM, before)
     assert (stop.value.code, capsys.readouterr().err) == (143, "terminated\n")
     assert cleaned == [True]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "last_words"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_a_worker_that_is_stuck_keeps_nobody_waiting(
+    sent: signal.Signals, status: int, last_words: str
+) -> None:
+    """multiprocessing ends its daemons by SIGTERM and waits, and the loader's ignore that."""
+    program = """if True:
+        import multiprocessing, signal, time
+        from partialseg.command import run
+
+        def work(ready):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            ready.set()
+            time.sleep(600)
+
+        def main():
+            fork = multiprocessing.get_context("fork")
+            ready = fork.Event()
+            fork.Process(target=work, args=(ready,), daemon=True).start()
+            ready.wait()
+            print("ready", flush=True)
+            time.sleep(600)
+
+        run(main)
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": str(SRC)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    os.killpg(process.pid, sent)
+    try:
+        # communicate() waits for all that hold the pipes: the worker as well.
+        assert process.communicate(timeout=30) == ("", f"{last_words}\n")
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == status

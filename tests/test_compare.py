@@ -42,7 +42,9 @@ TABLES = tuple(
 
 
 def a_cell(architecture: str, fraction: str, recipe: str, split: str = "main") -> Cell:
-    return Cell(split=split, architecture=architecture, fraction=fraction, recipe=recipe)
+    return Cell(
+        split=split, architecture=architecture, fraction=fraction, labelling="random", recipe=recipe
+    )
 
 
 def number_of(run: Run) -> int:

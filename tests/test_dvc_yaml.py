@@ -20,10 +20,14 @@ from partialseg.train_params import Train
 ROOT = SRC.parent
 PARAMS = ROOT / "params.yaml"
 PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-STAGES: dict[str, Any] = PIPELINE["stages"]
+SWEEP = "sweep_"  # a stage of this prefix is another at other label fractions
+STAGES: dict[str, Any] = {
+    name: stage for name, stage in PIPELINE["stages"].items() if not name.startswith(SWEEP)
+}
 DATASETS = get_args(Dataset)
 RECIPES = load_section(PARAMS, "recipes", list[str])
 SPLITS = load_section(PARAMS, "splits", list[str])
+LABELLINGS = load_section(PARAMS, "labellings", list[str])
 ITEMS = [
     {"dataset": dataset, "architecture": architecture}
     for dataset, architecture in itertools.product(DATASETS, ARCHITECTURES)
@@ -80,14 +84,23 @@ def test_each_script_is_a_stage_or_a_tool_and_packages_are_empty() -> None:
     assert all(file.read_text() == "" for file in inits)
 
 
+def test_a_sweep_is_the_same_stages_at_its_fractions() -> None:
+    sweeps = {name: stage for name, stage in PIPELINE["stages"].items() if name not in STAGES}
+    assert list(sweeps) == ["sweep_label", "sweep_train", "sweep_evaluate"]
+    for name, stage in sweeps.items():
+        original = STAGES[name.removeprefix(SWEEP)]
+        assert stage == original | {"matrix": original["matrix"] | {"fraction": "${sweep}"}}
+
+
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_params_yaml_has_every_section_that_the_stages_track(dataset: str) -> None:
     tracked = {param for stage in STAGES.values() for param in stage.get("params", [])}
     assert len(tracked) >= 6
     for param in tracked:
-        for recipe, split in itertools.product(RECIPES, SPLITS):
-            item = {"dataset": dataset, "recipe": recipe, "split": split}
+        for recipe, split, labelling in itertools.product(RECIPES, SPLITS, LABELLINGS):
+            item = {"dataset": dataset, "recipe": recipe, "split": split, "labelling": labelling}
             section = re.sub(r"\$\{item\.(\w+)\}", lambda match, item=item: item[match[1]], param)
+            section = section.replace("${labellings[0]}", LABELLINGS[0])
             assert load_section(PARAMS, section, object) is not None
 
 

@@ -31,7 +31,10 @@ from small_run import fails_with, isolate, record, small_run, write_params
 
 WEIGHTS = (0.5, 1.0, 2.5)
 RUN = Run(
-    cell=Cell(split="main", fraction="0.5", architecture="unet", recipe="reproduction"), seed=2
+    cell=Cell(
+        split="main", fraction="0.5", labelling="random", architecture="unet", recipe="reproduction"
+    ),
+    seed=2,
 )
 PARAMS = Evaluate(
     batch_size=2,

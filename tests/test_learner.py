@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from partialseg.compute import Compute
-from partialseg.learner import Learner, make_optimizer, training_loss
-from partialseg.loss import partial_cross_entropy
+from partialseg.learner import Learner, make_optimizer
 from partialseg.models.unet import UNet
 from partialseg.ranks import ALONE
 from small_run import CPU, Lookup, red_image, train_params
@@ -28,7 +27,7 @@ def batch_of(*patches: Batch) -> Batch:
 
 
 def learner_of(network: nn.Module, class_weights: Tensor | None = None, **changes: Any) -> Learner:
-    learner = Learner(network, class_weights, train_params(**changes), CPU, ALONE)
+    learner = Learner(network, class_weights, train_params(**changes), CPU, ALONE, 3)
     # Plain gradient descent: its step is the gradient itself.
     learner.optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
     return learner
@@ -142,12 +141,12 @@ def test_a_restored_learner_goes_on_as_if_never_stopped(optimizer: str, ema_deca
     torch.manual_seed(0)
     changes = {"optimizer": optimizer, "ema_decay": ema_decay}
     network = UNet(3, 2, 2)
-    never = Learner(network, None, train_params(**changes), CPU, ALONE)
+    never = Learner(network, None, train_params(**changes), CPU, ALONE, 3)
     steps_of(never, 2)
     state = copy.deepcopy(never.state())
     steps_of(never, 2, seed=2)
     torch.manual_seed(5)
-    again = Learner(UNet(3, 2, 2), None, train_params(**changes), CPU, ALONE)
+    again = Learner(UNet(3, 2, 2), None, train_params(**changes), CPU, ALONE, 3)
     again.restore(state)
     steps_of(again, 2, seed=2)
     assert same_weights(again.network, never.network)
@@ -155,11 +154,11 @@ def test_a_restored_learner_goes_on_as_if_never_stopped(optimizer: str, ema_deca
 
 
 def test_the_state_is_of_plain_types(tmp_path: Any) -> None:
-    learner = Learner(UNet(3, 2, 2), None, train_params(ema_decay=0.9), CPU, ALONE)
+    learner = Learner(UNet(3, 2, 2), None, train_params(ema_decay=0.9), CPU, ALONE, 3)
     steps_of(learner, 1)
     torch.save(learner.state(), tmp_path / "state.pt")
     state = torch.load(tmp_path / "state.pt", weights_only=True)
-    assert sorted(state) == ["average", "network", "optimizer", "scaler"]
+    assert sorted(state) == ["average", "method", "network", "optimizer", "scaler"]
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
@@ -184,36 +183,18 @@ def test_the_network_is_compiled_where_the_parameter_says_so(
     compiled: list[nn.Module] = []
     monkeypatch.setattr(nn.Module, "compile", lambda self: compiled.append(self))
     network = Lookup(TABLE)
-    Learner(network, None, train_params(compile=True), CPU, ALONE)
+    Learner(network, None, train_params(compile=True), CPU, ALONE, 3)
     assert compiled == [network]
-    Learner(network, None, train_params(), CPU, ALONE)
+    Learner(network, None, train_params(), CPU, ALONE, 3)
     assert len(compiled) == 1
 
 
 def test_bfloat16_keeps_the_weights_in_float32() -> None:
     torch.manual_seed(0)
     compute = Compute(torch.device("cpu"), torch.bfloat16)
-    learner = Learner(UNet(3, 2, 2), None, train_params(), compute, ALONE)
+    learner = Learner(UNet(3, 2, 2), None, train_params(), compute, ALONE, 3)
     steps_of(learner, 1)
     assert all(weight.dtype == torch.float32 for weight in learner.network.parameters())
-
-
-def test_the_loss_of_deep_supervision_is_the_mean_over_the_heads() -> None:
-    labels = torch.tensor([[[0, -1]]])
-    probabilities = [(0.5, 0.5), (0.25, 0.75), (0.125, 0.875), (0.5, 0.5)]
-    heads = tuple(
-        torch.tensor(pair).log()[None, :, None, None].expand(1, 2, 1, 2) for pair in probabilities
-    )
-    ln2 = math.log(2)
-    loss = training_loss(heads, labels, torch.tensor([2.0, 1.0]))
-    assert float(loss) == pytest.approx(2 * (ln2 + 2 * ln2 + 3 * ln2 + ln2) / 4)
-
-
-def test_the_loss_of_one_head_is_the_partial_cross_entropy() -> None:
-    logits, labels = torch.randn(2, 3, 4, 4), torch.randint(-1, 3, (2, 4, 4))
-    weights = torch.tensor([1.0, 2.0, 3.0])
-    expected = partial_cross_entropy(logits, labels, weights)
-    assert torch.equal(training_loss(logits, labels, weights), expected)
 
 
 FLOAT16 = Compute(torch.device("cpu"), torch.float16)
@@ -221,7 +202,7 @@ FLOAT16 = Compute(torch.device("cpu"), torch.float16)
 
 def test_a_step_that_overflows_float16_changes_no_weight_and_halves_the_scale() -> None:
     torch.manual_seed(0)
-    learner = Learner(UNet(3, 2, 2), None, train_params(), FLOAT16, ALONE)
+    learner = Learner(UNet(3, 2, 2), None, train_params(), FLOAT16, ALONE, 3)
     learner.scaler.load_state_dict(learner.scaler.state_dict() | {"scale": 2.0**40})
     before = {name: value.clone() for name, value in learner.network.named_parameters()}
     images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
@@ -236,11 +217,11 @@ def test_the_norm_is_that_of_the_unscaled_gradient_and_the_scale_is_restored() -
     norms = []
     for scale in (1.0, 2.0**10):
         torch.manual_seed(0)
-        learner = Learner(UNet(3, 2, 2), None, train_params(), FLOAT16, ALONE)
+        learner = Learner(UNet(3, 2, 2), None, train_params(), FLOAT16, ALONE, 3)
         learner.scaler.load_state_dict(learner.scaler.state_dict() | {"scale": scale})
         images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
         norms.append(float(learner.step(images, torch.zeros(2, 16, 16).short(), 0.01)[1]))
     assert norms[0] == pytest.approx(norms[1], rel=0.05)
-    again = Learner(UNet(3, 2, 2), None, train_params(), FLOAT16, ALONE)
+    again = Learner(UNet(3, 2, 2), None, train_params(), FLOAT16, ALONE, 3)
     again.restore(learner.state())
     assert again.scaler.get_scale() == 2.0**10

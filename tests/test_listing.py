@@ -31,7 +31,9 @@ def test_the_runs_are_those_of_all_axes(tmp_path: Path) -> None:
         for architecture in ("unetplusplus", "unet")
         for seed in (42, 1)
     ]
-    cell = Cell(split="official", fraction="0.15", architecture="unet", recipe="tuned")
+    cell = Cell(
+        split="official", fraction="0.15", labelling="random", architecture="unet", recipe="tuned"
+    )
     assert listed[-1] == Run(cell=cell, seed=1)
 
 

@@ -11,7 +11,9 @@ import pytest
 from partialseg.results import RunFiles, RunResults, read_results, run_files, write_results
 from partialseg.run import Cell, Run
 
-CELL = Cell(split="main", architecture="unetplusplus", fraction="0.15", recipe="tuned")
+CELL = Cell(
+    split="main", architecture="unetplusplus", fraction="0.15", labelling="random", recipe="tuned"
+)
 RUN = Run(cell=CELL, seed=42)
 DETAIL: dict[str, Any] = {
     "split": "main",

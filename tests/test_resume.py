@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -293,12 +294,16 @@ def test_a_signal_ends_the_command_in_one_line_and_the_next_goes_on(
         text=True,
         start_new_session=True,
     ) as process:
-        assert process.stdout is not None and process.stderr is not None
-        for _ in range(3):
-            line = process.stdout.readline()
-        assert line.startswith("epoch 3/300: loss")
-        os.killpg(process.pid, sent)  # as a terminal does: the loader's workers too
-        assert process.wait(timeout=30) == status
-        assert process.stderr.read() == f"{last_words}\n"
+        try:
+            assert process.stdout is not None and process.stderr is not None
+            for _ in range(3):
+                line = process.stdout.readline()
+            assert line.startswith("epoch 3/300: loss")
+            os.killpg(process.pid, sent)  # as a terminal does: the loader's workers too
+            assert process.wait(timeout=60) == status
+            assert process.stderr.read() == f"{last_words}\n"
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # else Popen waits for one that hangs
     assert sorted(os.listdir(tmp_path / "resume")) == ["best.pt", "last.pt", "lock"]
     assert load_checkpoint(tmp_path / "resume" / "last.pt").epoch >= 3

@@ -33,7 +33,9 @@ def test_architecture_name(architecture: str, name: str) -> None:
 
 
 def cell(architecture: str, fraction: str, recipe: str, split: str = "main") -> Cell:
-    return Cell(split=split, architecture=architecture, fraction=fraction, recipe=recipe)
+    return Cell(
+        split=split, architecture=architecture, fraction=fraction, labelling="random", recipe=recipe
+    )
 
 
 def test_the_recipe_is_named_where_there_are_several() -> None:

@@ -17,7 +17,9 @@ class Note:
 
 
 def cell(architecture: str, split: str = "main") -> Cell:
-    return Cell(split=split, fraction="0.1", architecture=architecture, recipe="tuned")
+    return Cell(
+        split=split, fraction="0.1", labelling="random", architecture=architecture, recipe="tuned"
+    )
 
 
 def test_items_are_gathered_by_cell_in_the_order_in_which_they_come() -> None:

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -8,7 +9,7 @@ from torch import Tensor
 from label import label
 from partialseg.augment import Augment
 from partialseg.data import Batch, image_tensor
-from partialseg.labels import LabelStore, LabelSummary
+from partialseg.labels import LabelStore, LabelSummary, PatchLabels, write_labels
 from partialseg.patches import PatchStore
 from partialseg.ranks import ALONE, Ranks
 from partialseg.train_data import EpochBatches, TrainPatches, train_loader
@@ -39,7 +40,7 @@ def make(folder: Path, summary: LabelSummary, tmp_path: Path) -> Make:
 
 
 def epoch_of(patches: TrainPatches, epoch: int = 1, workers: int = 0, seed: int = 1) -> list[Batch]:
-    batches = EpochBatches(len(patches), 2, 1, seed, ALONE)
+    batches = EpochBatches(range(len(patches)), (), len(patches), 2, 1, seed, ALONE)
     batches.epoch = epoch
     return list(train_loader(patches, batches, workers))
 
@@ -154,7 +155,7 @@ def places_of(batches: EpochBatches) -> list[list[int]]:
 
 def test_workers_that_live_on_learn_of_the_next_epoch(make: Make) -> None:
     patches = make(LIVELY)
-    batches = EpochBatches(len(patches), 2, 1, 1, ALONE)
+    batches = EpochBatches(range(len(patches)), (), len(patches), 2, 1, 1, ALONE)
     loader = train_loader(patches, batches, workers=2)
     for epoch in (1, 2, 3):
         batches.epoch = epoch
@@ -168,14 +169,15 @@ def test_workers_that_live_on_learn_of_the_next_epoch(make: Make) -> None:
 def test_sizes_of_batches_differ_by_one_at_most(
     patches: int, batch_size: int, sizes: list[int]
 ) -> None:
-    batches = EpochBatches(patches, batch_size, 1, 1, ALONE)
+    batches = EpochBatches(range(patches), (), patches, batch_size, 1, 1, ALONE)
     assert [len(batch) for batch in batches] == sizes
     assert len(batches) == len(sizes)
 
 
 def test_the_ranks_share_the_batches_of_one(make: Make) -> None:
-    whole = places_of(EpochBatches(11, 4, 1, 1, ALONE))
-    shares = [places_of(EpochBatches(11, 4, 1, 1, Ranks(rank=r, count=3))) for r in range(3)]
+    whole = places_of(EpochBatches(range(11), (), 11, 4, 1, 1, ALONE))
+    ranks = [Ranks(rank=rank, count=3) for rank in range(3)]
+    shares = [places_of(EpochBatches(range(11), (), 11, 4, 1, 1, rank)) for rank in ranks]
     assert [len(batch) for batch in whole] == [4, 4, 3]
     assert [[len(batch) for batch in share] for share in shares] == [
         [2, 2, 1],
@@ -188,9 +190,46 @@ def test_the_ranks_share_the_batches_of_one(make: Make) -> None:
 
 @pytest.mark.parametrize(("count", "accumulation"), [(3, 1), (1, 3), (2, 2)])
 def test_batches_too_small_to_be_shared_are_refused(count: int, accumulation: int) -> None:
-    EpochBatches(4, 2, 1, 1, Ranks(count=2))
+    EpochBatches(range(4), (), 4, 2, 1, 1, Ranks(count=2))
     message = (
         rf"batch_size 2: batches of 2 of the 4 .* by {count} processes in {accumulation} parts"
     )
     with pytest.raises(ValueError, match=message):
-        EpochBatches(4, 2, accumulation, 1, Ranks(count=count))
+        EpochBatches(range(4), (), 4, 2, accumulation, 1, Ranks(count=count))
+
+
+def test_labelled_patches_fill_the_epoch_where_others_have_no_label() -> None:
+    batches = EpochBatches([2, 5, 7], (), 8, 2, 1, 1, ALONE)
+    places = [index for batch in places_of(batches) for index in batch]
+    assert len(batches) == 4
+    for first in (0, 3):  # all of them before one comes again
+        assert sorted(places[first : first + 3]) == [2, 5, 7]
+    assert len(places) == 8 and set(places[6:]) < {2, 5, 7}
+
+
+def test_unlabelled_patches_take_every_second_place() -> None:
+    unlabelled = [0, 1, 3, 4, 6]
+    batches = EpochBatches([2, 5, 7], unlabelled, 8, 2, 1, 1, ALONE)
+    seen = []
+    for epoch in range(1, 7):
+        batches.epoch = epoch
+        for labelled, other in places_of(batches):
+            assert labelled in [2, 5, 7]
+            seen.append(other)
+    assert set(seen) == set(unlabelled)
+
+
+def test_patches_without_labels_are_told_apart(make_patches: Callable[..., Path]) -> None:
+    store = PatchStore(make_patches(columns=4))
+    names = [patch.name for patch in store.of_split("train")]
+    side = store.summary.size
+    bits = [np.packbits(np.full((side, side), visible)) for visible in (True, False, False, True)]
+    folder = store.folder.parent / "some-labels"
+    folder.mkdir()
+    labels = [
+        PatchLabels(name=name, bits=bit, visible=int(bit.any()) * side**2, counts=(1, 1, 1))
+        for name, bit in zip(names, bits, strict=True)
+    ]
+    write_labels(folder, labels, store.summary.class_names, side, 0.5, 1)
+    patches = TrainPatches(store, LabelStore(folder, names), STILL, 1)
+    assert (patches.labelled, patches.unlabelled) == ([0, 3], [1, 2])

@@ -50,7 +50,7 @@ class SmallFit:
                 architecture, 3, 3, self.params.base_channels, self.params.deep_supervision
             )
         )
-        self.learner = Learner(self.network, class_weights, self.params, compute, ALONE)
+        self.learner = Learner(self.network, class_weights, self.params, compute, ALONE, 3)
         self.train_patches = TrainPatches(
             store, LabelStore(labels, names), self.params.augment, seed
         )
@@ -180,7 +180,7 @@ def one_epoch(
 ) -> tuple[Trained, int]:
     """Train an epoch of a Lookup; return what it brought and the number of reported steps."""
     params = train_params(epochs=1, **changes)
-    learner = Learner(Lookup(TABLE), None, params, CPU, ALONE)
+    learner = Learner(Lookup(TABLE), None, params, CPU, ALONE, 3)
     done: list[int] = []
     batches = DataLoader(patches, batch_size)  # type: ignore[arg-type]
     return train_epoch(learner, batches, 1, params, lambda: done.append(1)), len(done)
@@ -201,10 +201,12 @@ class Rates(Learner):
     """A learner that only notes the learning rates it is given."""
 
     def __init__(self, params: Train) -> None:
-        super().__init__(Lookup(TABLE), None, params, CPU, ALONE)
+        super().__init__(Lookup(TABLE), None, params, CPU, ALONE, 3)
         self.rates: list[float] = []
 
-    def step(self, images: Tensor, labels: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
+    def step(
+        self, images: Tensor, labels: Tensor, learning_rate: float, step: int = 0, steps: int = 1
+    ) -> tuple[Tensor, Tensor]:
         self.rates.append(learning_rate)
         return torch.tensor(1.0), torch.tensor(1.0)
 

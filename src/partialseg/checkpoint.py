@@ -24,7 +24,9 @@ DAMAGED = (OSError, RuntimeError, EOFError, ValueError, IndexError, pickle.Unpic
 class Checkpoint:
     """Weights after the last epoch of `history`, the network they fit and its training.
 
-    dataset, split, label_fraction and recipe say on what and how it was trained. mean and std
+    dataset, split, label_fraction, labelling and recipe say on what and how it was trained;
+    labelled_share is the share of the training pixels that had a label, clicks and
+    annotation_seconds what they cost a person by an estimate (None: unknown). mean and std
     normalise RGB in 0..255; patch_size is the side in pixels and ground_sampling_distances the
     pixel sizes in metres (empty: unknown) of the training patches. class_weights are those of the
     loss, None for equal ones; compute names device and precision; commit the code, '+' if changed
@@ -35,6 +37,7 @@ class Checkpoint:
     dataset: str
     split: str
     architecture: str
+    labelling: str
     recipe: str
     base_channels: int
     deep_supervision: bool
@@ -45,6 +48,9 @@ class Checkpoint:
     patch_size: int
     ground_sampling_distances: list[float]
     label_fraction: float
+    labelled_share: float
+    clicks: int | None
+    annotation_seconds: float | None
     seed: int
     class_weights: list[float] | None
     compute: str

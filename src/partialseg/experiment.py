@@ -10,6 +10,7 @@ from partialseg.params import STRICT
 Dataset = Literal["sample", "landcover_ai", "folder"]
 Architecture = Literal["unet", "unetplusplus"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # a part of names of files
+Fraction = Annotated[float, Field(gt=0, le=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # NumPy's global seed takes 32 bits
 
 
@@ -20,6 +21,8 @@ class Sections:
     download: dict[str, object]
     tile: dict[str, object]
     splits: dict[Name, dict[str, object]]
+    label: dict[str, object]
+    labellings: dict[Name, dict[str, object]]
     train: dict[str, object]
     recipes: dict[Name, dict[str, object]]
     evaluate: dict[str, object]
@@ -27,27 +30,29 @@ class Sections:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Experiment:
-    """A data set, the headline label fraction, and the axes along which runs are compared.
+    """A data set, its label fractions (the headline, a sweep), and the axes of the comparison.
 
     datasets holds the sections of the data sets; what is in them their stages check.
     """
 
     dataset: Dataset
-    label_fraction: Annotated[float, Field(gt=0, le=1)]
+    label_fraction: Fraction
+    sweep: tuple[Fraction, ...]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     splits: Annotated[tuple[Name, ...], Field(min_length=1)]
+    labellings: Annotated[tuple[Name, ...], Field(min_length=1)]
     architectures: Annotated[tuple[Architecture, ...], Field(min_length=1)]
     recipes: Annotated[tuple[Name, ...], Field(min_length=1)]
     datasets: dict[Dataset, Sections]
 
     def __post_init__(self) -> None:
-        for axis in ("seeds", "splits", "architectures", "recipes"):
+        for axis in ("sweep", "seeds", "splits", "labellings", "architectures", "recipes"):
             values = getattr(self, axis)
             if len(set(values)) != len(values):
                 raise ValueError(f"{axis} must differ, got {list(values)}")
         if self.dataset not in self.datasets:
             raise ValueError(f"dataset {self.dataset!r} has no section under datasets")
-        for axis in ("splits", "recipes"):
+        for axis in ("splits", "labellings", "recipes"):
             known = getattr(self.datasets[self.dataset], axis)
             for name in getattr(self, axis):
                 if name not in known:

@@ -20,12 +20,19 @@ SUMMARY = "labels.json"
 
 @dataclass(frozen=True, kw_only=True)
 class PatchLabels:
-    """The packed bits of one patch's visible pixels, their number, and the pixels of each class."""
+    """The packed bits of one patch's visible pixels, their number, and the pixels of each class.
+
+    clicks and seconds are what they cost a person by an estimate, None where nobody knows; short
+    has the clicks that each class was too small for.
+    """
 
     name: str
     bits: NDArray[np.uint8]
     visible: int
     counts: tuple[int, ...]
+    clicks: int | None
+    seconds: float | None
+    short: tuple[int, ...]
 
 
 @checked_dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -33,15 +40,25 @@ class LabelSummary:
     """The budget of a label store: pixels asked for, shown and labelled, over all patches.
 
     visible counts the pixels that are shown, counts those of each class among them; the rest has
-    no truth in the source.
+    no truth in the source. clicks and seconds are what a person needs for them by an estimate,
+    None where nobody knows; short has the clicks that classes were too small for.
     """
 
+    pattern: str
     fraction: float
     seed: int
     size: int
     patches: int
     visible: int
     counts: dict[str, int]
+    clicks: int | None
+    seconds: float | None
+    short: dict[str, int]
+
+    @property
+    def labelled_share(self) -> float:
+        """The share of the pixels of all training patches that have a label."""
+        return sum(self.counts.values()) / (self.patches * self.size**2)
 
 
 _SUMMARY = TypeAdapter(LabelSummary)
@@ -52,6 +69,7 @@ def write_labels(
     labels: Sequence[PatchLabels],
     class_names: Sequence[str],
     size: int,
+    pattern: str,
     fraction: float,
     seed: int,
 ) -> LabelSummary:
@@ -59,17 +77,25 @@ def write_labels(
     np.save(folder / BITS, np.stack([item.bits for item in labels]))
     with (folder / TABLE).open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream, lineterminator="\n")
-        rows.writerow(["name", "visible", *(PIXELS_OF + name for name in class_names)])
+        pixels_of = [PIXELS_OF + name for name in class_names]
+        rows.writerow(["name", "visible", "clicks", "seconds", *pixels_of])
         for item in labels:
-            rows.writerow([item.name, item.visible, *item.counts])
+            rows.writerow([item.name, item.visible, item.clicks, item.seconds, *item.counts])
     totals = np.sum([item.counts for item in labels], axis=0).tolist()
+    short = np.sum([item.short for item in labels], axis=0).tolist()
+    clicks = [item.clicks for item in labels if item.clicks is not None]
+    seconds = [item.seconds for item in labels if item.seconds is not None]
     summary = LabelSummary(
+        pattern=pattern,
         fraction=fraction,
         seed=seed,
         size=size,
         patches=len(labels),
         visible=sum(item.visible for item in labels),
         counts=dict(zip(class_names, totals, strict=True)),
+        clicks=sum(clicks) if clicks else None,
+        seconds=sum(seconds) if seconds else None,
+        short={name: count for name, count in zip(class_names, short, strict=True) if count},
     )
     (folder / SUMMARY).write_bytes(_SUMMARY.dump_json(summary, indent=1))
     return summary
@@ -100,3 +126,7 @@ class LabelStore:
         """Return the visible pixels (size, size) of the training patch at this place."""
         size = self.summary.size
         return np.unpackbits(self._bits[index], count=size**2).reshape(size, size).view(np.bool_)
+
+    def labelled(self) -> list[bool]:
+        """Return for each training patch whether a pixel of it is visible."""
+        return [bool(bits.any()) for bits in self._bits]

@@ -1,5 +1,6 @@
 """A network in training, and one step of it."""
 
+import hashlib
 from contextlib import nullcontext
 from typing import Any
 
@@ -10,7 +11,10 @@ from torch.nn.utils import get_total_norm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from partialseg.compute import Compute
-from partialseg.loss import IGNORE_INDEX, partial_cross_entropy
+from partialseg.labelled_loss import labelled_loss
+from partialseg.loss import IGNORE_INDEX
+from partialseg.methods.build import build_method
+from partialseg.methods.method import Heads, Part
 from partialseg.models.sync_batchnorm import synchronise_batchnorm
 from partialseg.ranks import Ranks
 from partialseg.train_params import Train
@@ -30,6 +34,7 @@ class Learner:
         params: Train,
         compute: Compute,
         ranks: Ranks,
+        seed: int,
     ) -> None:
         if ranks.count > 1:
             network = synchronise_batchnorm(network, compute.device)
@@ -47,9 +52,10 @@ class Learner:
             if params.ema_decay
             else None
         )
+        self._method = build_method(params.method, params.methods, network)
         if params.compile:
             network.compile()
-        self._accumulation = params.accumulation
+        self._accumulation, self._terms, self._seed = params.accumulation, params.loss, seed
         self._parallel = (
             # BatchNorm has the same buffers on all ranks by itself.
             DistributedDataParallel(
@@ -64,16 +70,19 @@ class Learner:
         """The network that is scored and kept: that of the averaged weights, if there is one."""
         return self._average.module if self._average else self.network
 
-    def step(self, images: Tensor, labels: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
+    def step(
+        self, images: Tensor, labels: Tensor, learning_rate: float, step: int = 0, steps: int = 1
+    ) -> tuple[Tensor, Tensor]:
         """Train on a batch, of which this rank has images (N, 3, H, W) and labels (N, H, W).
 
-        Returns the loss of the whole batch and the norm of its gradient, scalars.
+        step is its number in a training of steps. Returns the loss of the whole batch and the norm
+        of its gradient, scalars.
         """
         self.network.train()
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self._backward(images, labels)
+        loss = self._backward(images, labels, step, steps)
         self.scaler.unscale_(self.optimizer)
         gradients = [w.grad for w in self.network.parameters() if w.grad is not None]
         norm = get_total_norm(gradients)
@@ -83,7 +92,7 @@ class Learner:
             self._average.update_parameters(self.network)
         return self.ranks.sum(loss), norm
 
-    def _backward(self, images: Tensor, labels: Tensor) -> Tensor:
+    def _backward(self, images: Tensor, labels: Tensor, step: int, steps: int) -> Tensor:
         """Add up the gradients of the parts; return this rank's share of the loss."""
         parts = images.tensor_split(self._accumulation)
         targets = [self.compute.to_labels(part) for part in labels.tensor_split(self._accumulation)]
@@ -91,15 +100,43 @@ class Learner:
         # Each part counts by its labelled pixels: together they have the loss of the whole batch.
         shares = labelled / self.ranks.sum(labelled.sum()).clamp(min=1)
         total = torch.zeros((), device=self.compute.device)
-        for number, (part, target) in enumerate(zip(parts, targets, strict=True), start=1):
-            with self._ranks_apart(number < len(parts)):
-                with self.compute.autocast():
-                    outputs = self._parallel(self.compute.to_input(part))
-                loss = training_loss(outputs, target, self.class_weights) * shares[number - 1]
+        for number, (part, target) in enumerate(zip(parts, targets, strict=True)):
+            with self._ranks_apart(number + 1 < len(parts)):
+                outputs = self._forward(part)
+                loss = labelled_loss(outputs, target, self.class_weights, self._terms)
+                loss = loss * shares[number]
+                if self._method:
+                    place = Part(
+                        images=part.to(self.compute.device),
+                        labels=target,
+                        outputs=outputs,
+                        network=self._forward,
+                        scored=self.scored,
+                        compute=self.compute,
+                        step=step,
+                        steps=steps,
+                        draw=self._draw(step, number),
+                    )
+                    loss = loss + self._method.term(place) * self._share(part, images)
                 # DistributedDataParallel takes the mean over the ranks, and we want the sum.
                 self.scaler.scale(loss * self.ranks.count).backward()
             total += loss.detach()
         return total
+
+    def _forward(self, images: Tensor) -> Heads:
+        """Return the logits of each head on images (N, 3, H, W), uint8."""
+        with self.compute.autocast():
+            outputs = self._parallel(self.compute.to_input(images))
+        return outputs if isinstance(outputs, tuple) else (outputs,)
+
+    def _share(self, part: Tensor, images: Tensor) -> Tensor:
+        """Return the share that a part has in the images of the whole batch."""
+        return len(part) / self.ranks.sum(torch.tensor(float(len(images))))
+
+    def _draw(self, step: int, part: int) -> int:
+        """Return the seed of what is drawn for a part of a step of this rank, 63 bits."""
+        key = f"{self._seed}/{step}/{self.ranks.rank}/{part}"
+        return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) >> 1
 
     def _ranks_apart(self, more_to_come: bool) -> Any:
         """Return the context in which gradients are not exchanged yet."""
@@ -115,6 +152,7 @@ class Learner:
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "average": self._average.state_dict() if self._average else None,
+            "method": self._method.state() if self._method else None,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -124,6 +162,8 @@ class Learner:
         self.scaler.load_state_dict(state["scaler"])
         if self._average:
             self._average.load_state_dict(state["average"])
+        if self._method:
+            self._method.restore(state["method"])
 
 
 def make_optimizer(network: nn.Module, params: Train) -> torch.optim.Optimizer:
@@ -132,12 +172,3 @@ def make_optimizer(network: nn.Module, params: Train) -> torch.optim.Optimizer:
     return kind(
         network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay, fused=True
     )
-
-
-def training_loss(
-    outputs: Tensor | tuple[Tensor, ...], labels: Tensor, class_weights: Tensor | None
-) -> Tensor:
-    """Return the partial cross-entropy, or its mean over the heads of deep supervision."""
-    heads = outputs if isinstance(outputs, tuple) else (outputs,)
-    losses = [partial_cross_entropy(logits, labels, class_weights) for logits in heads]
-    return torch.stack(losses).mean()

@@ -6,9 +6,10 @@ from tabulate import tabulate
 
 from partialseg.checkpoint import BEST, Checkpoint
 from partialseg.results import SCORED_SPLITS
-from partialseg.run_name import architecture_name, percent
+from partialseg.run_name import architecture_name, percent, share
 
 CARD = "best.md"  # beside best.pt
+LABELLING = "random"  # of single pixels: then the fraction is that of the pixels
 # What a reader has to know of a data set's origin.
 ORIGINS = {
     "sample": "`sample`, synthetic orthophotos that the pipeline renders",
@@ -25,6 +26,8 @@ def model_card(checkpoint: Checkpoint, detail: dict[str, Any]) -> str:
         f"{architecture_name(checkpoint.architecture)} for land cover, trained on "
         f"{percent(checkpoint.label_fraction)} of the labels"
     )
+    if checkpoint.labelling != LABELLING:
+        title += f" ({checkpoint.labelling})"
     parts = [
         "---\nlibrary_name: pytorch\npipeline_tag: image-segmentation\n"
         "tags: [land-cover, orthophoto, partial-labels]\n---",
@@ -51,7 +54,7 @@ def training_facts(checkpoint: Checkpoint, detail: dict[str, Any]) -> dict[str, 
         "Architecture": f"{architecture_name(checkpoint.architecture)}, base width "
         f"{checkpoint.base_channels}, {detail['parameters'] / 1e6:.2f} M parameters",
         "Data": ORIGINS.get(checkpoint.dataset, f"`{checkpoint.dataset}`"),
-        "Labels": f"{percent(checkpoint.label_fraction)} of the pixels of the training patches",
+        "Labels": _labels(checkpoint),
         "Patches": f"{checkpoint.patch_size} x {checkpoint.patch_size} px",
         "Normalisation": f"(RGB in 0..255 - {_numbers(checkpoint.mean)}) / "
         f"{_numbers(checkpoint.std)}",
@@ -60,6 +63,16 @@ def training_facts(checkpoint: Checkpoint, detail: dict[str, Any]) -> dict[str, 
         "Computed by": f"{checkpoint.compute}, {detail['train_seconds']:.0f} s",
         "Commit": f"`{checkpoint.commit}`" if checkpoint.commit else "unknown",
     }
+
+
+def _labels(checkpoint: Checkpoint) -> str:
+    fraction = percent(checkpoint.label_fraction)
+    if checkpoint.labelling == LABELLING:
+        return f"{fraction} of the pixels of the training patches"
+    return (
+        f"`{checkpoint.labelling}` at a label fraction of {fraction}: "
+        f"{share(checkpoint.labelled_share)} of the pixels of the training patches"
+    )
 
 
 def _scores(checkpoint: Checkpoint, detail: dict[str, Any]) -> str:

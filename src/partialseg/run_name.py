@@ -17,12 +17,18 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:g} %"
 
 
-def cell_names(cells: Sequence[Cell]) -> dict[Cell, str]:
-    """Name cells that are shown together: 'UNet++ 10 %, tuned, main'.
+def share(value: float) -> str:
+    """Return a measured share as text of three digits: 0.00123 is '0.123 %'."""
+    return f"{100 * value:.3g} %"
 
-    Recipe and split are left out where all have the same.
+
+def cell_names(cells: Sequence[Cell]) -> dict[Cell, str]:
+    """Name cells that are shown together: 'UNet++ 10 %, points, tuned, main'.
+
+    Labelling, recipe and split are left out where all have the same.
     """
-    several = [axis for axis in ("recipe", "split") if len({getattr(c, axis) for c in cells}) > 1]
+    axes = ("labelling", "recipe", "split")
+    several = [axis for axis in axes if len({getattr(cell, axis) for cell in cells}) > 1]
     return {
         cell: ", ".join(
             [

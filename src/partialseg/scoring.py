@@ -60,7 +60,8 @@ def score(
         loss_sum += float(partial_cross_entropy(logits, truth, class_weights)) * known
         pixels += known
         of_batch = ConfusionMatrix(num_classes)
-        of_batch.update(logits.argmax(dim=1), truth)
+        # Not argmax(), which takes seven times as long on a CPU.
+        of_batch.update(logits.max(dim=1).indices, truth)
         if known:
             batch_mious.append(of_batch.miou())
         whole.merge(of_batch)

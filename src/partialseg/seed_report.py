@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 DATASET = "landcover_ai"
 RECIPE = "reproduction"
+LABELLING = "random"
 SPLIT = "main"  # the official one, as params.yaml has it
 
 

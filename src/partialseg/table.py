@@ -13,11 +13,12 @@ from tabulate import tabulate
 from partialseg.atomic import new_file
 from partialseg.results import RunResults
 from partialseg.run import Cell
-from partialseg.run_name import architecture_name, percent
-from partialseg.seed_report import DATASET, RECIPE, REPORTED, SPLIT
+from partialseg.run_name import architecture_name, percent, share
+from partialseg.seed_report import DATASET, LABELLING, RECIPE, REPORTED, SPLIT
 from partialseg.seeds import by_cell, deviation
 
 Row = dict[str, Any]
+LABELS = ("labelled_pixels", "clicks", "annotation_seconds")
 SCORES: Mapping[str, Callable[[dict[str, Any]], float]] = {
     "final_val_miou": itemgetter("final_val_miou"),
     "best_val_miou": itemgetter("best_val_miou"),
@@ -34,7 +35,9 @@ def table_rows(dataset: str, runs: Sequence[RunResults]) -> list[Row]:
     """Return one row a cell; for LandCover.ai with the report's figures (None: not reported).
 
     Scores are means over the seeds, with their sample standard deviation under the same name and
-    '_std' (None of one seed). The report's are those of its own recipe and split.
+    '_std' (None of one seed). labelled_pixels is the share of the training pixels that had a label,
+    clicks and annotation_seconds what they cost a person by an estimate (None: unknown), as means
+    too. The report's are those of its own recipe, labelling and split.
     """
     rows = [_row(cell, of_cell) for cell, of_cell in by_cell(runs).items()]
     if dataset == DATASET:
@@ -61,7 +64,7 @@ def write_table(rows: Sequence[Row], majority: tuple[str, float], folder: Path) 
 def markdown(rows: Sequence[Row], majority: tuple[str, float]) -> str:
     """Return the table as Markdown, and below it the one that stands beside the report's."""
     majority_class, majority_miou = majority
-    ours = [_split_of(row, rows) | _shown(row) for row in rows]
+    ours = [_split_of(row, rows) | _shown(row, _several(rows, "labelling")) for row in rows]
     trivial = {"Architecture": f"all {majority_class}", "Test mIoU": _score(majority_miou)}
     trivial |= _split_of(rows[0], rows)
     ours.append({key: trivial.get(key, "") for key in ours[0]})
@@ -81,12 +84,28 @@ def markdown(rows: Sequence[Row], majority: tuple[str, float]) -> str:
 
 def _split_of(row: Row, rows: Sequence[Row]) -> Row:
     """Return the column that tells splits apart, where there are several."""
-    return {"Split": row["split"]} if len({item["split"] for item in rows}) > 1 else {}
+    return {"Split": row["split"]} if _several(rows, "split") else {}
 
 
-def _shown(row: Row) -> Row:
+def _several(rows: Sequence[Row], axis: str) -> bool:
+    return len({row[axis] for row in rows}) > 1
+
+
+def _labels_of(row: Row) -> Row:
+    """Return the columns that tell labellings apart."""
+    seconds = row["annotation_seconds"]
+    return {
+        "Labels": row["labelling"],
+        "Labelled": share(row["labelled_pixels"]),
+        "Annotation (estimate)": "-" if seconds is None else f"{seconds / 3600:.2f} h",
+    }
+
+
+def _shown(row: Row, labellings: bool) -> Row:
+    labels = _labels_of(row) if labellings else {}
     return {
         "Label fraction": percent(row["label_fraction"]),
+        **labels,
         "Architecture": architecture_name(row["architecture"]),
         "Recipe": row["recipe"],
         "Final val mIoU": _spread(row, "final_val_miou"),
@@ -103,12 +122,19 @@ def _row(cell: Cell, runs: Sequence[RunResults]) -> Row:
     for score, find in SCORES.items():
         values = [find(item.detail) for item in runs]
         row |= {score: statistics.fmean(values), f"{score}_std": deviation(values)}
+    row |= {key: _mean([item.detail[key] for item in runs]) for key in LABELS}
     return row | {"parameters": runs[0].detail["parameters"]}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the known values; None where there is none."""
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known else None
 
 
 def _reported(row: Row) -> Row:
     run = REPORTED.get((row["architecture"], row["label_fraction"]))
-    run = run if (row["recipe"], row["split"]) == (RECIPE, SPLIT) else None
+    run = run if _is_reported(row) else None
     return {
         "report_final_batch_miou": run and run.final_batch_miou,
         "report_best_batch_miou": run and run.best_batch_miou,
@@ -118,7 +144,12 @@ def _reported(row: Row) -> Row:
 
 
 def _has_report(row: Row) -> bool:
-    return (row["recipe"], row["split"]) == (RECIPE, SPLIT) and "report_best_batch_miou" in row
+    return _is_reported(row) and "report_best_batch_miou" in row
+
+
+def _is_reported(row: Row) -> bool:
+    """Whether the report trained as the row did."""
+    return (row["recipe"], row["labelling"], row["split"]) == (RECIPE, LABELLING, SPLIT)
 
 
 def _beside_report(row: Row) -> Row:

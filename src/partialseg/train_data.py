@@ -1,9 +1,10 @@
 """Training patches as tensors, augmented, with their visible labels; and their batches."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from partialseg.augment import Augment, Augmenter
@@ -29,6 +30,16 @@ class TrainPatches(Dataset[Batch]):
         self._augmenter = Augmenter(augment)
         self._seed = seed
 
+    @property
+    def labelled(self) -> list[int]:
+        """The indices of the patches with a labelled pixel."""
+        return [index for index, visible in enumerate(self._labels.labelled()) if visible]
+
+    @property
+    def unlabelled(self) -> list[int]:
+        """The indices of the others."""
+        return [index for index, visible in enumerate(self._labels.labelled()) if not visible]
+
     def __len__(self) -> int:
         return len(self._patches)
 
@@ -50,6 +61,8 @@ class TrainPatches(Dataset[Batch]):
 class EpochBatches(Sampler[list[Place]]):
     """The places of each batch of `epoch`, shuffled by (seed, epoch); of each, a rank's share.
 
+    An epoch has as many places as there are patches. Where some patches have no label, the
+    labelled ones come several times; if unlabelled ones are given, they take every second place.
     The batches are those of any number of ranks. Their sizes differ by at most one patch, so that
     no step rests on the few patches that a division leaves over.
 
@@ -58,9 +71,17 @@ class EpochBatches(Sampler[list[Place]]):
     """
 
     def __init__(
-        self, patches: int, batch_size: int, accumulation: int, seed: int, ranks: Ranks
+        self,
+        labelled: Sequence[int],
+        unlabelled: Sequence[int],
+        patches: int,
+        batch_size: int,
+        accumulation: int,
+        seed: int,
+        ranks: Ranks,
     ) -> None:
-        self._patches, self._seed, self._ranks = patches, seed, ranks
+        self._labelled, self._unlabelled, self._patches = labelled, unlabelled, patches
+        self._seed, self._ranks = seed, ranks
         self._batches = -(-patches // batch_size)
         self.epoch = 1
         smallest = patches // self._batches
@@ -76,10 +97,21 @@ class EpochBatches(Sampler[list[Place]]):
 
     def __iter__(self) -> Iterator[list[Place]]:
         draw = torch.Generator().manual_seed(_draw(f"{self._seed}/{self.epoch}"))
-        order = torch.randperm(self._patches, generator=draw)
+        order = torch.empty(self._patches, dtype=torch.int64)
+        step = 2 if self._unlabelled else 1
+        order[::step] = _cycled(self._labelled, len(order[::step]), draw)
+        if self._unlabelled:
+            order[1::2] = _cycled(self._unlabelled, len(order[1::2]), draw)
         for batch in order.tensor_split(self._batches):
             share = batch[self._ranks.rank :: self._ranks.count]
             yield [(self.epoch, index) for index in share.tolist()]
+
+
+def _cycled(items: Sequence[int], count: int, draw: torch.Generator) -> Tensor:
+    """Return so many of the items, shuffled anew each time that all have come."""
+    rounds = -(-count // len(items))
+    order = [torch.randperm(len(items), generator=draw) for _ in range(rounds)]
+    return torch.tensor(items)[torch.cat(order)[:count]]
 
 
 def train_loader(patches: TrainPatches, batches: EpochBatches, workers: int) -> DataLoader[Batch]:

@@ -8,13 +8,15 @@ from pydantic.dataclasses import dataclass
 from partialseg.augment import Augment
 from partialseg.class_weights import ClassWeights
 from partialseg.compute import Precision
+from partialseg.labelled_loss import Terms
+from partialseg.methods.build import MethodName, Methods
 from partialseg.params import STRICT, Share
 from partialseg.schedule import Schedule
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Train:
-    """How a network is trained on partial cross-entropy.
+    """How a network is trained on partial cross-entropy, and on what is added to it.
 
     base_channels is the width of the first level; deep_supervision concerns UNet++ alone.
     batch_size images make a step, however they are spread: over processes (one a GPU), each of
@@ -22,7 +24,8 @@ class Train:
     warmup is the share of the steps in which the learning rate rises; ema_decay that of the
     average of weights that is scored and kept (0: none); training stops after `patience` epochs
     without a better validation mIoU (0: never), and keeps the epoch of the best one or the last,
-    which suits a schedule that falls to nothing. workers are processes that load patches for each
+    which suits a schedule that falls to nothing. loss adds terms on the labelled pixels, method one
+    on the others, with its own section of methods. workers are processes that load patches for each
     training process (0: it loads them itself).
     """
 
@@ -41,8 +44,18 @@ class Train:
     patience: NonNegativeInt
     select: Literal["best", "last"]
     class_weights: ClassWeights
+    loss: Terms
+    method: MethodName
+    methods: Methods
     precision: Precision
     compile: bool
     deterministic: bool
     workers: NonNegativeInt
     augment: Augment
+
+    def __post_init__(self) -> None:
+        if self.method == "consistency" and not self.ema_decay:
+            raise ValueError(
+                "method consistency has the average of the weights as its teacher: ema_decay must "
+                "be above 0, got 0"
+            )

@@ -36,7 +36,16 @@ def fit(
             processes, or memory does not suffice.
     """
     ranks, records = learner.ranks, list(history)
-    order = EpochBatches(len(train_patches), params.batch_size, params.accumulation, seed, ranks)
+    order = EpochBatches(
+        train_patches.labelled,
+        # A method learns from a patch without any label too; partial cross-entropy cannot.
+        train_patches.unlabelled if params.method != "none" else (),
+        len(train_patches),
+        params.batch_size,
+        params.accumulation,
+        seed,
+        ranks,
+    )
     batches = train_loader(train_patches, order, params.workers)
     val_batches = truth_loader(val_patches, params.batch_size, params.workers, ranks)
     with (
@@ -112,7 +121,8 @@ def train_epoch(
     for step, (images, labels) in enumerate(batches, start=first):
         waited += time.perf_counter() - waiting_since
         factor = learning_rate_factor(params.schedule, params.warmup, step, steps)
-        loss, gradient_norm = learner.step(images, labels, params.learning_rate * factor)
+        rate = params.learning_rate * factor
+        loss, gradient_norm = learner.step(images, labels, rate, step, steps)
         health.add(loss, gradient_norm)
         loss_sum += loss
         on_step()

@@ -30,6 +30,8 @@ def draw_budget(
 ) -> None:
     """Write a PNG of the test mIoU of cells of one split over their label fractions.
 
+    Dotted lines across are the scores with all labels, of the lines that have them.
+
     Raises:
         OSError: the picture cannot be written.
     """
@@ -39,23 +41,31 @@ def draw_budget(
 def budget_figure(
     scores: Mapping[Cell, SeedScore], majority_miou: float, majority_class: str
 ) -> Figure:
-    """Return the figure of draw_budget(): a line an architecture and recipe."""
+    """Return the figure of draw_budget(): a line an architecture, recipe and labelling."""
     assert len({cell.split for cell in scores}) == 1, "a figure of one split"
     figure = new_figure(WIDTH, 4.2)
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
     axes = figure.subplots()
     styles = cell_styles(list(scores))
-    series = list(dict.fromkeys((cell.architecture, cell.recipe) for cell in scores))
-    for rank, (architecture, recipe) in enumerate(series):
-        cells = [cell for cell in scores if (cell.architecture, cell.recipe) == series[rank]]
+    several = len({cell.labelling for cell in scores}) > 1
+    series = list(dict.fromkeys(map(_series, scores)))
+    for rank, (architecture, recipe, labelling) in enumerate(series):
+        cells = [cell for cell in scores if _series(cell) == series[rank]]
         cells.sort(key=lambda cell: cell.label_fraction)
         shift = APART ** (rank - (len(series) - 1) / 2)
         name = f"{architecture_name(architecture)}, {recipe}"
+        name += f", {labelling}" if several else ""
         _draw_line(axes, cells, scores, styles[cells[0]], shift, name)
+        if cells[-1].label_fraction == 1:
+            _draw_ceiling(axes, scores[cells[-1]].mean, styles[cells[-1]].colour)
     _draw_majority(axes, majority_miou, majority_class)
     _scale(axes, sorted({cell.label_fraction for cell in scores}))
     figure.legend(loc="outside upper center", ncols=2, frameon=False, labelcolor=INK)
     return figure
+
+
+def _series(cell: Cell) -> tuple[str, str, str]:
+    return cell.architecture, cell.recipe, cell.labelling
 
 
 def _draw_line(
@@ -81,6 +91,10 @@ def _draw_line(
     )
 
 
+def _draw_ceiling(axes: Axes, miou: float, colour: str) -> None:
+    axes.axhline(miou, color=colour, linestyle=":", linewidth=1, zorder=1)
+
+
 def _draw_majority(axes: Axes, miou: float, class_name: str) -> None:
     """Draw the score of the trivial answer across, with its name."""
     axes.axhline(miou, color=QUIET, linestyle=(0, (5, 3)), linewidth=1.2)
@@ -102,6 +116,6 @@ def _scale(axes: Axes, fractions: Sequence[float]) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda fraction, _: percent(fraction)))
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("labelled pixels (log scale)", color=INK)
+    axes.set_xlabel("label fraction (log scale)", color=INK)
     axes.set_ylabel("test mIoU", color=INK)
     dress(axes, "y")

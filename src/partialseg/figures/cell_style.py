@@ -1,4 +1,4 @@
-"""How cells are told apart in a chart: colour is architecture, marker and line are recipe."""
+"""How cells are told apart in a chart: colour is architecture, marker and line the rest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from partialseg.figures.page import COLOURS
 from partialseg.run import Cell
 
 LineStyle = str | tuple[int, tuple[float, ...]]
-# Colour alone would not do: architectures differ in it, and recipes in marker and line.
+# Colour alone would not do: architectures differ in it, and recipes and labellings in marker and
+# line.
 MARKERS = ("o", "s", "^", "D", "v", "P")
 LINES: tuple[LineStyle, ...] = (
     "-",
@@ -34,12 +35,13 @@ def cell_styles(cells: Sequence[Cell]) -> dict[Cell, CellStyle]:
     The second of two architectures begins with another marker, so black and white is enough.
     """
     architectures = list(dict.fromkeys(cell.architecture for cell in cells))
-    recipes = list(dict.fromkeys(cell.recipe for cell in cells))
+    looks = list(dict.fromkeys((cell.recipe, cell.labelling) for cell in cells))
     styles = {}
     for cell in cells:
-        colour, look = architectures.index(cell.architecture), recipes.index(cell.recipe)
-        mark = (look + len(recipes) * colour) % len(MARKERS)
-        styles[cell] = CellStyle(
-            COLOURS[colour % len(COLOURS)], MARKERS[mark], LINES[look % len(LINES)]
-        )
+        colour = architectures.index(cell.architecture)
+        look = looks.index((cell.recipe, cell.labelling))
+        mark = (look + len(looks) * colour) % len(MARKERS)
+        # Another line beside the same marker, once the markers are used up.
+        line = (look + look // len(MARKERS)) % len(LINES)
+        styles[cell] = CellStyle(COLOURS[colour % len(COLOURS)], MARKERS[mark], LINES[line])
     return styles

@@ -49,7 +49,7 @@ def draw_miou(
 ) -> None:
     """Write a PNG of all cells' mIoU, beside that of answering majority_class everywhere.
 
-    Colour is architecture; of several recipes the last has the full colour.
+    Colour is architecture; of several recipes and labellings the last has the full colour.
 
     Raises:
         OSError: the picture cannot be written.
@@ -82,12 +82,12 @@ def miou_figure(scores: Sequence[CellScore], majority_miou: float, majority_clas
 
 
 def _colours(cells: Sequence[Cell]) -> list[Colour]:
-    """Return the colour of each cell's architecture, the lighter the earlier its recipe."""
+    """Return the colour of each cell's architecture; earlier recipes and labellings are lighter."""
     of_architecture = colour_by_architecture(cells)
-    recipes = list(dict.fromkeys(cell.recipe for cell in cells))
+    kinds = list(dict.fromkeys((cell.recipe, cell.labelling) for cell in cells))
     colours = []
     for cell in cells:
-        strength = (recipes.index(cell.recipe) + 1) / len(recipes)
+        strength = (kinds.index((cell.recipe, cell.labelling)) + 1) / len(kinds)
         red, green, blue = to_rgb(of_architecture[cell.architecture])
         colours.append((_tint(red, strength), _tint(green, strength), _tint(blue, strength)))
     return colours

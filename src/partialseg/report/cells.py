@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from partialseg.results import RunResults
-from partialseg.run import Cell
+from partialseg.run import Cell, is_main
 from partialseg.seeds import by_cell
 
 Detail = dict[str, Any]  # the content of the details file of a run
@@ -37,19 +37,25 @@ def of_split(cells: CellDetails, split: str) -> dict[Cell, Sequence[Detail]]:
     return {cell: details for cell, details in cells.items() if cell.split == split}
 
 
+def of_first(cells: CellDetails) -> dict[Cell, Sequence[Detail]]:
+    """Return the cells of the first split and labelling."""
+    first = next(iter(cells))
+    return {cell: details for cell, details in cells.items() if is_main(cell, first)}
+
+
 def at_fraction(cells: CellDetails, fraction: str) -> dict[Cell, Sequence[Detail]]:
     """Return the cells at one label fraction."""
     return {cell: details for cell, details in cells.items() if cell.fraction == fraction}
 
 
 def best_run(results: Sequence[RunResults]) -> RunResults:
-    """Return the run of the first split that has the highest validation mIoU.
+    """Return the run of the first split and labelling that has the highest validation mIoU.
 
     By validation, as the test split is to judge the choice; and of one split, as other splits
     have other validation patches, easier ones where they leak.
     """
-    first = results[0].run.cell.split
+    first = results[0].run.cell
     return max(
-        (item for item in results if item.run.cell.split == first),
+        (item for item in results if is_main(item.run.cell, first)),
         key=lambda item: item.detail["val"]["miou"],
     )

@@ -22,7 +22,8 @@ from partialseg.run import AXES, Cell
 from partialseg.run_name import architecture_name, cell_names, percent
 
 Row = Mapping[str, Any]
-CELL_HEADINGS = ("Split", "Labels", "Architecture", "Recipe")
+CELL_HEADINGS = ("Split", "Labels", "Drawn as", "Architecture", "Recipe")
+LABELLED = ("Labelled (%)", "Annotation (h, estimate)")
 SCORES = {
     "test_miou": "Test mIoU",
     "test_accuracy": "Test accuracy",
@@ -30,7 +31,10 @@ SCORES = {
     "best_val_miou": "Best val mIoU",
     "final_val_accuracy": "Final val accuracy",
 }
-ROW_KEYS = {*AXES, "label_fraction", "seeds", *SCORES, *(f"{s}_std" for s in SCORES)} - {"fraction"}
+ROW_KEYS = {
+    *(*AXES, "label_fraction", "seeds", "labelled_pixels", "annotation_seconds"),
+    *(*SCORES, *(f"{score}_std" for score in SCORES)),
+} - {"fraction"}
 DIFFERENCE_KEYS = {
     *("axis", "compared", "where", "difference", "low", "high"),
     *("jackknife_low", "jackknife_high", "verdict"),
@@ -57,16 +61,21 @@ def read_rows(file: Path, keys: set[str]) -> list[Row]:
 
 
 def comparison_table(rows: Sequence[Row], majority_class: str, majority_miou: float) -> Table:
-    """Return the scores of all cells, and below them that of the trivial answer."""
-    headings = [*CELL_HEADINGS, *SCORES.values()]
+    """Return the scores of all cells, and below them that of the trivial answer.
+
+    Of several labellings it also says how much they label, and what that costs by an estimate.
+    """
+    several = len({row["labelling"] for row in rows}) > 1
+    headings = [*CELL_HEADINGS, *(LABELLED if several else ()), *SCORES.values()]
     trivial = {"Architecture": text(f"all {majority_class}"), "Test mIoU": number(majority_miou)}
     return Table(
         caption="Scores of the cells",
         headings=headings,
         rows=[
             [
-                *(text(row["split"]), _labels(row["label_fraction"])),
+                *(text(row["split"]), _labels(row["label_fraction"]), text(row["labelling"])),
                 *(text(architecture_name(row["architecture"])), text(row["recipe"])),
+                *(_labelled(row) if several else ()),
                 *(spread(row[score], row[f"{score}_std"]) for score in SCORES),
             ]
             for row in rows
@@ -170,8 +179,17 @@ def _cell_entries(cell: Cell) -> list[Entry]:
     return [
         text(cell.split),
         _labels(cell.label_fraction),
+        text(cell.labelling),
         text(architecture_name(cell.architecture)),
         text(cell.recipe),
+    ]
+
+
+def _labelled(row: Row) -> list[Entry]:
+    seconds = row["annotation_seconds"]
+    return [
+        number(100 * row["labelled_pixels"], ".3g"),
+        number(None if seconds is None else seconds / 3600, ".2f"),
     ]
 
 

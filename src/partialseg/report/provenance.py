@@ -12,8 +12,12 @@ import yaml
 from partialseg.params import read_yaml
 from partialseg.report.tables import Table, number, text
 
-AXES = ("dataset", "label_fraction", "seeds", "splits", "architectures", "recipes")
-CHOICES = ("splits", "recipes")  # sections of a data set, of which an experiment uses some
+AXES = ("dataset", "label_fraction", "seeds", "splits", "labellings", "architectures", "recipes")
+CHOICES = (
+    "splits",
+    "labellings",
+    "recipes",
+)  # sections of a data set, of which an experiment uses some
 # What makes, trains and scores; the others only show.
 PACKAGES = ("torch", "numpy", "opencv-python-headless", "rasterio", "albumentations", "dvc")
 

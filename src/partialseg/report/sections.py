@@ -13,6 +13,7 @@ from partialseg.report.cells import (
     at_fraction,
     best_run,
     cell_details,
+    of_first,
     of_split,
 )
 from partialseg.report.comparison import (
@@ -67,11 +68,14 @@ class Figures:
 
 
 def page_sections(experiment: Experiment, figures: Figures) -> list[Section]:
-    """Return the sections of the page; all but scores, splits and cost are of the first split."""
+    """Return the sections of the page; all but scores, splits and cost are of the first split.
+
+    Charts but that of the label budget are of the first labelling too, tables of all.
+    """
     cells = cell_details(experiment.results)
     first = next(iter(experiment.stores))
     main = of_split(cells, first)
-    shown = at_fraction(main, experiment.headline)
+    shown = at_fraction(of_first(cells), experiment.headline)
     class_names = next(iter(experiment.stores.values())).summary.class_names
     sections = [
         _summary(experiment),
@@ -119,8 +123,8 @@ def _scores(experiment: Experiment, main: CellDetails) -> Section:
         charts=[
             Chart(
                 svg=svg_text(budget, "budget"),
-                alt="Test mIoU over the share of labelled pixels, a line an architecture and "
-                "recipe; the numbers are in the table below.",
+                alt="Test mIoU over the label fraction, a line an architecture, "
+                "recipe and labelling; the numbers are in the table below.",
                 caption="Test mIoU over the label budget; bars are the standard deviation over "
                 "the seeds, the dashed line is the answer of the largest class everywhere.",
             )

@@ -25,6 +25,7 @@ def summary_facts(
         ("Data set", dataset),
         ("Splits", _listed(cell.split for cell in cells)),
         ("Label budgets", ", ".join(percent(fraction) for fraction in fractions)),
+        ("Labels drawn as", _listed(cell.labelling for cell in cells)),
         ("Architectures", _listed(architecture_name(cell.architecture) for cell in cells)),
         ("Recipes", _listed(cell.recipe for cell in cells)),
         ("Seeds", _listed(str(item.run.seed) for item in results)),

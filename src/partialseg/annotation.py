@@ -1,0 +1,78 @@
+"""Who labels: one pattern, one label fraction and one seed for all patches."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialseg.label_params import Label
+from partialseg.patterns import blocks, boxes, patches, points, scribbles
+from partialseg.patterns.drawing import Drawing
+from partialseg.visibility import visible_pixels
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Annotation:
+    """The visible pixels (H, W) of a patch, and what they cost a person.
+
+    clicks and seconds are estimates, None of pixels that nobody clicks on; short has the clicks
+    that a class, by its id, was too small for.
+    """
+
+    visible: NDArray[np.bool_]
+    clicks: int | None
+    seconds: float | None
+    short: Mapping[int, int] = field(default_factory=dict)
+
+
+class Annotator:
+    """Labels patches by params.pattern, as far as a label fraction goes.
+
+    names are those of all patches: the pattern `patches` chooses among them.
+
+    Raises:
+        ValueError: fraction is not in 0 < fraction <= 1, or pays for less than one whole patch.
+    """
+
+    def __init__(self, params: Label, fraction: float, seed: int, names: Collection[str]) -> None:
+        self._params = params
+        self._fraction = fraction
+        self._seed = seed
+        whole = params.pattern == "patches"
+        self._chosen = patches.chosen(names, seed, fraction) if whole else set()
+
+    def annotate(self, name: str, truth: NDArray[np.uint8]) -> Annotation:
+        """Label one patch, whose class ids are truth (H, W).
+
+        Raises:
+            ValueError: fraction is not in 0 < fraction <= 1, or the patch cannot hold what it
+                asks for.
+        """
+        asked = truth, self._seed, name, self._fraction, self._params
+        match self._params.pattern:
+            case "random":
+                height, width = truth.shape
+                visible = visible_pixels(self._seed, name, height, width, self._fraction)
+                return Annotation(visible=visible, clicks=None, seconds=None)
+            case "points":
+                return _annotation(points.draw(*asked))
+            case "scribbles":
+                return _annotation(scribbles.draw(*asked))
+            case "boxes":
+                return _annotation(boxes.draw(*asked))
+            case "blocks":
+                return _annotation(blocks.draw(*asked))
+            case "patches" if name in self._chosen:
+                return _annotation(patches.whole(truth))
+            case "patches":
+                return Annotation(visible=np.zeros(truth.shape, np.bool_), clicks=0, seconds=0.0)
+
+
+def _annotation(drawing: Drawing) -> Annotation:
+    return Annotation(
+        visible=drawing.visible,
+        clicks=drawing.clicks,
+        seconds=drawing.seconds,
+        short=drawing.short,
+    )
