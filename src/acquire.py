@@ -176,11 +176,14 @@ def write(
                 bits=np.packbits(visible),
                 visible=int(visible.sum()),
                 counts=tuple(count_classes(answers, len(class_names)).tolist()),
+                clicks=None,
+                seconds=None,
+                short=(0,) * len(class_names),
             )
         )
         bought += int(new.sum())
         counts += count_classes(answers[new], len(class_names))
-    write_labels(folder, labels, class_names, pool.side, fraction, pool.seed)
+    write_labels(folder, labels, class_names, pool.side, params.strategy, fraction, pool.seed)
     acquired = Acquired(
         strategy=params.strategy,
         unit=params.unit,
@@ -205,6 +208,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--params", type=Path, default=Path("params.yaml"))
     parser.add_argument("--dataset", required=True)
+    parser.add_argument("--strategy", required=True, help="of datasets.<dataset>.strategies")
     parser.add_argument("--patches", type=Path, required=True)
     parser.add_argument("--labels", type=Path, required=True, help="of the round before")
     parser.add_argument("--run", type=Path, help="trained on them; strategy random needs none")
@@ -212,7 +216,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    params = load_section(args.params, f"datasets.{args.dataset}.acquire", Acquire)
+    section = f"datasets.{args.dataset}"
+    params = load_section(
+        args.params, f"{section}.acquire", Acquire, f"{section}.strategies.{args.strategy}"
+    )
     acquired = acquire(
         args.patches, args.labels, args.run, args.out, args.fraction, params, args.seed
     )

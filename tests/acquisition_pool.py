@@ -34,11 +34,14 @@ def write_visible(
                 .astype(int)
                 .tolist()
             ),
+            clicks=None,
+            seconds=None,
+            short=(0,) * len(class_names),
         )
         for patch, mask in zip(store.of_split("train"), masks, strict=True)
     ]
     folder.mkdir()
-    write_labels(folder, labels, class_names, store.summary.size, fraction, 42)
+    write_labels(folder, labels, class_names, store.summary.size, "random", fraction, 42)
     return folder
 
 

@@ -22,7 +22,7 @@ from partialseg.acquisition.uncertainty import entropy, margin
 from partialseg.checkpoint import save_checkpoint
 from partialseg.labels import LabelStore
 from partialseg.patches import PatchStore
-from small_run import fails_with, small_run
+from small_run import fails_with, label_params, small_run
 from test_checkpoint import checkpoint_of, trained_network
 
 PIXELS = 3 * 32 * 32
@@ -58,7 +58,7 @@ def patches(make_patches: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def labels(patches: Path, tmp_path: Path) -> Path:
-    label(patches, tmp_path / "labels", 0.1, 42)
+    label(patches, tmp_path / "labels", 0.1, 42, label_params())
     return tmp_path / "labels"
 
 
@@ -100,9 +100,13 @@ def test_rounds_of_random_pixels_are_the_labels_of_their_fraction(
         out = tmp_path / str(fraction)
         acquire(patches, before, None, out, fraction, params_of("random", "pixel"), 42)
         drawn = tmp_path / f"drawn-{fraction}"
-        label(patches, drawn, fraction, 42)
-        for name in ("visible.npy", "labels.csv", "labels.json"):
-            assert (out / name).read_bytes() == (drawn / name).read_bytes()
+        label(patches, drawn, fraction, 42, label_params())
+        assert (out / "visible.npy").read_bytes() == (drawn / "visible.npy").read_bytes()
+        bought, of_label = (
+            json.loads((folder / "labels.json").read_text()) for folder in (out, drawn)
+        )
+        assert bought["pattern"] == of_label["pattern"] == "random"
+        assert bought["counts"] == of_label["counts"] and bought["visible"] == of_label["visible"]
         before = out
 
 
@@ -122,6 +126,8 @@ def test_old_and_new_pixels_are_written_with_their_classes(
     all_counts = np.bincount(truth(patches)[now], minlength=3).tolist()
     assert list(summary["counts"].values()) == all_counts
     assert (summary["fraction"], summary["seed"]) == (0.25, 42)
+    assert (summary["pattern"], summary["clicks"], summary["seconds"]) == (strategy, None, None)
+    assert summary["short"] == {}
     assert read_acquired(out) == acquired
     if unit == "pixel":
         assert (acquired.bought, acquired.region) == (462, 0)
@@ -326,12 +332,15 @@ def test_a_folder_without_a_summary_is_named(labels: Path) -> None:
 def arguments(patches: Path, labels: Path, strategy: str, *more: str) -> list[str]:
     """Write params.yaml beside the labels; return the arguments of src/acquire.py."""
     params = yaml.safe_load((SRC.parent / "params.yaml").read_text(encoding="utf-8"))
-    params["datasets"]["sample"]["acquire"] = asdict(params_of(strategy, "pixel"))
+    sample = params["datasets"]["sample"]
+    sample["acquire"] = asdict(params_of("random", "pixel"))
+    sample["strategies"] = {"chosen": {"strategy": strategy}}
     file = labels.with_name("params.yaml")
     file.write_text(yaml.safe_dump(params), encoding="utf-8")
     values = {
         "params": file,
         "dataset": "sample",
+        "strategy": "chosen",
         "patches": patches,
         "labels": labels,
         "fraction": 0.25,

@@ -11,6 +11,7 @@ from label import label
 from partialseg.acquisition.by_pixel import balanced_pixels, random_pixels, uncertain_pixels
 from partialseg.acquisition.pool import Pool
 from partialseg.visibility import visible_pixels
+from small_run import label_params
 
 PIXELS = 3 * 32 * 32
 
@@ -23,7 +24,7 @@ def patches(make_patches: Callable[..., Path]) -> Path:
 @pytest.fixture
 def pool(patches: Path, tmp_path: Path) -> Pool:
     """Return three patches with a tenth of their pixels labelled."""
-    label(patches, tmp_path / "labels", 0.1, 42)
+    label(patches, tmp_path / "labels", 0.1, 42, label_params())
     return pool_of(patches, tmp_path / "labels")
 
 
@@ -84,7 +85,7 @@ def test_the_highest_scores_are_taken_and_exactly_so_many(
 
 
 def test_among_equal_scores_the_seeded_keys_decide(patches: Path, tmp_path: Path) -> None:
-    label(patches, tmp_path / "labels", 0.1, 42)
+    label(patches, tmp_path / "labels", 0.1, 42, label_params())
     values = scores(ties=4)  # a quarter of the pixels has the highest
 
     def take(seed: int, budget: int = 300) -> NDArray[np.bool_]:

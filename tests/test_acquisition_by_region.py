@@ -19,6 +19,7 @@ from partialseg.acquisition.by_region import (
     window_pixels,
 )
 from partialseg.acquisition.pool import Pool
+from small_run import label_params
 
 # Windows of 12 px in a patch of 32 px: the last of a row and of a column has 8 px.
 SIDE = 12
@@ -66,7 +67,7 @@ def test_random_windows_come_in_the_order_of_their_keys() -> None:
 
 
 def test_the_seed_and_the_name_draw_the_windows(patches: Path, tmp_path: Path) -> None:
-    label(patches, tmp_path / "labels", 0.1, 42)
+    label(patches, tmp_path / "labels", 0.1, 42, label_params())
     orders = [
         list(random_order(find_windows(pool_of(patches, tmp_path / "labels", seed), SIDE)))
         for seed in (1, 1, 2)
