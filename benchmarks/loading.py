@@ -24,6 +24,7 @@ from label import label
 from partialseg.augment import Augment, moves
 from partialseg.compute import Compute, choose_compute
 from partialseg.data import MEAN, STD
+from partialseg.label_params import Label
 from partialseg.labels import LabelStore
 from partialseg.legend import LANDCOVER_AI
 from partialseg.params import load_section
@@ -104,7 +105,8 @@ def prepare(folder: Path, params: Tile, cells: int) -> tuple[PatchStore, LabelSt
     write_tiff(folder / "masks" / "a.tif", ids, "strips")
     write_index(folder, folder / "images", folder / "masks", LANDCOVER_AI)
     tile(folder, folder / "patches", params)
-    label(folder / "patches", folder / "labels", FRACTION, SEED)
+    drawn = load_section(ROOT / "params.yaml", "datasets.landcover_ai.label", Label)
+    label(folder / "patches", folder / "labels", FRACTION, SEED, drawn)
     store = PatchStore(folder / "patches")
     patches = store.of_split("train")
     names = [patch.name for patch in patches]

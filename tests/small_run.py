@@ -20,11 +20,11 @@ from partialseg.consistency import Consistency
 from partialseg.data import MEAN, STD
 from partialseg.epoch_record import EpochRecord
 from partialseg.gated_crf import GatedCrf
-from partialseg.label_params import Label, Pattern
 from partialseg.labelled_loss import Terms
 from partialseg.methods.build import Methods
 from partialseg.methods.pseudo_labels import PseudoLabels
 from partialseg.train_params import Train
+from small_labels import label_params
 from train import train
 
 torch.set_num_threads(1)  # networks as small as these only lose by more
@@ -89,12 +89,6 @@ def train_params(**changes: Any) -> Train:
         "augment": STILL,
     }
     return Train(**small | changes)
-
-
-def label_params(pattern: Pattern = "random", **changes: int) -> Label:
-    """Return a way to label patches of 32 px, and sizes for all of them."""
-    small = {"points": 20, "thickness": 2, "box": 8, "block": 8}
-    return Label(pattern=pattern, **small | changes)
 
 
 def small_run(

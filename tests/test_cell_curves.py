@@ -25,7 +25,7 @@ def of_seed(seed: int, *mious: float, first: int = 1) -> RunCurves:
 
 def test_the_curves_of_a_run_are_read_from_its_folder(tmp_path: Path) -> None:
     run = Run(cell=CELL, seed=7)
-    with CurveWriter(tmp_path / "official" / "unet-0.15-tuned-7" / FOLDER) as curves:
+    with CurveWriter(tmp_path / "official" / "random" / "unet-0.15-tuned-7" / FOLDER) as curves:
         for epoch in (1, 2):
             curves.append(record(epoch, val_miou=0.125 * epoch, val_loss=4.0 - epoch))
     read = read_curves(tmp_path, run)
@@ -39,7 +39,7 @@ def test_the_curves_of_a_run_are_read_from_its_folder(tmp_path: Path) -> None:
 
 
 def test_a_run_without_curves_is_named(tmp_path: Path) -> None:
-    message = r"official/unet-0\.15-tuned-7/curves/plots/metrics/train/loss\.tsv: missing or dam"
+    message = r"official/random/unet-0\.15-tuned-7/curves/plots/metrics/train/loss\.tsv: missing"
     with pytest.raises(ValueError, match=message):
         read_curves(tmp_path, Run(cell=CELL, seed=7))
 

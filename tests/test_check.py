@@ -8,16 +8,20 @@ from code_of_stage import SRC
 GOOD = """
 dataset: sample
 label_fraction: 0.10
+sweep: []
 seeds: [42, 1]
 splits: [main]
+labellings: [random]
 architectures: [unet, unetplusplus]
 recipes: [plain, tuned_2]
 datasets:
   sample:
-    {download: {}, tile: {}, splits: {main: {}, official: {a: 1}}, train: {},
+    {download: {}, tile: {}, splits: {main: {}, official: {a: 1}}, label: {},
+     labellings: {random: {}, points: {a: 1}}, train: {},
      recipes: {plain: {}, tuned_2: {a: 1}}, evaluate: {}}
   folder:
-    {download: {}, tile: {}, splits: {main: {}}, train: {}, recipes: {plain: {}}, evaluate: {}}
+    {download: {}, tile: {}, splits: {main: {}}, label: {}, labellings: {random: {}}, train: {},
+     recipes: {plain: {}}, evaluate: {}}
 """
 
 
@@ -42,6 +46,8 @@ def test_valid_parameters_leave_a_note_that_never_changes(tmp_path: Path) -> Non
         ("label_fraction: 0.10", "label_fraction: 1.5", r"less than or equal to 1, got 1\.5"),
         ("label_fraction: 0.10", "label_fraction: 10%", r"label_fraction: .*number, got '10%'"),
         ("label_fraction", "label_fractoin", "label_fraction: is missing; label_fractoin: is unk"),
+        ("sweep: []", "sweep: [0.2, 0.2]", r"sweep must differ, got \[0\.2, 0\.2\]"),
+        ("sweep: []", "sweep: [0.2, 2]", r"sweep\.1: .*less than or equal to 1, got 2"),
         ("[unet, ", "[segnet, ", r"architectures\.0: should be 'unet' or .*, got 'segnet'"),
         ("[unet, unetplusplus]", "[unet, unet]", r"architectures must differ, got \['unet', 'un"),
         ("[unet, unetplusplus]", "[]", r"architectures: .*at least 1 item"),
@@ -60,7 +66,17 @@ def test_valid_parameters_leave_a_note_that_never_changes(tmp_path: Path) -> Non
         ("[plain, tuned_2]", "[2-fast]", r"recipes\.0: .*pattern.*, got '2-fast'"),
         ("{plain: {}, t", "{../x: {}, t", r"datasets\.sample\.recipes\.\.\./x.*: .*pattern"),
         ("{plain: {}, t", "{plain: , t", r"sample\.recipes\.plain: .*, got None"),
-        (", recipes: {plain: {}}", "", r"datasets\.folder\.recipes: is missing"),
+        ("[random]", "[random, random]", r"labellings must differ, got \['random', 'random'\]"),
+        ("[random]", "[]", r"labellings: .*at least 1 item"),
+        (
+            "[random]",
+            "[brush]",
+            r"'brush' is not in datasets\.sample\.labellings \(random, ",
+        ),
+        ("[random]", "[../x]", r"labellings\.0: .*pattern.*, got '\.\./x'"),
+        ("labellings: {random: {}}, ", "", r"datasets\.folder\.labellings: is missing"),
+        (" label: {},\n", "\n", r"datasets\.sample\.label: is missing"),
+        ("recipes: {plain: {}}, ", "", r"datasets\.folder\.recipes: is missing"),
         ("[main]", "[main, main]", r"splits must differ, got \['main', 'main'\]"),
         ("[main]", "[random]", r"splits: 'random' is not in datasets\.sample\.splits \(main, of"),
         ("splits: {main: {}}, ", "", r"datasets\.folder\.splits: is missing"),

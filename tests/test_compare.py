@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,19 @@ from partialseg.patches import PatchStore
 from partialseg.results import RunResults, read_results, run_files, write_results
 from partialseg.run import Cell, Run, listed_runs
 from partialseg.visibility import visible_pixels
+from small_labels import label_params
 from small_run import fails_with, isolate, record
 
 SPLITS = ("main", "official")
 ARCHITECTURES = ("unet", "unetplusplus")
 RECIPES = ("reproduction", "tuned")
+LABELLINGS = ("random",)
 FRACTIONS = ("0.05", "0.1", "0.15")
 SEEDS = (42, 7, 1)
-FIGURES = ("confusion.png", "curves.png", "differences.png", "miou.png", "panel.png")
+FIGURES = (
+    *("budget.png", "confusion.png", "curves.png"),
+    *("differences.png", "miou.png", "panel.png"),
+)
 TABLES = tuple(
     f"{name}.{kind}" for name in ("table", "differences") for kind in ("csv", "json", "md")
 )
@@ -59,7 +65,7 @@ def number_of(run: Run) -> int:
 
 
 def detail_of(run: Run) -> dict[str, Any]:
-    number = number_of(run)
+    cell, number = run.cell, number_of(run)
     split = {
         "accuracy": 0.5 + number / 100,
         "majority_class": "field" if run.cell.split == "main" else "lake",
@@ -75,6 +81,9 @@ def detail_of(run: Run) -> dict[str, Any]:
         "best_val_miou": 0.5,
         "best_val_batch_miou": 0.25,
         "panel_patches": 2,
+        "labelled_pixels": cell.label_fraction,
+        "clicks": None,
+        "annotation_seconds": None,
         "val": split | {"miou": 0.375 + number / 100, "confusion": [[1, 1], [1, 1]]},
         "test": split
         | {
@@ -111,7 +120,7 @@ def folder(
     """Return a folder with a patch store, and runs of one split and seed at three fractions."""
     isolate(monkeypatch, tmp_path)
     make_patches()
-    write_runs(tmp_path, listed_runs(["main"], FRACTIONS, ARCHITECTURES, RECIPES, [42]))
+    write_runs(tmp_path, listed_runs(["main"], FRACTIONS, LABELLINGS, ARCHITECTURES, RECIPES, [42]))
     return tmp_path
 
 
@@ -119,9 +128,10 @@ def folder(
 def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Any, ...]]:
     """Return what is given to the drawing functions, which draw nothing."""
     given: dict[str, tuple[Any, ...]] = {}
-    for name in ("draw_curves", "draw_miou", "draw_confusions", "draw_panel", "draw_differences"):
+    for name in ("curves", "miou", "budget", "confusions", "panel", "differences"):
         monkeypatch.setattr(
-            f"compare.{name}", lambda *arguments, name=name: given.update({name: arguments})
+            f"compare.draw_{name}",
+            lambda *arguments, name=f"draw_{name}": given.update({name: arguments}),
         )
     return given
 
@@ -137,12 +147,13 @@ def compare_in(
 ) -> tuple[list[RunResults], list[CellCurves]]:
     return compare(
         dataset,
-        listed_runs(splits, fractions, ARCHITECTURES, recipes, seeds),
+        listed_runs(splits, fractions, LABELLINGS, ARCHITECTURES, recipes, seeds),
         headline,
         folder / "patches",
         folder / "runs",
         folder / "metrics",
         folder / "out",
+        label_params(),
     )
 
 
@@ -155,7 +166,7 @@ def test_results_curves_and_table_come_in_the_order_listed(
     folder: Path, drawn: dict[str, Any]
 ) -> None:
     results, curves = compare_in(folder, ["0.15", "0.1"])
-    listed = listed_runs(["main"], ["0.1", "0.15"], ARCHITECTURES, RECIPES, [42])
+    listed = listed_runs(["main"], ["0.1", "0.15"], LABELLINGS, ARCHITECTURES, RECIPES, [42])
     assert [item.run for item in results] == listed
     assert [item.cell for item in curves] == [run.cell for run in listed]
     rows = table_in(folder)
@@ -174,12 +185,12 @@ def test_results_curves_and_table_come_in_the_order_listed(
 
 
 def test_a_leftover_run_is_not_read(folder: Path, drawn: dict[str, Any]) -> None:
-    for name in ("main/unet-0.05-tuned-42", "main/unet-0.1-tuned-42"):
+    for name in ("main/random/unet-0.05-tuned-42", "main/random/unet-0.1-tuned-42"):
         (folder / "metrics" / f"{name}.json").write_text("damaged")
         (folder / "metrics" / "detail" / f"{name}.json").write_text("damaged")
         (folder / "runs" / name / "predictions.npz").write_text("damaged")
         shutil.rmtree(folder / "runs" / name / "curves")
-    shutil.rmtree(folder / "runs" / "main" / "unetplusplus-0.05-reproduction-42")
+    shutil.rmtree(folder / "runs" / "main" / "random" / "unetplusplus-0.05-reproduction-42")
     compare_in(folder, recipes=["reproduction"])
     assert {(row["label_fraction"], row["recipe"]) for row in table_in(folder)} == {
         (0.1, "reproduction"),
@@ -207,7 +218,9 @@ def test_the_figures_of_the_report_stand_beside_landcover_ai_alone(
 
 def test_curves_and_scores_show_the_listed_runs(folder: Path, drawn: dict[str, Any]) -> None:
     _, returned = compare_in(folder, ["0.1"])
-    cells = [run.cell for run in listed_runs(["main"], ["0.1"], ARCHITECTURES, RECIPES, [42])]
+    cells = [
+        run.cell for run in listed_runs(["main"], ["0.1"], LABELLINGS, ARCHITECTURES, RECIPES, [42])
+    ]
     curves: list[CellCurves] = drawn["draw_curves"][0]
     assert curves == returned
     assert [(item.cell, item.epochs) for item in curves] == [(cell, [1, 2]) for cell in cells]
@@ -347,7 +360,7 @@ def test_a_shorter_curve_ends_with_nan(tmp_path: Path) -> None:
 @pytest.fixture
 def folder_of_seeds(folder: Path) -> Path:
     """Return a folder with runs of two splits and three seeds at the fraction 0.1."""
-    write_runs(folder, listed_runs(SPLITS, ["0.1"], ARCHITECTURES, RECIPES, SEEDS))
+    write_runs(folder, listed_runs(SPLITS, ["0.1"], LABELLINGS, ARCHITECTURES, RECIPES, SEEDS))
     return folder
 
 
@@ -496,6 +509,11 @@ def test_differences_are_told_along_every_axis_that_differs(
     differences, file = drawn["draw_differences"]
     assert len(differences) == len(found) > 0
     assert file.name == "differences.png"
+    scores, majority_miou, majority_class, file = drawn["draw_budget"]
+    assert {cell.split for cell in scores} == {"main"}  # one figure, one split
+    of_unet = scores[a_cell("unet", "0.1", "tuned")]
+    assert (of_unet.mean, of_unet.std) == pytest.approx((0.3125 + 0.15, 0.04))
+    assert (majority_miou, majority_class, file.name) == (0.125, "field", "budget.png")
 
 
 def test_the_figures_of_several_seeds_and_splits_can_be_drawn(folder_of_seeds: Path) -> None:
@@ -506,8 +524,8 @@ def test_the_figures_of_several_seeds_and_splits_can_be_drawn(folder_of_seeds: P
 
 def test_a_missing_seed_of_a_listed_cell_is_named(folder_of_seeds: Path) -> None:
     name = "unet-0.1-tuned-7.json"
-    (folder_of_seeds / "metrics" / "detail" / "official" / name).unlink()
-    with pytest.raises(ValueError, match=rf"detail/official/{name}: missing or damaged results"):
+    (folder_of_seeds / "metrics" / "detail" / "official" / "random" / name).unlink()
+    with pytest.raises(ValueError, match=rf"official/random/{name}: missing or damaged results"):
         compare_in(folder_of_seeds, ["0.1"], splits=SPLITS, seeds=SEEDS)
     assert not (folder_of_seeds / "out").exists()
 
@@ -516,15 +534,15 @@ def test_a_missing_seed_of_a_listed_cell_is_named(folder_of_seeds: Path) -> None
     ("missing", "message"),
     [
         (
-            "metrics/detail/main/unetplusplus-0.15-tuned-42.json",
-            r"detail/main/unetplusplus-0\.15-tuned-42\.json: missing or damaged results of a run",
+            "metrics/detail/main/random/unetplusplus-0.15-tuned-42.json",
+            r"main/random/unetplusplus-0\.15-tuned-42\.json: missing or damaged results of a run",
         ),
         (
-            "runs/main/unet-0.1-reproduction-42/predictions.npz",
+            "runs/main/random/unet-0.1-reproduction-42/predictions.npz",
             r"unet-0\.1-reproduction-42/predictions\.npz: missing or damaged results of a run",
         ),
         (
-            "runs/main/unet-0.15-tuned-42/curves/plots/metrics/val/loss.tsv",
+            "runs/main/random/unet-0.15-tuned-42/curves/plots/metrics/val/loss.tsv",
             r"unet-0\.15-tuned-42/curves/plots/metrics/val/loss\.tsv: missing or damaged curve",
         ),
         ("patches/manifest.csv", "patches: no usable patch store"),
@@ -539,14 +557,23 @@ def test_a_missing_file_is_named_and_nothing_is_written(
     assert not (folder / "out").exists()
 
 
+SECTIONS = {
+    "datasets": {
+        "sample": {"label": asdict(label_params()), "labellings": {"random": {}}},
+    }
+}
+
+
 def write_axes(folder: Path, **changes: Sequence[str] | Sequence[int]) -> None:
     axes: dict[str, Any] = {
+        "sweep": [],
         "splits": ["main"],
+        "labellings": [*LABELLINGS],
         "architectures": [*ARCHITECTURES],
         "recipes": [*RECIPES],
         "seeds": [42],
     }
-    (folder / "params.yaml").write_text(yaml.safe_dump(axes | changes))
+    (folder / "params.yaml").write_text(yaml.safe_dump(axes | SECTIONS | changes))
 
 
 def arguments(*fractions: str, headline: str) -> list[str]:
@@ -566,7 +593,7 @@ def test_the_command_writes_table_figures_curves_and_headline(folder: Path) -> N
     assert written == sorted([*FIGURES, *TABLES])
     for name in FIGURES:
         assert (folder / "out" / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    headline = listed_runs(["main"], ["0.05"], ARCHITECTURES, RECIPES, [42])
+    headline = listed_runs(["main"], ["0.05"], LABELLINGS, ARCHITECTURES, RECIPES, [42])
     files = [run_files(folder / "runs", folder / "metrics", run) for run in headline]
     read = [read_results(*pair) for pair in zip(files, headline, strict=True)]
     expected = {
@@ -606,7 +633,7 @@ def test_the_command_ends_with_status_1_and_one_line(
 ) -> None:
     write_axes(folder)
     error = fails_with(monkeypatch, capsys, main, arguments("0.2", headline="0.2"))
-    name = "metrics/detail/main/unet-0.2-reproduction-42.json"
+    name = "metrics/detail/main/random/unet-0.2-reproduction-42.json"
     assert error.startswith(f"error: {name}: missing or damaged results")
     assert error.count("\n") == 1
     assert not any((folder / name).exists() for name in ("out", "plots", "summary.json"))

@@ -11,11 +11,13 @@ import yaml
 from code_of_stage import SRC, code_of_stage
 from partialseg.curves import CURVES
 from partialseg.experiment import Architecture, Dataset
+from partialseg.label_params import Label, Pattern
 from partialseg.models.build import ARCHITECTURES
 from partialseg.params import load_section
 from partialseg.results import run_files
 from partialseg.run import AXES, Cell, Run
 from partialseg.train_params import Train
+from report import labels_folder
 
 ROOT = SRC.parent
 PARAMS = ROOT / "params.yaml"
@@ -131,6 +133,32 @@ def test_every_split_of_a_data_set_gives_parameters_of_tile(dataset: str) -> Non
     assert len(set(methods.values())) == len(methods) == 2
 
 
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_labelling_of_a_data_set_is_named_as_its_pattern(dataset: str) -> None:
+    section = f"datasets.{dataset}"
+    known = load_section(PARAMS, f"{section}.labellings", dict[str, object])
+    patterns = {
+        name: load_section(PARAMS, f"{section}.label", Label, f"{section}.labellings.{name}")
+        for name in known
+    }
+    assert {name: params.pattern for name, params in patterns.items()} == {
+        pattern: pattern for pattern in get_args(Pattern)
+    }
+    assert patterns["random"] == load_section(PARAMS, f"{section}.label", Label)
+
+
+def test_labels_lie_where_label_writes_them_and_the_page_looks_for_them() -> None:
+    run = Run(
+        cell=Cell(**{axis: f"${{item.{axis}}}" for axis in AXES}),
+        seed="${item.seed}",  # type: ignore[arg-type]
+    )
+    folder = labels_folder(Path("data/${item.dataset}"), run).as_posix()
+    assert STAGES["label"]["outs"] == [folder]
+    assert f"--out {folder}" in STAGES["label"]["cmd"]
+    assert folder in STAGES["train"]["deps"]
+    assert f"--labels {folder}" in STAGES["train"]["cmd"]
+
+
 @pytest.mark.parametrize("stage", ["train", "evaluate"])
 def test_the_files_of_a_run_lie_where_the_run_says(stage: str) -> None:
     cell = Cell(**{axis: f"${{item.{axis}}}" for axis in AXES})
@@ -168,4 +196,5 @@ def test_landcover_ai_has_the_settings_of_the_report() -> None:
     assert (tile.source_size, tile.size, tile.split) == (512, 384, "official")
     assert load_section(PARAMS, "seeds", list[int]) == [42]
     assert load_section(PARAMS, "splits", list[str]) == ["main"]
+    assert load_section(PARAMS, "labellings", list[str]) == ["random"]
     assert load_section(PARAMS, "architectures", list[str]) == ["unet", "unetplusplus"]

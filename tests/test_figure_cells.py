@@ -48,6 +48,20 @@ def test_budget_has_a_line_an_architecture_and_recipe_by_ascending_fraction() ->
     assert len({xs[0] for xs, _ in drawn}) == 4  # beside each other
 
 
+def test_budget_has_the_score_with_all_labels_across() -> None:
+    whole = {
+        cell: SeedScore(mean=0.6 + 0.01 * place, std=None)
+        for place, cell in enumerate(make_cells([1.0], RECIPES[:1]))
+    }
+    few = {cell: SCORES[cell] for cell in make_cells([0.1], RECIPES[:1])}
+    (axes,) = budget_figure(few | whole, 0.13, "background").axes
+    dotted = [line for line in axes.lines if line.get_linestyle() == ":"]
+    assert [line.get_ydata() for line in dotted] == [[0.6, 0.6], [0.61, 0.61]]
+    assert len({line.get_color() for line in dotted}) == 2
+    (axes,) = budget_figure(few, 0.13, "background").axes
+    assert [line for line in axes.lines if line.get_linestyle() == ":"] == []
+
+
 def test_budget_bars_are_the_deviation_and_of_one_seed_there_is_none() -> None:
     (axes,) = budget_figure(SCORES, 0.13, "background").axes
     halves = []

@@ -17,7 +17,7 @@ from test_pipeline import Clone, copy_of_the_work_tree, shrink
 
 pytestmark = pytest.mark.slow
 EPOCHS = 60
-RUN = "sample/main/unet-0.1-reproduction-42"
+RUN = "sample/main/random/unet-0.1-reproduction-42"
 STAGE = "train@sample-main-unet-0.1-reproduction-42"
 
 

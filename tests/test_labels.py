@@ -14,11 +14,17 @@ VISIBLE = {name: RNG.random((5, 5)) < 0.4 for name in ("a", "b")}
 def folder(tmp_path: Path) -> Path:
     labels = [
         PatchLabels(
-            name=name, bits=np.packbits(visible), visible=int(visible.sum()), counts=(3, place)
+            name=name,
+            bits=np.packbits(visible),
+            visible=int(visible.sum()),
+            counts=(3, place),
+            clicks=4 + place,
+            seconds=2.5,
+            short=(0, 2 * place),
         )
         for place, (name, visible) in enumerate(VISIBLE.items())
     ]
-    write_labels(tmp_path, labels, ["field", "house"], 5, 0.4, 42)
+    write_labels(tmp_path, labels, ["field", "house"], 5, "points", 0.4, 42)
     return tmp_path
 
 
@@ -33,16 +39,20 @@ def test_the_pixels_return_as_they_were(folder: Path) -> None:
 def test_the_budget_is_told(folder: Path) -> None:
     total = int(sum(visible.sum() for visible in VISIBLE.values()))
     assert json.loads((folder / "labels.json").read_text()) == {
+        "pattern": "points",
         "fraction": 0.4,
         "seed": 42,
         "size": 5,
         "patches": 2,
         "visible": total,
         "counts": {"field": 6, "house": 1},
+        "clicks": 9,
+        "seconds": 5.0,
+        "short": {"house": 2},
     }
     assert (folder / "labels.csv").read_text().splitlines()[:2] == [
-        "name,visible,pixels:field,pixels:house",
-        f"a,{VISIBLE['a'].sum()},3,0",
+        "name,visible,clicks,seconds,pixels:field,pixels:house",
+        f"a,{VISIBLE['a'].sum()},4,2.5,3,0",
     ]
 
 

@@ -35,14 +35,17 @@ def test_it_is_markdown_with_a_header_that_hubs_read() -> None:
         "tags: [land-cover, orthophoto, partial-labels]",
         "---",
     ]
-    assert "# UNet for land cover, trained on 15 % of the labels" in lines
+    title = "# UNet for land cover, trained on 15 % of the labels (points)"
+    assert title in lines
 
 
 def test_the_facts_are_those_of_the_checkpoint() -> None:
     facts = dict(cells(line) for line in card() if line.startswith("|") and line.count("|") == 3)
     assert facts["Architecture"] == "UNet, base width 2, 0.49 M parameters"
     assert facts["Data"] == "`sample`, synthetic orthophotos that the pipeline renders"
-    assert facts["Labels"] == "15 % of the pixels of the training patches"
+    assert facts["Labels"] == (
+        "`points` at a label fraction of 15 %: 1.25 % of the pixels of the training patches"
+    )
     assert facts["Patches"] == "32 x 32 px"
     assert facts["Normalisation"] == "(RGB in 0..255 - (120, 110, 100.5)) / (60, 50.5, 40)"
     assert facts["Recipe"] == "`reproduction`, 2 epochs, weights of epoch 2, seed 42"

@@ -120,7 +120,7 @@ STAGES = [
     "tile@sample-main",
     *(f"label@sample-main-{fraction}-42" for fraction in FRACTIONS),
     *(
-        f"{stage}@sample-main-{architecture}-{fraction}-{recipe}-42"
+        f"{stage}@sample-main-random-{architecture}-{fraction}-{recipe}-42"
         for stage in ("train", "evaluate")
         for architecture in ARCHITECTURES
         for fraction in FRACTIONS
@@ -156,14 +156,14 @@ def test_the_table_has_the_eight_cells(clone: Clone) -> None:
         (0.15, "unetplusplus", "tuned"),
     ]
     for row, (fraction, architecture, recipe) in zip(rows, cells, strict=True):
-        run = clone.read(f"metrics/sample/main/{architecture}-{fraction}-{recipe}-42.json")
+        run = clone.read(f"metrics/sample/main/random/{architecture}-{fraction}-{recipe}-42.json")
         assert row["test_miou"] == run["test_miou"]
         # What is scored is the best epoch, or the last one where the recipe says so.
         kept = row["final_val_miou" if row["recipe"] == "tuned" else "best_val_miou"]
         assert run["val_miou"] == pytest.approx(kept, rel=1e-9)
     shown = clone.run("dvc", "metrics", "show")
     assert "metrics/summary.json" in shown
-    assert "metrics/sample/main/unetplusplus-0.15-tuned-42.json" in shown
+    assert "metrics/sample/main/random/unetplusplus-0.15-tuned-42.json" in shown
 
 
 def test_no_output_in_git_is_large_and_no_data_is_tracked(clone: Clone) -> None:
@@ -177,7 +177,8 @@ def test_no_output_in_git_is_large_and_no_data_is_tracked(clone: Clone) -> None:
 def test_the_best_checkpoint_is_an_artifact_that_dvc_hands_out(clone: Clone) -> None:
     rows = clone.read("plots/sample/table.json")
     names = [
-        f"main/{row['architecture']}-{row['label_fraction']}-{row['recipe']}-42" for row in rows
+        f"main/random/{row['architecture']}-{row['label_fraction']}-{row['recipe']}-42"
+        for row in rows
     ]
     best = max(names, key=lambda name: clone.read(f"metrics/sample/{name}.json")["val_miou"])
     clone.run("gto", "register", "best")
@@ -256,7 +257,9 @@ def test_another_fraction_moves_the_headline_and_trains_nothing_again(clone: Clo
 def scores_at(clone: Clone, fraction: str) -> dict[str, dict[str, Any]]:
     return {
         architecture: {
-            recipe: clone.read(f"metrics/sample/main/{architecture}-{fraction}-{recipe}-42.json")
+            recipe: clone.read(
+                f"metrics/sample/main/random/{architecture}-{fraction}-{recipe}-42.json"
+            )
             for recipe in RECIPES
         }
         for architecture in ARCHITECTURES
@@ -270,7 +273,7 @@ def test_editing_a_recipe_trains_its_runs_alone(clone: Clone) -> None:
     stale = [line for line in clone.run("dvc", "status").splitlines() if not line.startswith("\t")]
     trained = {line.rstrip(":") for line in stale if line.startswith("train")}
     assert trained == {
-        f"train@sample-main-{architecture}-{fraction}-tuned-42"
+        f"train@sample-main-random-{architecture}-{fraction}-tuned-42"
         for architecture in ARCHITECTURES
         for fraction in FRACTIONS
     }
@@ -296,7 +299,7 @@ def test_another_seed_trains_its_runs_only_and_the_table_has_deviations(clone: C
     out = clone.run("dvc", "exp", "run", "-S", "seeds=[42,1]", "-S", "recipes=[tuned]")
     trained = {line.split("'")[1] for line in out.splitlines() if "Running stage 'train" in line}
     assert trained == {
-        f"train@sample-main-{architecture}-{fraction}-tuned-1"
+        f"train@sample-main-random-{architecture}-{fraction}-tuned-1"
         for architecture in ARCHITECTURES
         for fraction in FRACTIONS
     }
@@ -305,7 +308,8 @@ def test_another_seed_trains_its_runs_only_and_the_table_has_deviations(clone: C
     for row in rows:
         name = f"{row['architecture']}-{row['label_fraction']}-tuned"
         first, second = (
-            clone.read(f"metrics/sample/main/{name}-{seed}.json")["test_miou"] for seed in (42, 1)
+            clone.read(f"metrics/sample/main/random/{name}-{seed}.json")["test_miou"]
+            for seed in (42, 1)
         )
         assert row["test_miou"] == pytest.approx((first + second) / 2)
         assert row["test_miou_std"] == pytest.approx(abs(first - second) / 2**0.5)
@@ -325,9 +329,11 @@ def test_two_splits_stand_side_by_side(clone: Clone) -> None:
     rows = clone.read("plots/sample/table.json")
     cells = [(row["split"], row["label_fraction"]) for row in rows]
     assert cells == [("main", 0.1), ("main", 0.15), ("official", 0.1), ("official", 0.15)]
-    own = clone.read("metrics/sample/detail/main/unet-0.1-tuned-42.json")["test"]["orthophotos"]
-    cells_of_all = clone.read("metrics/sample/detail/official/unet-0.1-tuned-42.json")["test"]
-    assert len(own) == 2 < len(cells_of_all["orthophotos"])
+    own, of_all = (
+        clone.read(f"metrics/sample/detail/{split}/random/unet-0.1-tuned-42.json")["test"]
+        for split in ("main", "official")
+    )
+    assert len(own["orthophotos"]) == 2 < len(of_all["orthophotos"])
     (pooled,) = (
         row
         for row in clone.read("plots/sample/differences.json")
@@ -347,7 +353,7 @@ def test_editing_one_network_trains_that_one_alone(clone: Clone) -> None:
         if not line.startswith("\t")
     }
     assert stale == {
-        f"{stage}@sample-main-unet-{fraction}-{recipe}-42"
+        f"{stage}@sample-main-random-unet-{fraction}-{recipe}-42"
         for stage in ("train", "evaluate")
         for fraction in FRACTIONS
         for recipe in RECIPES

@@ -8,6 +8,7 @@ from publish import main, publish
 from small_run import fails_with, isolate
 from test_compare import (
     ARCHITECTURES,
+    LABELLINGS,
     RECIPES,
     SEEDS,
     SPLITS,
@@ -17,7 +18,7 @@ from test_compare import (
     write_run,
 )
 
-RUNS = listed_runs(["main"], ["0.1", "0.15"], ARCHITECTURES, RECIPES, SEEDS[:2])
+RUNS = listed_runs(["main"], ["0.1", "0.15"], LABELLINGS, ARCHITECTURES, RECIPES, SEEDS[:2])
 BEST = max(RUNS, key=lambda run: detail_of(run)["val"]["miou"])
 
 
@@ -25,7 +26,7 @@ BEST = max(RUNS, key=lambda run: detail_of(run)["val"]["miou"])
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder with runs whose checkpoints and cards hold their names."""
     isolate(monkeypatch, tmp_path)
-    for run in listed_runs(SPLITS, ["0.1", "0.15"], ARCHITECTURES, RECIPES, SEEDS[:2]):
+    for run in listed_runs(SPLITS, ["0.1", "0.15"], LABELLINGS, ARCHITECTURES, RECIPES, SEEDS[:2]):
         write_run(tmp_path, run)
         for name in ("best.pt", "best.md"):
             (tmp_path / "runs" / run.path / name).write_text(f"{name} of {run.path}")
@@ -50,7 +51,7 @@ def test_only_listed_runs_count(folder: Path) -> None:
 
 
 def test_another_split_is_not_comparable(folder: Path) -> None:
-    others = listed_runs(SPLITS[1:], ["0.15"], ARCHITECTURES, RECIPES, SEEDS[:2])
+    others = listed_runs(SPLITS[1:], ["0.15"], LABELLINGS, ARCHITECTURES, RECIPES, SEEDS[:2])
     assert max(map(number_of, others)) > number_of(BEST)
     assert publish_in(folder, [*RUNS, *others]) == BEST
 

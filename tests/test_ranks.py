@@ -24,6 +24,7 @@ from partialseg.models.unet import UNet
 from partialseg.ranks import ALONE, Ranks, launched
 from partialseg.resume import ResumeFolder
 from partialseg.scoring import score
+from small_labels import label_params
 from small_run import CPU as SMALL
 from small_run import LIVELY, Lookup, isolate, red_image, train_arguments, write_params
 
@@ -153,7 +154,7 @@ def test_two_processes_train_as_one(
 ) -> None:
     isolate(monkeypatch, tmp_path)
     patches = make_patches(columns=7)  # batches of 4 and 3: the second is shared unevenly
-    label(patches, tmp_path / "labels", 0.3, 42)
+    label(patches, tmp_path / "labels", 0.3, 42, label_params())
     # The running statistics need a few steps, a high learning rate would magnify rounding.
     moves = {"augment": asdict(LIVELY), "learning_rate": 1e-3, "ema_decay": 0.5}
     one, _ = trained(tmp_path, patches, "one", **moves)
@@ -200,7 +201,7 @@ def test_the_processes_end_with_their_launcher(
 ) -> None:
     isolate(monkeypatch, tmp_path)
     patches = make_patches(columns=4)
-    label(patches, tmp_path / "labels", 0.3, 42)
+    label(patches, tmp_path / "labels", 0.3, 42, label_params())
     write_params(tmp_path / "params.yaml", epochs=1000, processes=2)
     arguments = train_arguments(patches)
     with subprocess.Popen(

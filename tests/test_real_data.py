@@ -21,6 +21,7 @@ from partialseg.results import run_files
 from partialseg.run import listed_runs
 from partialseg.source import read_index, write_index
 from partialseg.train_params import Train
+from small_labels import label_params
 from tile import Tile, tile
 from train import train
 
@@ -71,7 +72,7 @@ def test_a_real_landcover_mask_at_full_size(landcover_source: Path, tmp_path: Pa
     assert last.transform[2] == pytest.approx(west + 7 * 512 * pixel)
     assert last.transform[5] == pytest.approx(north - 8 * 512 * pixel)
 
-    summary = label(tmp_path / "patches", tmp_path / "labels", 0.1, 42)
+    summary = label(tmp_path / "patches", tmp_path / "labels", 0.1, 42, label_params())
     train_patches = PatchStore(tmp_path / "patches").of_split("train")
     assert (len(train_patches), summary.visible) == (50, 50 * 14_745)
     truth = np.sum([patch.counts for patch in train_patches], axis=0) / (50 * 384**2)
@@ -114,9 +115,9 @@ def test_the_dubai_images_go_through_the_whole_pipeline(dubai_params: Path) -> N
     assert sum(patch.no_truth for patch in patches) > 0
     runs, metrics = root / "runs", root / "metrics"
     axes = (["unet", "unetplusplus"], ["reproduction"], [42])
-    listed = listed_runs(["main"], ["0.1", "0.15"], *axes)
+    listed = listed_runs(["main"], ["0.1", "0.15"], ["random"], *axes)
     for fraction in ("0.1", "0.15"):
-        label(root / "patches", root / "labels" / fraction, float(fraction), 42)
+        label(root / "patches", root / "labels" / fraction, float(fraction), 42, label_params())
     for item in listed:
         folders = (
             root / "patches",
@@ -125,11 +126,13 @@ def test_the_dubai_images_go_through_the_whole_pipeline(dubai_params: Path) -> N
             root / "resume" / item.path,
         )
         cell = item.cell
-        axes_of_run = (cell.architecture, cell.recipe, cell.split)
+        axes_of_run = (cell.architecture, cell.recipe, cell.split, cell.labelling)
         train("folder", *axes_of_run, *folders, section("train", Train), item.seed)
         files = run_files(runs, metrics, item)
         evaluate(root / "patches", runs / item.path, files, section("evaluate", Evaluate))
-    results, _ = compare("folder", listed, "0.1", root / "patches", runs, metrics, root / "plots")
+    results, _ = compare(
+        "folder", listed, "0.1", root / "patches", runs, metrics, root / "plots", label_params()
+    )
     known = sum(sum(patch.counts) for patch in store.of_split("test"))
     assert [result.confusion("test").sum() for result in results] == [known] * 4
     assert all(0 < result.detail["test"]["miou"] < 1 for result in results)

@@ -39,7 +39,9 @@ def write_lock(folder: Path) -> None:
     paths = ["data/sample/source"]
     for split in SPLITS:
         paths += [f"data/sample/{split}/patches"]
-        paths += [f"data/sample/{split}/labels/{f}-{s}" for f in ("0.1", "0.15") for s in SEEDS]
+        paths += [
+            f"data/sample/{split}/labels/random-{f}-{s}" for f in ("0.1", "0.15") for s in SEEDS
+        ]
     paths += [f"runs/{run.path}/best.pt" for run in RUNS]
     outs = [{"path": path, "md5": MD5, "size": 2**20, "nfiles": 3} for path in paths]
     lock = {"schema": "2.0", "stages": {"train": {"cmd": "python", "outs": outs}}}

@@ -94,6 +94,7 @@ def test_comparison_has_a_row_a_cell_and_the_trivial_answer_below(
     assert row_of(table, 3) == {
         "Split": "main",
         "Labels": "10 %",
+        "Drawn as": "random",
         "Architecture": "UNet++",
         "Recipe": "tuned",
         "Test mIoU": shown(of_seeds(results, 3, "test", "miou")),
@@ -247,7 +248,7 @@ def test_details_of_an_earlier_version_are_told(results: list[RunResults]) -> No
     check_details(results)
     test = {key: value for key, value in results[0].detail["test"].items() if key != "boundary"}
     old = RunResults(run=results[0].run, detail=results[0].detail | {"test": test}, predictions={})
-    with pytest.raises(ValueError, match=r"main/unet-0\.1-reproduction-42: lack boundary"):
+    with pytest.raises(ValueError, match=r"main/random/unet-0\.1-reproduction-42: lack boundary"):
         check_details([*results, old])
 
 

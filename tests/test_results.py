@@ -19,6 +19,7 @@ DETAIL: dict[str, Any] = {
     "split": "main",
     "architecture": "unetplusplus",
     "label_fraction": 0.15,
+    "labelling": "random",
     "recipe": "tuned",
     "train_seconds": 12.5,
     "seed": 42,
@@ -79,7 +80,7 @@ def test_a_run_may_have_no_predictions(files: RunFiles) -> None:
 
 
 def test_files_lie_as_dvc_yaml_lays_them_out() -> None:
-    path = "main/unetplusplus-0.15-tuned-42"
+    path = "main/random/unetplusplus-0.15-tuned-42"
     assert run_files(Path("runs/sample"), Path("metrics/sample"), RUN) == RunFiles(
         scores=Path(f"metrics/sample/{path}.json"),
         detail=Path(f"metrics/sample/detail/{path}.json"),

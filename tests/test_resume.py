@@ -20,6 +20,7 @@ from label import label
 from partialseg.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from partialseg.curves import CURVES, read_curve
 from partialseg.resume import ResumeFolder
+from small_labels import label_params
 from small_run import (
     LIVELY,
     isolate,
@@ -171,8 +172,10 @@ def test_a_training_on_other_labels_is_never_resumed(
     folders = (patches, tmp_path / "labels", tmp_path / "run", tmp_path / "resume")
     for seed in (1, 2):
         shutil.rmtree(tmp_path / "labels", ignore_errors=True)
-        label(patches, tmp_path / "labels", 0.5, seed)
-        train_stage.train("sample", "unet", "reproduction", "main", *folders, train_params(), 3)
+        label(patches, tmp_path / "labels", 0.5, seed, label_params())
+        train_stage.train(
+            "sample", "unet", "reproduction", "main", "random", *folders, train_params(), 3
+        )
     assert "last.pt: of another configuration, code or data" in capsys.readouterr().out
 
 
@@ -240,7 +243,15 @@ def test_the_best_checkpoint_is_written_first(
     monkeypatch.setattr("partialseg.resume.save_checkpoint", note)
     made = Checkpoint(
         **{"architecture": "unet", "recipe": "tuned", "base_channels": 2, "label_fraction": 0.1},
-        **{"split": "main", "deep_supervision": False, "class_names": [], "palette": [], "seed": 1},
+        **{
+            "split": "main",
+            "labelling": "random",
+            "deep_supervision": False,
+            "class_names": [],
+            "palette": [],
+            "seed": 1,
+        },
+        **{"labelled_share": 0.1, "clicks": None, "annotation_seconds": None},
         **{"class_weights": None, "compute": "CPU", "state": {"a": 1}, "fingerprint": "x"},
         **{"dataset": "sample", "mean": (0.0,) * 3, "std": (1.0,) * 3, "patch_size": 32},
         **{"ground_sampling_distances": [], "commit": ""},
@@ -285,7 +296,7 @@ def test_a_signal_ends_the_command_in_one_line_and_the_next_goes_on(
     patches: Path, tmp_path: Path, sent: signal.Signals, status: int, last_words: str
 ) -> None:
     write_params(tmp_path / "params.yaml", epochs=300, workers=2)
-    label(patches, tmp_path / "labels", 0.5, 42)
+    label(patches, tmp_path / "labels", 0.5, 42, label_params())
     arguments = train_arguments(patches)
     with subprocess.Popen(
         [sys.executable, SRC / "train.py", *arguments],

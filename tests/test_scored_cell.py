@@ -80,7 +80,7 @@ def test_other_orthophotos_under_one_split_are_refused(change: dict[str, str]) -
         make_results(Run(cell=make_cell(), seed=1), {"a": GOOD, "b": BAD}),
         make_results(Run(cell=make_cell(**change), seed=2), {"b": BAD, "c": GOOD}),
     ]
-    run = rf"run main/unet-0\.1-{runs[1].run.cell.recipe}-2"
+    run = rf"run main/random/unet-0\.1-{runs[1].run.cell.recipe}-2"
     with pytest.raises(ValueError, match=rf"{run}: .* are b, c, those .* split a, b$"):
         scored_cells(runs)
 

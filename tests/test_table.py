@@ -20,7 +20,13 @@ def run_of(
     seed: int = 42,
     **changes: Any,
 ) -> RunResults:
-    cell = Cell(split=split, architecture=architecture, fraction=str(fraction), recipe=recipe)
+    cell = Cell(
+        split=split,
+        fraction=str(fraction),
+        labelling="random",
+        architecture=architecture,
+        recipe=recipe,
+    )
     detail: dict[str, Any] = {
         "parameters": 31_037_893,
         "train_seconds": 62.4,

@@ -23,6 +23,7 @@ from partialseg.labels import LabelSummary
 from partialseg.learner import Learner
 from partialseg.models.unet import UNet
 from partialseg.models.unetplusplus import UNetPlusPlus
+from small_labels import label_params
 from small_run import (
     LIVELY,
     fails_with,
@@ -48,7 +49,7 @@ def patches(make_patches: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def summary(patches: Path, tmp_path: Path) -> LabelSummary:
-    return label(patches, tmp_path / "labels", 0.25, 42)
+    return label(patches, tmp_path / "labels", 0.25, 42, label_params())
 
 
 def test_a_run_is_two_checkpoints_and_its_curves(patches: Path, tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ def test_a_checkpoint_says_how_its_weights_came_about(
 ) -> None:
     params = train_params(class_weights="auto", base_channels=3)
     folders = (patches, tmp_path / "labels", tmp_path / "run", tmp_path / "resume")
-    made = train("sample", "unet", "reproduction", "main", *folders, params, 7)
+    made = train("sample", "unet", "reproduction", "main", "random", *folders, params, 7)
     assert (made.architecture, made.base_channels, made.deep_supervision) == ("unet", 3, False)
     assert (made.label_fraction, made.seed, made.compute) == (0.25, 7, "CPU, float32")
     assert made.class_names == ["field", "house", "lake"]
@@ -228,7 +229,7 @@ def test_labels_of_other_patches_are_refused(
     other = make_patches(columns=2)
     with pytest.raises(ValueError, match="labels: these labels belong to other patches"):
         folders = (other, tmp_path / "labels", tmp_path / "run", tmp_path / "resume")
-        train("sample", "unet", "reproduction", "main", *folders, train_params(), 3)
+        train("sample", "unet", "reproduction", "main", "random", *folders, train_params(), 3)
     assert not (tmp_path / "run").exists()
 
 
@@ -252,7 +253,7 @@ def test_the_command_trains_by_the_params_file(
 def test_the_command_ends_with_status_1_and_one_line(patches: Path, tmp_path: Path) -> None:
     write_params(tmp_path / "params.yaml")
     script = [sys.executable, SRC / "train.py", *train_arguments(patches, architecture="segnet")]
-    label(patches, tmp_path / "labels", 0.25, 42)
+    label(patches, tmp_path / "labels", 0.25, 42, label_params())
     done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr == ("error: unknown architecture 'segnet'; known: unet, unetplusplus\n")

@@ -13,6 +13,7 @@ from partialseg.labels import LabelStore, LabelSummary, PatchLabels, write_label
 from partialseg.patches import PatchStore
 from partialseg.ranks import ALONE, Ranks
 from partialseg.train_data import EpochBatches, TrainPatches, train_loader
+from small_labels import label_params
 from small_run import LIVELY, STILL
 
 Make = Callable[..., TrainPatches]
@@ -26,7 +27,7 @@ def folder(make_patches: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def summary(folder: Path, tmp_path: Path) -> LabelSummary:
-    return label(folder, tmp_path / "labels", 0.25, 42)
+    return label(folder, tmp_path / "labels", 0.25, 42, label_params())
 
 
 @pytest.fixture

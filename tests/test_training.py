@@ -24,6 +24,7 @@ from partialseg.scoring import score
 from partialseg.train_data import TrainPatches
 from partialseg.train_params import Train
 from partialseg.training import Trained, best_epoch, fit, is_over, train_epoch
+from small_labels import label_params
 from small_run import CPU, LIVELY, Lookup, isolate, record, red_image, train_params
 
 
@@ -66,7 +67,7 @@ def make(
 ) -> Callable[..., SmallFit]:
     isolate(monkeypatch, tmp_path)
     patches = make_patches(columns=5)
-    label(patches, tmp_path / "labels", 0.5, 42)
+    label(patches, tmp_path / "labels", 0.5, 42, label_params())
 
     def small_fit(**changes: Any) -> SmallFit:
         return SmallFit(patches, tmp_path / "labels", **changes)

@@ -25,12 +25,15 @@ def test_all_metrics_are_read_but_times_memory_and_commits(tmp_path: Path) -> No
         "peak_memory_mib": 512.0,
         "nested": {"train_seconds_std": 0.5, "memory": 1.0},
     }
-    for name in ("metrics/summary.json", "metrics/sample/detail/main/unet-0.1-tuned-42.json"):
+    for name in (
+        "metrics/summary.json",
+        "metrics/sample/detail/main/random/unet-0.1-tuned-42.json",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(json.dumps(content))
     assert read_metrics(tmp_path) == {
         ("metrics/summary.json", "val_miou"): 0.5,
-        ("metrics/sample/detail/main/unet-0.1-tuned-42.json", "val_miou"): 0.5,
+        ("metrics/sample/detail/main/random/unet-0.1-tuned-42.json", "val_miou"): 0.5,
     }
 
 

@@ -54,6 +54,6 @@ def mix(first: Tensor, second: Tensor, boxes: Tensor) -> Tensor:
 
 
 def _between(start: Tensor, end: Tensor, length: int) -> Tensor:
-    """Return which of 0 .. length - 1 are in start <= place <= end: bool (N, length)."""
+    """Return which of 0 .. length - 1 are in start <= place < end: bool (N, length)."""
     place = torch.arange(length)
-    return (place >= start[:, None]) & (place <= end[:, None])
+    return (place >= start[:, None]) & (place < end[:, None])
