@@ -128,4 +128,5 @@ def test_rounds_buy_and_train_once_even_if_interrupted(clone: Clone) -> None:
     # Off again: the stages vanish, and what was computed before serves.
     clone.edit_params(strategies=[], rounds=[])
     assert clone.run("dvc", "stage", "list", "--name-only").split() == before
-    assert not [name for name in stages_run(clone.run("dvc", "repro").splitlines()) if "tr" in name]
+    ran = stages_run(clone.run("dvc", "repro").splitlines())
+    assert not [name for name in ran if name.startswith(("label", "train", "evaluate"))]
