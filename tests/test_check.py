@@ -14,13 +14,17 @@ splits: [main]
 labellings: [random]
 architectures: [unet, unetplusplus]
 recipes: [plain, tuned_2]
+strategies: [entropy]
+rounds: [{after: 0.01, fraction: 0.02}, {after: 0.02, fraction: 0.05}]
 datasets:
   sample:
     {download: {}, tile: {}, splits: {main: {}, official: {a: 1}}, label: {},
-     labellings: {random: {}, points: {a: 1}}, train: {},
+     labellings: {random: {}, points: {a: 1}}, acquire: {},
+     strategies: {entropy: {}, random: {}, margin: {a: 1}}, train: {},
      recipes: {plain: {}, tuned_2: {a: 1}}, evaluate: {}}
   folder:
-    {download: {}, tile: {}, splits: {main: {}}, label: {}, labellings: {random: {}}, train: {},
+    {download: {}, tile: {}, splits: {main: {}}, label: {},
+     labellings: {random: {}}, acquire: {}, strategies: {entropy: {}}, train: {},
      recipes: {plain: {}}, evaluate: {}}
 """
 
@@ -89,6 +93,28 @@ def test_valid_parameters_leave_a_note_that_never_changes(tmp_path: Path) -> Non
             r"sample\.downlaod: is unknown",
         ),
         ("[42, 1]", "[-1]", r"seeds\.0: .*greater than or equal to 0, got -1"),
+        (
+            "[entropy]",
+            "[core]",
+            r"'core' is not in datasets\.sample\.strategies \(entropy, random, margin\)",
+        ),
+        ("[entropy]", "[entropy, entropy]", r"strategies must differ, got \['entropy', 'ent"),
+        ("[entropy]", "[random]", r"strategies: 'random' is in labellings, too, and files are"),
+        ("[entropy]", "[]", r"strategies and rounds belong together, got 0 strategies and 2 rou"),
+        ("rounds: [{", "rounds: [] # ", r"belong together, got 1 strategies and 0 rounds"),
+        (
+            "{after: 0.01",
+            "{after: 0.02",
+            r"rounds\.0: fraction must be larger than after, got 0\.02 ",
+        ),
+        (
+            "{after: 0.02",
+            "{after: 0.03",
+            r"up to 0\.05 is after 0\.03, but the one before ends at 0",
+        ),
+        ("{after: 0.01", "{after: 0", r"rounds\.0\.after: should be greater than 0, got 0"),
+        ("{after: 0.01, ", "{", r"rounds\.0\.after: is missing"),
+        ("fraction: 0.05", "fraction: 1.5", r"rounds\.1\.fraction: .*less than or equal to 1"),
     ],
 )
 def test_a_wrong_value_is_named_and_nothing_written(
@@ -102,4 +128,5 @@ def test_a_wrong_value_is_named_and_nothing_written(
 def test_the_shipped_parameters_are_valid(tmp_path: Path) -> None:
     experiment = check(SRC.parent / "params.yaml", tmp_path / "note.txt")
     assert (experiment.dataset, experiment.label_fraction) == ("sample", 0.1)
+    assert (experiment.strategies, experiment.rounds) == ((), ())
     assert list(experiment.datasets) == ["sample", "landcover_ai", "folder"]

@@ -1,6 +1,7 @@
 """dvc.yaml against the code: which stage depends on what."""
 
 import itertools
+import json
 import re
 from pathlib import Path
 from typing import Any, get_args
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from code_of_stage import SRC, code_of_stage
+from partialseg.acquisition.params import Acquire, Strategy
 from partialseg.curves import CURVES
 from partialseg.experiment import Architecture, Dataset
 from partialseg.label_params import Label, Pattern
@@ -23,8 +25,11 @@ ROOT = SRC.parent
 PARAMS = ROOT / "params.yaml"
 PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 SWEEP = "sweep_"  # a stage of this prefix is another at other label fractions
+ACTIVE = "active_"  # ... or on labels that active learning bought
 STAGES: dict[str, Any] = {
-    name: stage for name, stage in PIPELINE["stages"].items() if not name.startswith(SWEEP)
+    name: stage
+    for name, stage in PIPELINE["stages"].items()
+    if not name.startswith((SWEEP, ACTIVE))
 }
 DATASETS = get_args(Dataset)
 RECIPES = load_section(PARAMS, "recipes", list[str])
@@ -41,6 +46,7 @@ def code_deps(stage: str, item: dict[str, str]) -> set[Path]:
     files: set[Path] = set()
     for dep in STAGES[stage]["deps"]:
         if dep.startswith("src/"):
+            dep = dep.replace("${architectures[0]}", item["architecture"])
             path = ROOT / re.sub(r"\$\{item\.(\w+)\}", lambda match: item[match[1]], dep)
             files |= {path} if path.is_file() else set(path.glob("*.py"))
     return {file for file in files if file.name != "__init__.py"}
@@ -87,11 +93,59 @@ def test_each_script_is_a_stage_or_a_tool_and_packages_are_empty() -> None:
 
 
 def test_a_sweep_is_the_same_stages_at_its_fractions() -> None:
-    sweeps = {name: stage for name, stage in PIPELINE["stages"].items() if name not in STAGES}
+    sweeps = {name: stage for name, stage in PIPELINE["stages"].items() if name.startswith(SWEEP)}
     assert list(sweeps) == ["sweep_label", "sweep_train", "sweep_evaluate"]
     for name, stage in sweeps.items():
         original = STAGES[name.removeprefix(SWEEP)]
         assert stage == original | {"matrix": original["matrix"] | {"fraction": "${sweep}"}}
+
+
+@pytest.mark.parametrize(
+    ("stage", "original", "fraction"),
+    [
+        ("active_label", "label", "${rounds[0].after}"),
+        ("active_start", "train", "${rounds[0].after}"),
+        ("active_train", "train", "${item.round.fraction}"),
+        ("active_evaluate", "evaluate", "${item.round.fraction}"),
+    ],
+)
+def test_active_learning_labels_trains_and_evaluates_as_the_others(
+    stage: str, original: str, fraction: str
+) -> None:
+    expected = json.loads(json.dumps(STAGES[original]).replace("${item.fraction}", fraction))
+    found = dict(PIPELINE["stages"][stage])
+    matrix = found.pop("matrix")
+    assert matrix["labelling"] == "${strategies}"
+    assert matrix.keys() - {"round"} == expected.pop("matrix").keys() - {"fraction"} - (
+        set() if "${item.architecture}" in json.dumps(found) else {"architecture", "recipe"}
+    )
+    assert matrix.get("round", "${rounds}") == "${rounds}"
+    if stage == "active_label":  # drawn as the first labelling says, into its own folder
+        first = "${labellings[0]}"
+        drawn = "--labelling ${item.labelling}"
+        expected["cmd"] = expected["cmd"].replace(drawn, f"--labelling {first}")
+        expected["params"][1] = expected["params"][1].replace("${item.labelling}", first)
+    if stage == "active_start":
+        assert matrix["architecture"] == ["${architectures[0]}"]
+        assert matrix["recipe"] == ["${recipes[0]}"]
+    assert found == expected
+
+
+def test_active_learning_buys_by_the_network_of_the_round_before() -> None:
+    round_of = {"labelling": "${item.strategy}", "fraction": "${item.round.after}"}
+    first = {"architecture": "${architectures[0]}", "recipe": "${recipes[0]}"}
+    cell = Cell(split="${item.split}", **round_of, **first)
+    run = Run(cell=cell, seed="${item.seed}")  # type: ignore[arg-type]
+    acquire = STAGES["acquire"]
+    folder = "data/${item.dataset}/${item.split}/labels/${item.strategy}"
+    before, after = (
+        f"{folder}-${{item.round.{end}}}-${{item.seed}}" for end in ("after", "fraction")
+    )
+    assert acquire["deps"][-2:] == [before, f"runs/${{item.dataset}}/{run.path}/best.pt"]
+    assert acquire["outs"] == [after]
+    for part in (f"--labels {before} ", f"--run runs/${{item.dataset}}/{run.path} "):
+        assert part in acquire["cmd"]
+    assert acquire["cmd"].endswith(f"--out {after}")
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
@@ -101,6 +155,7 @@ def test_params_yaml_has_every_section_that_the_stages_track(dataset: str) -> No
     for param in tracked:
         for recipe, split, labelling in itertools.product(RECIPES, SPLITS, LABELLINGS):
             item = {"dataset": dataset, "recipe": recipe, "split": split, "labelling": labelling}
+            item["strategy"] = "entropy"
             section = re.sub(r"\$\{item\.(\w+)\}", lambda match, item=item: item[match[1]], param)
             section = section.replace("${labellings[0]}", LABELLINGS[0])
             assert load_section(PARAMS, section, object) is not None
@@ -116,6 +171,22 @@ def test_every_recipe_of_a_data_set_gives_parameters_of_a_training(dataset: str)
         for name in known
     }
     assert trained["reproduction"] == load_section(PARAMS, f"{section}.train", Train)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_strategy_of_a_data_set_gives_parameters_of_acquire(dataset: str) -> None:
+    section = f"datasets.{dataset}"
+    known = load_section(PARAMS, f"{section}.strategies", dict[str, object])
+    found = {
+        name: load_section(PARAMS, f"{section}.acquire", Acquire, f"{section}.strategies.{name}")
+        for name in known
+    }
+    assert found["random_regions"] == load_section(PARAMS, f"{section}.acquire", Acquire)
+    for name, params in found.items():
+        assert name.removesuffix("_pixels").removesuffix("_regions") == params.strategy
+        assert name.endswith("_pixels") == (params.unit == "pixel")
+    assert {params.strategy for params in found.values()} == set(get_args(Strategy))
+    assert not known.keys() & load_section(PARAMS, f"{section}.labellings", dict[str, object])
 
 
 @pytest.mark.parametrize("dataset", DATASETS)

@@ -1,0 +1,113 @@
+"""Acquisition pixel by pixel: each function yields the new pixels (H, W) of each patch."""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialseg.acquisition.pool import Pool
+from partialseg.acquisition.selection import (
+    Orders,
+    best_first,
+    equal_shares,
+    fill_level,
+    find_limit,
+    score_levels,
+)
+from partialseg.acquisition.spool import Spool
+
+Mask = NDArray[np.bool_]
+
+
+def random_pixels(pool: Pool, budget: int) -> Iterator[Mask]:
+    """Draw pixels as visible_pixels does: the next ones in the order of its keys.
+
+    All patches are filled up to one number of labelled pixels, the largest within the budget: of
+    patches that were labelled alike, less than a pixel a patch remains unspent.
+
+    Raises:
+        ValueError: the budget is less than a pixel for each patch that has the fewest.
+    """
+    places = range(len(pool.patches))
+    labelled = pool.side**2 - np.array([pool.unlabelled(place).sum() for place in places])
+    wanted = np.maximum(fill_level(labelled, pool.side**2, budget) - labelled, 0)
+    if not wanted.any():
+        raise ValueError(
+            f"acquire: strategy random draws alike in all patches, and a budget of {budget} new "
+            f"pixels is less than one for each of {len(pool.patches)}; take a larger fraction"
+        )
+    for place in places:
+        yield _smallest(pool.keys(place), pool.unlabelled(place), int(wanted[place]))
+
+
+def uncertain_pixels(
+    pool: Pool, scores: Iterable[NDArray[np.floating]], highest: float, budget: int, folder: Path
+) -> Iterator[Mask]:
+    """Take exactly the budget of pixels with the highest scores (H, W), each in 0..highest.
+
+    Scores are told apart in 65,536 levels; among equals, seeded keys decide. The levels lie in a
+    file in `folder`, two bytes a pixel.
+
+    Raises:
+        ValueError: there are not so many unlabelled pixels.
+    """
+    places = len(pool.patches)
+    with Spool(folder, (pool.side, pool.side), np.uint16) as levels:
+        for score in scores:
+            levels.append(score_levels(score, highest))
+
+        def orders(place: int) -> Orders:
+            return best_first(levels[place], pool.keys(place))
+
+        limit = find_limit(lambda place: orders(place)[pool.unlabelled(place)], places, budget)
+        for place in range(places):
+            yield pool.unlabelled(place) & limit.holds(orders(place), place)
+
+
+def balanced_pixels(
+    pool: Pool, probabilities: Iterable[NDArray[np.float32]], budget: int, folder: Path
+) -> Iterator[Mask]:
+    """Take exactly the budget of pixels, equally many of each predicted class, drawn by keys.
+
+    A class with too few pixels gives all it has, and the others the rest; the classes with the
+    fewest labelled pixels get what cannot be shared equally. The predictions (of probabilities
+    (C, H, W)) lie in a file in `folder`, a byte a pixel.
+
+    Raises:
+        ValueError: there are not so many unlabelled pixels.
+    """
+    places, classes = len(pool.patches), len(pool.store.summary.class_names)
+    available = np.zeros(classes, np.int64)
+    with Spool(folder, (pool.side, pool.side), np.uint8) as predicted:
+        for place, of_patch in enumerate(probabilities):
+            ids = of_patch.argmax(axis=0).astype(np.uint8)
+            available += np.bincount(ids[pool.unlabelled(place)], minlength=classes)
+            predicted.append(ids)
+
+        def of_class(place: int, index: int) -> Mask:
+            return pool.unlabelled(place) & (predicted[place] == index)
+
+        def keys(place: int, index: int) -> Orders:
+            return pool.keys(place)[of_class(place, index)]
+
+        shares = equal_shares(available.tolist(), pool.rarest_first(), budget)
+        limits = {
+            index: find_limit(partial(keys, index=index), places, share)
+            for index, share in enumerate(shares)
+            if share
+        }
+        for place in range(places):
+            mask = np.zeros((pool.side, pool.side), np.bool_)
+            for index, limit in limits.items():
+                mask |= of_class(place, index) & limit.holds(pool.keys(place), place)
+            yield mask
+
+
+def _smallest(keys: NDArray[np.uint64], for_sale: Mask, count: int) -> Mask:
+    """Return the pixels for sale (H, W) that have the `count` smallest keys."""
+    if count == 0:
+        return np.zeros_like(for_sale)
+    limit = np.partition(keys[for_sale], count - 1)[count - 1]
+    return for_sale & (keys <= limit)

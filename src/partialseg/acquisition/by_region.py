@@ -1,0 +1,160 @@
+"""Acquisition by windows: all unlabelled pixels of a window are bought together."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialseg.acquisition.core_set import k_centres
+from partialseg.acquisition.keys import window_keys
+from partialseg.acquisition.pool import Pool
+from partialseg.acquisition.regions import (
+    grid_shape,
+    region_features,
+    region_mask,
+    region_means,
+    region_sums,
+)
+from partialseg.models.blocks import STRIDE
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Windows:
+    """The windows of all training patches, in their order: M of `side` px, smaller at borders.
+
+    unlabelled (M,) counts the pixels that each would cost, keys (M,) are seeded.
+    """
+
+    side: int
+    unlabelled: NDArray[np.int64]
+    keys: NDArray[np.uint64]
+
+    def for_sale(self, order: Iterable[int]) -> Iterator[int]:
+        """Yield the windows of an order that hold an unlabelled pixel."""
+        return (window for window in order if self.unlabelled[window])
+
+
+def find_windows(pool: Pool, side: int) -> Windows:
+    """Return the windows of a pool."""
+    costs = [region_sums(pool.unlabelled(place), side) for place in range(len(pool.patches))]
+    keys = [
+        window_keys(pool.seed, patch.name, of_patch.size)
+        for patch, of_patch in zip(pool.patches, costs, strict=True)
+    ]
+    return Windows(
+        side=side,
+        unlabelled=np.stack(costs).astype(np.int64).ravel(),
+        keys=np.concatenate(keys),
+    )
+
+
+def random_order(windows: Windows) -> Iterator[int]:
+    """Yield the windows for sale in the order of their keys."""
+    return windows.for_sale(windows.keys.argsort(kind="stable").tolist())
+
+
+def uncertain_order(
+    pool: Pool, windows: Windows, scores: Iterable[NDArray[np.floating]]
+) -> Iterator[int]:
+    """Yield the windows for sale, the highest mean score (H, W) of unlabelled pixels first."""
+    means = [
+        region_means(score, pool.unlabelled(place), windows.side).ravel()
+        for place, score in enumerate(scores)
+    ]
+    order = np.lexsort((windows.keys, -np.concatenate(means)))
+    return windows.for_sale(order.tolist())
+
+
+def balanced_order(
+    pool: Pool, windows: Windows, probabilities: Iterable[NDArray[np.float32]]
+) -> Iterator[int]:
+    """Yield the windows for sale, in rounds over the classes that are predicted in them.
+
+    A window stands for the class of most of its unlabelled pixels. Next is always a window of the
+    class that has got the fewest pixels yet, of those the class with the fewest labelled pixels.
+    """
+    of_class = [
+        _majority(of_patch.argmax(axis=0), pool.unlabelled(place), windows.side, len(of_patch))
+        for place, of_patch in enumerate(probabilities)
+    ]
+    return take_turns(windows, np.concatenate(of_class), pool.rarest_first())
+
+
+def take_turns(
+    windows: Windows, of_class: NDArray[np.int64], rarest_first: Sequence[int]
+) -> Iterator[int]:
+    """Yield the windows, each of a class (M,), so that the classes get equally many pixels."""
+    drawn = list(random_order(windows))
+    queues = {
+        index: iter([window for window in drawn if of_class[window] == index])
+        for index in rarest_first
+    }
+    pixels = dict.fromkeys(rarest_first, 0)
+    while queues:
+        index = min(queues, key=pixels.__getitem__)  # the first, so the rarest, of equals
+        window = next(queues[index], None)
+        if window is None:
+            del queues[index]
+        else:
+            yield window
+            pixels[index] += int(windows.unlabelled[window])
+
+
+def core_set_order(
+    pool: Pool, windows: Windows, features: Iterable[NDArray[np.float32]]
+) -> Iterator[int]:
+    """Yield the windows for sale by greedy k-centre on the means of the features (D, h, w).
+
+    Windows without an unlabelled pixel are the centres to begin with. Holds M x D numbers.
+    """
+    size = pool.side, pool.side
+    pooled = np.concatenate(
+        [region_features(of_patch, STRIDE, windows.side, *size) for of_patch in features]
+    )
+    drawn = windows.keys.argsort(kind="stable")  # so that the keys decide among equal windows
+    done = windows.unlabelled[drawn] == 0
+    return (int(drawn[index]) for index in k_centres(pooled[drawn], done))
+
+
+def take_fitting(windows: Windows, order: Iterable[int], budget: int) -> list[int]:
+    """Return the windows of an order up to the last that fits into a budget of pixels.
+
+    Raises:
+        ValueError: not even the first fits.
+    """
+    taken: list[int] = []
+    left = budget
+    for window in order:
+        cost = int(windows.unlabelled[window])
+        if cost > left:
+            break
+        taken.append(window)
+        left -= cost
+    if not taken:
+        raise ValueError(
+            f"acquire: no window fits into {budget} new pixels, the first of region "
+            f"{windows.side} px has {cost}; take a larger fraction or a smaller region"
+        )
+    return taken
+
+
+def window_pixels(pool: Pool, windows: Windows, taken: Sequence[int]) -> Iterator[Mask]:
+    """Yield the new pixels (H, W) of each patch: the unlabelled ones of the taken windows."""
+    chosen = np.zeros(len(windows.unlabelled), np.bool_)
+    chosen[taken] = True
+    shape = grid_shape(pool.side, pool.side, windows.side)
+    of_patch = chosen.reshape(len(pool.patches), *shape)
+    for place, of_place in enumerate(of_patch):
+        mask = region_mask(of_place, windows.side, pool.side, pool.side)
+        yield pool.unlabelled(place) & mask
+
+
+def _majority(
+    predicted: NDArray[np.intp], counted: Mask, side: int, classes: int
+) -> NDArray[np.int64]:
+    """Return the class (windows,) that most counted pixels of each window are predicted as."""
+    pixels = [region_sums(counted & (predicted == index), side) for index in range(classes)]
+    return np.stack(pixels).argmax(axis=0).ravel()

@@ -1,0 +1,34 @@
+"""The section acquire of params.yaml."""
+
+from typing import Literal
+
+from pydantic import NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass
+
+from partialseg.compute import Precision
+from partialseg.params import STRICT
+
+Strategy = Literal["random", "class_balanced", "entropy", "margin", "core_set"]
+Unit = Literal["pixel", "region"]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Acquire:
+    """How the pixels to label next are chosen: by which strategy, one by one or by windows.
+
+    region is the side of a window in px. batch_size, precision and workers concern the prediction
+    of the training patches, which all strategies but 'random' choose by.
+    """
+
+    strategy: Strategy
+    unit: Unit
+    region: PositiveInt
+    batch_size: PositiveInt
+    precision: Precision
+    workers: NonNegativeInt
+
+    def __post_init__(self) -> None:
+        if self.strategy == "core_set" and self.unit == "pixel":
+            raise ValueError(
+                "strategy core_set compares features of windows and needs unit region, got 'pixel'"
+            )

@@ -1,0 +1,98 @@
+"""What a network says of the training patches as they are, without augmentation."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from partialseg.compute import Compute
+from partialseg.data import image_tensor, start_worker
+from partialseg.models.blocks import ConvBlock
+from partialseg.patches import Patch, PatchStore
+from partialseg.scoring import predict_logits
+
+
+class Images(Dataset[Tensor]):
+    """The images of patches alone, uint8 (3, H, W): who chooses pixels must not see the truth."""
+
+    def __init__(self, store: PatchStore, patches: Sequence[Patch]) -> None:
+        self._store = store
+        self._patches = patches
+
+    def __len__(self) -> int:
+        return len(self._patches)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return image_tensor(self._store.image(self._patches[index]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictor:
+    """A network in evaluation mode on its device, and the images that it is asked about."""
+
+    network: nn.Module
+    images: Images
+    batch_size: int
+    workers: int
+    compute: Compute
+
+    def probabilities(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the class probabilities (C, H, W) of each patch, in the order of the images.
+
+        Raises:
+            ValueError: the network predicts no finite numbers.
+        """
+        for images in self._batches():
+            yield from self._predict(images).softmax(dim=1).cpu().numpy()
+
+    def features(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the feature map (D, h, w) of the network's deepest level of each patch.
+
+        Raises:
+            ValueError: the network predicts no finite numbers.
+        """
+        seen: list[Tensor] = []
+
+        def keep(_: nn.Module, __: object, output: Tensor) -> None:
+            seen.append(output)
+
+        hook = deepest_block(self.network).register_forward_hook(keep)
+        try:
+            for images in self._batches():
+                self._predict(images)
+                yield from seen.pop().float().cpu().numpy()
+        finally:
+            hook.remove()
+
+    def _predict(self, images: Tensor) -> Tensor:
+        # Not around a yield: what runs between two patches would be in this mode, too.
+        with torch.inference_mode():
+            logits = predict_logits(self.network, images, self.compute)
+        if not logits.isfinite().all():
+            raise ValueError("acquire: the network predicts no finite numbers; train it again")
+        return logits
+
+    def _batches(self) -> DataLoader[Tensor]:
+        return DataLoader(
+            self.images,
+            batch_size=self.batch_size,
+            num_workers=self.workers,
+            pin_memory=self.compute.device.type == "cuda",
+            worker_init_fn=start_worker,
+        )
+
+
+def deepest_block(network: nn.Module) -> ConvBlock:
+    """Return the block of the deepest level: the widest one, in U-Net as in UNet++."""
+    blocks = [module for module in network.modules() if isinstance(module, ConvBlock)]
+    return max(blocks, key=_width)
+
+
+def _width(block: ConvBlock) -> int:
+    convolution = block[0]
+    assert isinstance(convolution, nn.Conv2d)
+    return convolution.out_channels
