@@ -125,7 +125,15 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     args = parser.parse_args()
     train = load_section(ROOT / "params.yaml", "datasets.landcover_ai.train", Train)
-    cut = Tile(source_size=512, size=384, split="random", split_seed=1, val=0.01, test=0.01)
+    cut = Tile(
+        source_size=512,
+        size=384,
+        split="random",
+        split_seed=1,
+        val=0.01,
+        test=0.01,
+        train_truth="masks",
+    )
     compute = choose_compute("auto")
     torch.set_num_threads(1)  # idle threads of this process would spin on the workers' cores
     rows = []

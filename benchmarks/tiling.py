@@ -48,7 +48,15 @@ def official_loop(source: Path, out: Path, side: int) -> int:
 
 def cut(name: str, source: Path, out: Path, cell: int, size: int) -> int:
     """Let one of SIDES cut a source; return the number of patches."""
-    params = Tile(source_size=cell, size=size, split="random", split_seed=1, val=0.15, test=0.15)
+    params = Tile(
+        source_size=cell,
+        size=size,
+        split="random",
+        split_seed=1,
+        val=0.15,
+        test=0.15,
+        train_truth="masks",
+    )
     match name:
         case "official loop":  # it resamples nothing
             return official_loop(source, out, cell)

@@ -3,10 +3,9 @@
 import argparse
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from itertools import groupby, pairwise
 from operator import attrgetter
@@ -24,6 +23,7 @@ from rasterio.windows import Window
 
 from partialseg import split
 from partialseg.atomic import new_file, new_folder
+from partialseg.cell_truth import Kind, TrainTruth, TruthRasters, open_truth, truth_kind
 from partialseg.command import run
 from partialseg.contact_sheet import draw_contact_sheet
 from partialseg.grid import Cell, cell_name, full_cells
@@ -55,7 +55,8 @@ class Tile:
 
     A cell of source_size px is resampled to a patch of size px (equal: cut natively). val and
     test are shares for the splits 'orthophoto' and 'random' (drawn with split_seed), file name
-    patterns for 'pattern', and without effect for 'official'.
+    patterns for 'pattern', and without effect for 'official'. train_truth says whether training
+    patches have the truth of the masks, or of the labels that a person drew.
     """
 
     source_size: PositiveInt
@@ -64,6 +65,7 @@ class Tile:
     split_seed: NonNegativeInt
     val: float | str
     test: float | str
+    train_truth: TrainTruth
 
     def __post_init__(self) -> None:
         if self.size > self.source_size:
@@ -82,9 +84,10 @@ def tile(source_folder: Path, out: Path, params: Tile) -> list[Patch]:
 
     Raises:
         ValueError: an orthophoto is smaller than a cell, its files are damaged or hold an unknown
-            class, or a split stays empty.
+            class, a mask or all labels are missing, or a split stays empty.
     """
     source = read_index(source_folder)
+    _check_labels(source, source_folder, params)
     assigned = assign_splits(source, source_folder, params)
     summary = Summary(
         size=params.size,
@@ -97,8 +100,7 @@ def tile(source_folder: Path, out: Path, params: Tile) -> list[Patch]:
     with new_folder(out) as folder:
         for orthophoto in source.orthophotos:
             check_unchanged(orthophoto)
-            patches += cut_orthophoto(orthophoto, code, params, folder)
-        patches = [_with_split(patch, assigned) for patch in patches]
+            patches += cut_orthophoto(orthophoto, code, assigned, params, folder)
         _check_splits(patches)
         write_manifest(folder, summary, patches)
     return patches
@@ -136,25 +138,37 @@ def _cell_names(orthophotos: Sequence[Orthophoto], side: int) -> dict[str, list[
 
 
 def cut_orthophoto(
-    orthophoto: Orthophoto, code: MaskCode, params: Tile, folder: Path
+    orthophoto: Orthophoto,
+    code: MaskCode,
+    assigned: split.Assignment,
+    params: Tile,
+    folder: Path,
 ) -> list[Patch]:
     """Cut an orthophoto; THREADS parts of its rows at a time, which have files of their own."""
     cells = list(full_cells(orthophoto.width, orthophoto.height, params.source_size))
     rows = [tuple(row) for _, row in groupby(cells, key=attrgetter("row"))]
+    split_of = {
+        cell.number: assigned.get(cell_name(orthophoto.name, cell.number), NO_SPLIT)
+        for cell in cells
+    }
+    kind_of = {
+        number: truth_kind(orthophoto, name, params.train_truth)
+        for number, name in split_of.items()
+    }
     create_arrays(folder, orthophoto.name, len(cells), params.size)
     with ExitStack() as opened, ThreadPoolExecutor(THREADS) as pool:
         parts = []
         for first, last in pairwise(len(rows) * part // THREADS for part in range(THREADS + 1)):
             image_raster = opened.enter_context(open_raster(orthophoto.image))
-            mask_raster = opened.enter_context(open_raster(orthophoto.mask))
+            truth = opened.enter_context(open_truth(orthophoto, code))
             place = first * len(rows[0])
             writer = opened.enter_context(open_writer(folder, orthophoto.name, place))
-            cut = partial(_cut_row, image_raster, mask_raster, code, writer, params.size)
+            cut = partial(_cut_row, image_raster, truth, kind_of, writer, params.size)
             parts.append(pool.submit(_cut_rows, cut, rows[first:last]))
         counts = [count for part in parts for count in part.result()]
     gsd = _gsd(orthophoto, params)
     return [
-        _patch(orthophoto, cell, index, counts[index], params, gsd)
+        _patch(orthophoto, cell, index, split_of[cell.number], counts[index], params, gsd)
         for index, cell in enumerate(cells)
     ]
 
@@ -167,8 +181,8 @@ def _cut_rows(
 
 def _cut_row(
     image_raster: DatasetReader,
-    mask_raster: DatasetReader,
-    code: MaskCode,
+    truth: TruthRasters,
+    kind_of: Mapping[int, Kind],
     writer: PatchWriter,
     size: int,
     cells: Sequence[Cell],
@@ -180,12 +194,15 @@ def _cut_row(
     corner = cells[0].window
     side = corner.width
     row = Window(0, corner.row_off, side * len(cells), side)
-    image, mask = read_rgb(image_raster, row), code.decode(mask_raster, row)
+    image = read_rgb(image_raster, row)
+    masks = {kind: truth.read(row, kind) for kind in {kind_of[cell.number] for cell in cells}}
+    ids = (*range(truth.code.classes), NO_TRUTH)
     counts = []
-    for column in range(0, row.width, side):
+    for cell, column in zip(cells, range(0, row.width, side), strict=True):
         inside = slice(column, column + side)
+        mask = masks[kind_of[cell.number]]
         patch = _write_resampled(writer, image[:, inside], mask[:, inside], size)
-        counts.append([np.count_nonzero(patch == id_) for id_ in (*range(code.classes), NO_TRUTH)])
+        counts.append([np.count_nonzero(patch == id_) for id_ in ids])
     return counts
 
 
@@ -217,6 +234,7 @@ def _patch(
     orthophoto: Orthophoto,
     cell: Cell,
     index: int,
+    split_name: str,
     counts: Counts,
     params: Tile,
     gsd: float | None,
@@ -230,7 +248,7 @@ def _patch(
         index=index,
         row=cell.row,
         column=cell.column,
-        split=NO_SPLIT,
+        split=split_name if any(counts[:-1]) else NO_SPLIT,
         crs=orthophoto.crs,
         transform=tuple(transform)[:6],
         gsd=gsd,
@@ -239,10 +257,9 @@ def _patch(
     )
 
 
-def _with_split(patch: Patch, assigned: split.Assignment) -> Patch:
-    if not any(patch.counts):
-        return patch
-    return replace(patch, split=assigned.get(patch.name, NO_SPLIT))
+def _check_labels(source: Source, folder: Path, params: Tile) -> None:
+    if params.train_truth == "labels" and not any(item.labels for item in source.orthophotos):
+        raise ValueError(f"{folder}: train_truth is labels, but no orthophoto has any in labels/")
 
 
 def _check_splits(patches: Sequence[Patch]) -> None:

@@ -90,7 +90,13 @@ def make_patches(make_source: Callable[..., Path], tmp_path: Path) -> Callable[.
         side = (rows * size, columns * size)
         source = make_source({"a_train": side, "b_val": side, "c_test": side})
         params = Tile(
-            source_size=size, size=size, split="pattern", split_seed=1, val="*_val", test="*_test"
+            source_size=size,
+            size=size,
+            split="pattern",
+            split_seed=1,
+            val="*_val",
+            test="*_test",
+            train_truth="masks",
         )
         tile(source, tmp_path / "patches", params)
         return tmp_path / "patches"

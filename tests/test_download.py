@@ -146,7 +146,15 @@ def test_the_lists_of_a_folder_serve_the_official_split(
     legend = DUBAI | {"mask_values": "ids", "ignored_colours": []}
     params = write_params(folder={"path": str(mine), "legend": legend})
     download("folder", params, tmp_path / "source")
-    how = Tile(source_size=32, size=32, split="official", split_seed=1, val=0.0, test=0.0)
+    how = Tile(
+        source_size=32,
+        size=32,
+        split="official",
+        split_seed=1,
+        val=0.0,
+        test=0.0,
+        train_truth="masks",
+    )
     patches = tile(tmp_path / "source", tmp_path / "patches", how)
     assert [patch.split for patch in patches] == ["train", "val", "test"]
     assert not (tmp_path / "source" / "notes.txt").exists()

@@ -266,7 +266,7 @@ def test_nobody_knows_what_random_pixels_cost(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"pattern": "brush"}, r"label\.pattern: should be 'random', .* or 'patches', got 'brush'"),
+        ({"pattern": "brush"}, r"label\.pattern: should be 'random', .* or 'drawn', got 'brush'"),
         ({"points": 0}, r"label\.points: should be greater than 0, got 0"),
         ({"block": 8.5}, r"label\.block: should be a valid integer.*, got 8\.5"),
         ({"colour": 1}, r"label\.colour: is unknown"),

@@ -51,7 +51,15 @@ def landcover_source(tmp_path: Path) -> Path:
 
 
 def test_a_real_landcover_mask_at_full_size(landcover_source: Path, tmp_path: Path) -> None:
-    params = Tile(source_size=512, size=384, split="random", split_seed=1, val=0.15, test=0.15)
+    params = Tile(
+        source_size=512,
+        size=384,
+        split="random",
+        split_seed=1,
+        val=0.15,
+        test=0.15,
+        train_truth="masks",
+    )
     patches = tile(landcover_source, tmp_path / "patches", params)
     # 4,136 px wide and 4,701 high: 8 of 9 columns and 9 of 10 rows are whole.
     assert len(patches) == 72

@@ -21,7 +21,7 @@ MakeSource = Callable[..., Path]
 
 def params(**changed: Any) -> Tile:
     values = {"source_size": 32, "size": 32, "split": "random", "split_seed": 1}
-    return Tile(**(values | {"val": 0.2, "test": 0.2} | changed))
+    return Tile(**(values | {"val": 0.2, "test": 0.2, "train_truth": "masks"} | changed))
 
 
 def write_lists(source: Path, names: dict[str, list[str]]) -> None:
@@ -308,7 +308,7 @@ def test_the_command_writes_store_and_contact_sheet(
     source = make_source({"a": (96, 96)})
     (tmp_path / "params.yaml").write_text(
         "datasets: {x: {tile: {source_size: 32, size: 32, split: random, split_seed: 1, "
-        "val: 0.2, test: 0.2}, splits: {main: {}, few: {val: 0.1, test: 0.1}}}}"
+        "val: 0.2, test: 0.2, train_truth: masks}, splits: {main: {}, few: {val: 0.1, test: 0.1}}}}"
     )
     command = [sys.executable, SRC / "tile.py", "--dataset", "x", "--source", source]
     outputs = ["--out", "patches", "--contact-sheet", "plots/x/patches.png"]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialseg.label_params import Label
-from partialseg.patterns import blocks, boxes, patches, points, scribbles
+from partialseg.patterns import blocks, boxes, drawn, patches, points, scribbles
 from partialseg.patterns.drawing import Drawing
 from partialseg.visibility import visible_pixels
 
@@ -63,6 +63,9 @@ class Annotator:
                 return _annotation(boxes.draw(*asked))
             case "blocks":
                 return _annotation(blocks.draw(*asked))
+            case "drawn":
+                visible = drawn.share(truth, self._seed, name, self._fraction)
+                return Annotation(visible=visible, clicks=None, seconds=None)
             case "patches" if name in self._chosen:
                 return _annotation(patches.whole(truth))
             case "patches":

@@ -7,7 +7,7 @@ from pydantic.dataclasses import dataclass
 from partialseg.params import STRICT
 from partialseg.patterns.params import PatternParams
 
-Pattern = Literal["random", "points", "scribbles", "boxes", "blocks", "patches"]
+Pattern = Literal["random", "points", "scribbles", "boxes", "blocks", "patches", "drawn"]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

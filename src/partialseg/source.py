@@ -1,8 +1,11 @@
-"""The source of a data set: orthophotos, their masks and the index.json that describes them."""
+"""The source of a data set: orthophotos, their masks, labels that a person drew on them, and the
+index.json that describes all of it."""
 
 import hashlib
 import math
+from collections.abc import Callable, Set
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,17 +19,24 @@ from partialseg.params import STRICT
 from partialseg.raster import SUFFIXES, Header, read_header
 
 INDEX = "index.json"
+File = Annotated[Path, Field(strict=False)]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Orthophoto:
-    """One orthophoto: paths of image and mask, their MD5, size in pixels and georeference."""
+    """One orthophoto: its files with their MD5, size in pixels and georeference.
+
+    mask is the whole truth, labels what a person drew: classes here and there. One of the two may
+    be None.
+    """
 
     name: str
-    image: Annotated[Path, Field(strict=False)]
-    mask: Annotated[Path, Field(strict=False)]
+    image: File
+    mask: File | None
+    labels: File | None
     image_md5: str
-    mask_md5: str
+    mask_md5: str | None
+    labels_md5: str | None
     width: int
     height: int
     crs: str
@@ -44,25 +54,31 @@ class Source:
 _SOURCE = TypeAdapter(Source)
 
 
-def write_index(folder: Path, images: Path, masks: Path, legend: Legend) -> Source:
-    """Check the orthophotos under images/ and masks/ and write folder/index.json.
+def write_index(
+    folder: Path, images: Path, masks: Path, legend: Legend, labels: Path | None = None
+) -> Source:
+    """Check the orthophotos under images/, masks/ and labels/ and write folder/index.json.
 
     Paths inside `folder` are stored relative to it, others as absolute ones.
 
     Raises:
-        ValueError: no image, an image without mask or a mask without image, an unreadable file,
-            unequal sizes or georeferences, an image that is not 8-bit RGB, or two images of one
-            name.
+        ValueError: no image, an image with neither mask nor labels, one of these without image, an
+            unreadable file, unequal sizes or georeferences, an image that is not 8-bit RGB, or two
+            images of one name.
     """
     image_files, mask_files = _rasters(images), _rasters(masks)
-    _check_pairs(image_files, mask_files, images, masks)
+    label_files = _rasters(labels) if labels else {}
+    if not image_files:
+        raise ValueError(f"{images}: no image with a suffix of {', '.join(SUFFIXES)}")
+    known = mask_files.keys() | label_files.keys()
+    _check_none_alone(image_files, known, "mask", f"{masks} or {labels}" if labels else str(masks))
+    _check_none_alone(mask_files, image_files.keys(), "image", str(images))
+    _check_none_alone(label_files, image_files.keys(), "image", str(images))
     orthophotos = [
-        _orthophoto(name, image_files[name], mask_files[name]) for name in sorted(image_files)
+        _orthophoto(name, image_files[name], mask_files.get(name), label_files.get(name))
+        for name in sorted(image_files)
     ]
-    stored = [
-        replace(item, image=_stored(item.image, folder), mask=_stored(item.mask, folder))
-        for item in orthophotos
-    ]
+    stored = [_with_paths(item, partial(_stored, folder=folder)) for item in orthophotos]
     source = Source(legend=legend, orthophotos=tuple(stored))
     with new_file(folder / INDEX) as file:
         file.write_bytes(_SOURCE.dump_json(source, indent=1))
@@ -80,15 +96,12 @@ def read_index(folder: Path) -> Source:
         source = _SOURCE.validate_json(file.read_bytes())
     except (OSError, ValueError) as error:
         raise ValueError(f"{file}: no usable index of a source: {error}") from error
-    orthophotos = [
-        replace(item, image=folder / item.image, mask=folder / item.mask)
-        for item in source.orthophotos
-    ]
+    orthophotos = [_with_paths(item, folder.joinpath) for item in source.orthophotos]
     return replace(source, orthophotos=tuple(orthophotos))
 
 
 def check_unchanged(orthophoto: Orthophoto) -> None:
-    """Compare image and mask with the checksums of the index.
+    """Compare the files with the checksums of the index.
 
     Raises:
         ValueError: a file is missing or is not the one that was indexed.
@@ -96,7 +109,10 @@ def check_unchanged(orthophoto: Orthophoto) -> None:
     for file, md5 in (
         (orthophoto.image, orthophoto.image_md5),
         (orthophoto.mask, orthophoto.mask_md5),
+        (orthophoto.labels, orthophoto.labels_md5),
     ):
+        if file is None:
+            continue
         if not file.is_file() or _md5(file) != md5:
             raise ValueError(
                 f"{file}: missing or changed since the download stage indexed it (MD5 {md5}); "
@@ -117,38 +133,41 @@ def _rasters(folder: Path) -> dict[str, Path]:
     return files
 
 
-def _check_pairs(
-    image_files: dict[str, Path], mask_files: dict[str, Path], images: Path, masks: Path
+def _check_none_alone(
+    files: dict[str, Path], others: Set[str], other_kind: str, where: str
 ) -> None:
-    if not image_files:
-        raise ValueError(f"{images}: no image with a suffix of {', '.join(SUFFIXES)}")
-    for ours, theirs, folder, kind in (
-        (image_files, mask_files, masks, "mask"),
-        (mask_files, image_files, images, "image"),
-    ):
-        alone = sorted(ours.keys() - theirs.keys())
-        if alone:
-            count = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
-            raise ValueError(f"{ours[alone[0]]}: no {kind} of this name in {folder}{count}")
+    alone = sorted(files.keys() - others)
+    if alone:
+        count = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
+        raise ValueError(f"{files[alone[0]]}: no {other_kind} of this name in {where}{count}")
 
 
-def _orthophoto(name: str, image: Path, mask: Path) -> Orthophoto:
-    image_header, mask_header = read_header(image), read_header(mask)
-    _check_image(image, image_header)
-    if mask_header.dtype != "uint8":
-        raise ValueError(f"{mask}: a mask must be 8-bit, got {mask_header.dtype}")
-    _check_alignment(image, image_header, mask, mask_header)
+def _orthophoto(name: str, image: Path, mask: Path | None, labels: Path | None) -> Orthophoto:
+    header = read_header(image)
+    _check_image(image, header)
+    for file, kind in ((mask, "a mask"), (labels, "a raster of labels")):
+        if file is not None:
+            _check_truth(image, header, file, kind)
     return Orthophoto(
         name=name,
         image=image,
         mask=mask,
+        labels=labels,
         image_md5=_md5(image),
-        mask_md5=_md5(mask),
-        width=image_header.width,
-        height=image_header.height,
-        crs=image_header.crs,
-        transform=image_header.transform,
+        mask_md5=_md5(mask) if mask else None,
+        labels_md5=_md5(labels) if labels else None,
+        width=header.width,
+        height=header.height,
+        crs=header.crs,
+        transform=header.transform,
     )
+
+
+def _check_truth(image: Path, image_header: Header, file: Path, kind: str) -> None:
+    header = read_header(file)
+    if header.dtype != "uint8":
+        raise ValueError(f"{file}: {kind} must be 8-bit, got {header.dtype}")
+    _check_alignment(image, image_header, file, header)
 
 
 def _check_image(image: Path, header: Header) -> None:
@@ -177,6 +196,15 @@ def _check_alignment(image: Path, image_header: Header, mask: Path, mask_header:
         raise ValueError(
             f"{mask}: lies {far:g} map units away from {image}, more than half a pixel ({pixel:g})"
         )
+
+
+def _with_paths(orthophoto: Orthophoto, change: Callable[[Path], Path]) -> Orthophoto:
+    return replace(
+        orthophoto,
+        image=change(orthophoto.image),
+        mask=orthophoto.mask and change(orthophoto.mask),
+        labels=orthophoto.labels and change(orthophoto.labels),
+    )
 
 
 def _stored(file: Path, folder: Path) -> Path:

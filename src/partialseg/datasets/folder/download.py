@@ -1,4 +1,4 @@
-"""A user's own data set: a folder with images/ and masks/, described in params.yaml."""
+"""A user's own data set: a folder with images/, masks/ and labels/, described in params.yaml."""
 
 import os
 import shutil
@@ -20,6 +20,7 @@ class Download:
 
     path is the folder; ~ and $VARIABLES are expanded. legend names the classes, and says whether
     masks hold their ids 0..C-1 or their colours, and which ids or colours are without truth.
+    labels/, which may be missing, holds what a person drew, in the same code.
     """
 
     path: str
@@ -39,7 +40,8 @@ def download(params: Download, out: Path) -> None:
             f"from {Path.cwd()})"
         )
     with new_folder(out) as folder:
-        write_index(folder, path / "images", path / "masks", params.legend)
+        labels = path / "labels" if (path / "labels").exists() else None
+        write_index(folder, path / "images", path / "masks", params.legend, labels)
         for file in path.glob("*.txt"):  # train.txt, val.txt and test.txt of the split 'official'
             if file.stem in SPLITS:
                 shutil.copyfile(file, folder / file.name)
