@@ -45,8 +45,8 @@ LIVELY = Augment(
 
 
 METHODS = Methods(
-    pseudo_labels=PseudoLabels(weight=1.0, threshold=0.6, first_round=0.5),
-    consistency=Consistency(weight=1.0, threshold=0.6, cutmix=0.5, ramp_up=0.0),
+    pseudo_labels=PseudoLabels(weight=0.75, threshold=0.6, first_round=0.5),
+    consistency=Consistency(weight=0.25, threshold=0.6, cutmix=0.5, ramp_up=0.5),
     gated_crf=GatedCrf(weight=0.5, radius=2, sigma_xy=3.0, sigma_rgb=20.0, stride=2),
 )
 

@@ -84,32 +84,28 @@ def test_a_teacher_that_is_not_finite_is_not_confident() -> None:
 
 
 @pytest.mark.parametrize(
-    ("targets", "weights", "expected"),
+    ("targets", "expected"),
     [
-        ((0, -1), None, LN2 / 2),
-        ((0, 1), None, (LN2 + 2 * LN2) / 2),
-        ((-1, 0), None, math.log(4 / 3) / 2),
-        ((0, 1), (3.0, 5.0), (3 * LN2 + 5 * 2 * LN2) / 2),
-        ((-1, 1), (3.0, 5.0), 5 * 2 * LN2 / 2),
-        ((-1, -1), (3.0, 5.0), 0.0),
+        ((0, -1), LN2 / 2),
+        ((0, 1), (LN2 + 2 * LN2) / 2),
+        ((-1, 0), math.log(4 / 3) / 2),
+        ((-1, -1), 0.0),
     ],
 )
 def test_the_loss_is_the_sum_over_targets_over_all_pixels(
-    targets: tuple[int, ...], weights: tuple[float, ...] | None, expected: float
+    targets: tuple[int, ...], expected: float
 ) -> None:
-    class_weights = None if weights is None else torch.tensor(weights)
-    logits = row_of((0.5, 0.5), (0.75, 0.25))
-    loss = consistency_loss(logits, torch.tensor([[targets]]), class_weights)
+    loss = consistency_loss(row_of((0.5, 0.5), (0.75, 0.25)), torch.tensor([[targets]]))
     assert loss.shape == ()
     assert float(loss) == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_gradient_is_that_of_the_hand_computed_table() -> None:
     logits = row_of((0.5, 0.5), (0.75, 0.25)).requires_grad_()
-    consistency_loss(logits, torch.tensor([[[-1, 1]]]), torch.tensor([3.0, 5.0])).backward()
+    consistency_loss(logits, torch.tensor([[[-1, 1]]])).backward()
     assert logits.grad is not None
-    # w[y] * (softmax - one-hot) / 2, a row a pixel
-    expected = torch.tensor([[0.0, 0.0], [5 * 0.75 / 2, 5 * (0.25 - 1) / 2]])
+    # (softmax - one-hot) / 2, a row a pixel
+    expected = torch.tensor([[0.0, 0.0], [0.75 / 2, (0.25 - 1) / 2]])
     torch.testing.assert_close(logits.grad[0, :, 0].T, expected)
     assert (logits.grad[..., 0] == 0.0).all()
 
@@ -137,11 +133,10 @@ def test_without_a_target_loss_and_gradients_are_zero() -> None:
 def test_it_is_the_partial_cross_entropy_times_the_share_of_targets() -> None:
     logits = torch.randn(2, 4, 9, 7, generator=seeded(5))
     targets = torch.randint(-1, 4, (2, 9, 7), generator=seeded(6))
-    weights = torch.tensor([0.5, 1.0, 2.0, 4.0])
     share = (targets != IGNORE_INDEX).double().mean()
     assert 0.5 < share < 1
-    expected = float(partial_cross_entropy(logits, targets, weights)) * share
-    assert float(consistency_loss(logits, targets, weights)) == pytest.approx(float(expected))
+    expected = float(partial_cross_entropy(logits, targets, None)) * share
+    assert float(consistency_loss(logits, targets)) == pytest.approx(float(expected))
 
 
 def test_half_precision_logits_are_summed_in_float32() -> None:

@@ -205,6 +205,25 @@ def test_every_split_of_a_data_set_gives_parameters_of_tile(dataset: str) -> Non
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
+def test_the_recipes_of_losses_and_methods_add_one_thing_to_tuned(dataset: str) -> None:
+    recipes = load_section(PARAMS, f"datasets.{dataset}.recipes", dict[str, dict[str, object]])
+    tuned, off = recipes.pop("tuned"), recipes.pop("reproduction")
+    assert not off
+    added = {name: recipe.keys() - tuned.keys() for name, recipe in recipes.items()}
+    assert added == {
+        "dice": {"loss"},
+        "lovasz": {"loss"},
+        "pseudo_labels": {"method", "methods"},
+        "consistency": {"method", "methods"},
+        "gated_crf": {"method", "methods"},
+    }
+    for name, recipe in recipes.items():
+        assert {key: recipe[key] for key in tuned} == tuned
+        assert list(recipe.get("methods", recipe.get("loss"))) == [name]
+        assert recipe.get("method", name) == name
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
 def test_every_labelling_of_a_data_set_is_named_as_its_pattern(dataset: str) -> None:
     section = f"datasets.{dataset}"
     known = load_section(PARAMS, f"{section}.labellings", dict[str, object])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from partialseg.gated_crf import gated_crf
 from partialseg.learner import Learner
-from partialseg.methods.build import build_method
+from partialseg.methods.build import MethodName, build_method
 from partialseg.methods.method import Heads, Part
 from partialseg.methods.pseudo_labels import PseudoLabels
 from partialseg.models.unet import UNet
@@ -71,8 +71,8 @@ def test_pseudo_labels_are_what_the_frozen_network_is_sure_of() -> None:
     method = build_method("pseudo_labels", METHODS, network)
     assert method is not None
     term = method.term(part_of(network, Lookup(SURE), 2))
-    assert float(term.detach()) == pytest.approx(math.log(4) / 4)  # over all four pixels
-    step = torch.tensor([[0.0, 0.0], [0.25 - 1, 0.75], [0.0, 0.0]]) / 4
+    assert float(term.detach()) == pytest.approx(0.75 * math.log(4) / 4)  # over all four pixels
+    step = 0.75 * torch.tensor([[0.0, 0.0], [0.25 - 1, 0.75], [0.0, 0.0]]) / 4
     torch.testing.assert_close(gradient(term, network), step)
     # Frozen: what is scored later has no say.
     later = method.term(part_of(network, Lookup(TABLE), 3))
@@ -94,16 +94,19 @@ def test_consistency_teaches_what_the_average_is_sure_of() -> None:
     method = build_method("consistency", METHODS, network)
     assert method is not None
     teacher = Lookup([[math.log(0.9), math.log(0.1)]] * 256)
-    term = method.term(part_of(network, teacher, labels=NO_LABELS))
-    assert float(term.detach()) == pytest.approx(math.log(2))
-    assert gradient(term, network).sum(dim=0).tolist() == pytest.approx([-0.5, 0.5])
+    # The weight of 0.25 has risen by half after one of four steps, and wholly after two.
+    for step, weight in ((1, 0.125), (2, 0.25), (3, 0.25)):
+        term = method.term(part_of(network, teacher, step, labels=NO_LABELS))
+        assert float(term.detach()) == pytest.approx(weight * math.log(2))
+        expected = [-weight / 2, weight / 2]
+        assert gradient(term, network).sum(dim=0).tolist() == pytest.approx(expected)
 
 
 def test_consistency_without_a_sure_teacher_is_0() -> None:
     network = Lookup([[0.0, 0.0]] * 256)
     method = build_method("consistency", METHODS, network)
     assert method is not None
-    assert float(method.term(part_of(network, network, labels=NO_LABELS)).detach()) == 0
+    assert float(method.term(part_of(network, network, 3, labels=NO_LABELS)).detach()) == 0
 
 
 def test_gated_crf_is_the_weighted_loss_of_the_predictions() -> None:
@@ -116,6 +119,18 @@ def test_gated_crf_is_the_weighted_loss_of_the_predictions() -> None:
     torch.testing.assert_close(method.term(part), expected)
 
 
+@pytest.mark.parametrize("name", ["pseudo_labels", "consistency", "gated_crf"])
+def test_a_method_of_weight_0_computes_nothing(name: MethodName) -> None:
+    method = build_method(name, replace(METHODS, **{name: of_weight_0(name)}), Lookup(TABLE))
+    assert method is not None
+    part = replace(part_of(Lookup(TABLE), Lookup(SURE), 3), outputs=(), images=torch.empty(0))
+    assert float(method.term(part)) == 0
+
+
+def of_weight_0(name: str) -> Any:
+    return replace(getattr(METHODS, name), weight=0.0)
+
+
 def test_no_method_is_none() -> None:
     assert build_method("none", METHODS, Lookup(TABLE)) is None
 
@@ -123,6 +138,28 @@ def test_no_method_is_none() -> None:
 def test_consistency_needs_an_average() -> None:
     with pytest.raises(ValueError, match=r"method consistency .*ema_decay must be above 0, got 0"):
         train_params(method="consistency")
+
+
+def test_consistency_needs_two_patches_to_mix() -> None:
+    changes = {"method": "consistency", "ema_decay": 0.5, "batch_size": 4}
+    train_params(**changes, accumulation=2)
+    message = r"\(cutmix 0.5\): batch_size 4 in 4 parts leaves one alone"
+    with pytest.raises(ValueError, match=message):
+        train_params(**changes, accumulation=2, processes=2)
+    still = replace(METHODS, consistency=replace(METHODS.consistency, cutmix=0.0))
+    train_params(**changes, accumulation=4, methods=still)
+
+
+@pytest.mark.parametrize(
+    ("changes", "got"),
+    [
+        ({"select": "best", "patience": 0}, "best and 0"),
+        ({"select": "last", "patience": 3}, "last and 3"),
+    ],
+)
+def test_pseudo_labels_need_their_second_round(changes: dict[str, Any], got: str) -> None:
+    with pytest.raises(ValueError, match=rf"select must be last and patience 0, got {got}"):
+        train_params(method="pseudo_labels", **changes)
 
 
 def steps_of(learner: Learner, numbers: range) -> None:
@@ -137,7 +174,7 @@ def learner_of(**changes: Any) -> Learner:
     torch.manual_seed(0)
     sure = PseudoLabels(weight=1.0, threshold=0.0, first_round=0.5)  # random weights are never
     methods = replace(METHODS, pseudo_labels=sure)
-    params = train_params(ema_decay=0.5, methods=methods, **changes)
+    params = train_params(ema_decay=0.5, methods=methods, batch_size=4, select="last", **changes)
     return Learner(UNet(3, 2, 2), None, params, CPU, ALONE, 3)
 
 

@@ -208,16 +208,41 @@ def test_labelled_patches_fill_the_epoch_where_others_have_no_label() -> None:
     assert len(places) == 8 and set(places[6:]) < {2, 5, 7}
 
 
-def test_unlabelled_patches_take_every_second_place() -> None:
+def test_an_epoch_without_any_label_is_refused() -> None:
+    with pytest.raises(ValueError, match="none of the 5 training patches has a label"):
+        EpochBatches([], range(5), 5, 2, 1, 1, ALONE)
+
+
+def test_behind_each_labelled_patch_stands_an_unlabelled_one() -> None:
     unlabelled = [0, 1, 3, 4, 6]
     batches = EpochBatches([2, 5, 7], unlabelled, 8, 2, 1, 1, ALONE)
     seen = []
     for epoch in range(1, 7):
         batches.epoch = epoch
-        for labelled, other in places_of(batches):
-            assert labelled in [2, 5, 7]
-            seen.append(other)
+        of_epoch = places_of(batches)
+        assert [len(batch) for batch in of_epoch] == [4] * 4
+        seen += [index for batch in of_epoch for index in batch[1::2]]
+        assert all({*batch[::2]} <= {2, 5, 7} for batch in of_epoch)
     assert set(seen) == set(unlabelled)
+    assert max(map(seen.count, unlabelled)) - min(map(seen.count, unlabelled)) <= 6
+
+
+def test_unlabelled_patches_change_no_place_of_a_labelled_one() -> None:
+    plain = places_of(EpochBatches([2, 5, 7], (), 8, 2, 1, 1, ALONE))
+    beside = places_of(EpochBatches([2, 5, 7], [0, 1, 3, 4, 6], 8, 2, 1, 1, ALONE))
+    assert [batch[::2] for batch in beside] == plain
+
+
+def test_the_ranks_share_pairs_of_labelled_and_unlabelled_patches() -> None:
+    whole = places_of(EpochBatches([2, 5, 7], [0, 1], 8, 4, 1, 1, ALONE))
+    shares = [
+        places_of(EpochBatches([2, 5, 7], [0, 1], 8, 4, 1, 1, Ranks(rank=rank, count=2)))
+        for rank in range(2)
+    ]
+    for batch, first, second in zip(whole, *shares, strict=True):
+        pairs = list(zip(batch[::2], batch[1::2], strict=True))
+        assert list(zip(first[::2], first[1::2], strict=True)) == pairs[::2]
+        assert list(zip(second[::2], second[1::2], strict=True)) == pairs[1::2]
 
 
 def test_patches_without_labels_are_told_apart(make_patches: Callable[..., Path]) -> None:

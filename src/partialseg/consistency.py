@@ -84,12 +84,10 @@ def pseudo_labels(teacher_logits: Tensor, labels: Tensor, threshold: float) -> T
     return torch.where(labels != IGNORE_INDEX, labels, sure)
 
 
-def consistency_loss(
-    student_logits: Tensor, targets: Tensor, class_weights: Tensor | None = None
-) -> Tensor:
+def consistency_loss(student_logits: Tensor, targets: Tensor) -> Tensor:
     """Return the cross-entropy of the pixels with a target over the number of ALL pixels.
 
-    sum over targets of w[y] * -log softmax(logits)[y], divided by N * H * W. As in FixMatch and
+    sum over targets of -log softmax(logits)[y], divided by N * H * W. As in FixMatch and
     UniMatch (which leaves out padding alone) the share of pixels with a target scales the loss:
     while the teacher is sure of few, they count for little, and for more as it learns. (The partial
     cross-entropy divides by the labelled pixels, for their number is given and stays.) Without a
@@ -99,15 +97,10 @@ def consistency_loss(
     Args:
         student_logits: (N, C, H, W), float.
         targets: (N, H, W), int64, IGNORE_INDEX for none.
-        class_weights: (C,), or None for equal weights of 1.
     """
     # Summed here: CUDA's own sum over the pixels adds in changing order.
     losses = F.cross_entropy(
-        student_logits.float(),
-        targets,
-        class_weights,
-        ignore_index=IGNORE_INDEX,
-        reduction="none",
+        student_logits.float(), targets, ignore_index=IGNORE_INDEX, reduction="none"
     )
     return losses.sum() / targets.numel()
 

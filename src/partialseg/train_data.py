@@ -62,12 +62,14 @@ class EpochBatches(Sampler[list[Place]]):
     """The places of each batch of `epoch`, shuffled by (seed, epoch); of each, a rank's share.
 
     An epoch has as many places as there are patches. Where some patches have no label, the
-    labelled ones come several times; if unlabelled ones are given, they take every second place.
-    The batches are those of any number of ranks. Their sizes differ by at most one patch, so that
-    no step rests on the few patches that a division leaves over.
+    labelled ones come several times; if unlabelled ones are given, one of them stands behind each,
+    so that a step has as many labels with them as without. The batches are those of any number of
+    ranks. They differ by at most one labelled patch, so that no step rests on the few patches that
+    a division leaves over.
 
     Raises:
-        ValueError: a batch has fewer patches than there are ranks and parts.
+        ValueError: no patch has a label, or a batch has fewer patches than there are ranks and
+            parts.
     """
 
     def __init__(
@@ -80,6 +82,8 @@ class EpochBatches(Sampler[list[Place]]):
         seed: int,
         ranks: Ranks,
     ) -> None:
+        if not labelled:
+            raise ValueError(f"none of the {patches} training patches has a label")
         self._labelled, self._unlabelled, self._patches = labelled, unlabelled, patches
         self._seed, self._ranks = seed, ranks
         self._batches = -(-patches // batch_size)
@@ -97,13 +101,10 @@ class EpochBatches(Sampler[list[Place]]):
 
     def __iter__(self) -> Iterator[list[Place]]:
         draw = torch.Generator().manual_seed(_draw(f"{self._seed}/{self.epoch}"))
-        order = torch.empty(self._patches, dtype=torch.int64)
-        step = 2 if self._unlabelled else 1
-        order[::step] = _cycled(self._labelled, len(order[::step]), draw)
-        if self._unlabelled:
-            order[1::2] = _cycled(self._unlabelled, len(order[1::2]), draw)
+        kinds = [kind for kind in (self._labelled, self._unlabelled) if kind]
+        order = torch.stack([_cycled(kind, self._patches, draw) for kind in kinds], dim=1)
         for batch in order.tensor_split(self._batches):
-            share = batch[self._ranks.rank :: self._ranks.count]
+            share = batch[self._ranks.rank :: self._ranks.count].flatten()
             yield [(self.epoch, index) for index in share.tolist()]
 
 

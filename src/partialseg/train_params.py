@@ -59,3 +59,19 @@ class Train:
                 "method consistency has the average of the weights as its teacher: ema_decay must "
                 "be above 0, got 0"
             )
+        if self.method == "consistency":
+            self._check_cutmix()
+        if self.method == "pseudo_labels" and (self.select != "last" or self.patience):
+            raise ValueError(
+                "method pseudo_labels has a second round, which has to be reached and kept: select "
+                f"must be last and patience 0, got {self.select} and {self.patience}"
+            )
+
+    def _check_cutmix(self) -> None:
+        parts = self.processes * self.accumulation
+        cutmix = self.methods.consistency.cutmix
+        if cutmix and self.batch_size < 2 * parts:
+            raise ValueError(
+                f"method consistency mixes the patches of a part (cutmix {cutmix}): batch_size "
+                f"{self.batch_size} in {parts} parts leaves one alone; raise it, or set cutmix to 0"
+            )

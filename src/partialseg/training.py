@@ -175,5 +175,6 @@ def out_of_memory_named(params: Train) -> Iterator[None]:
         raise ValueError(
             f"out of memory at batch_size {params.batch_size} with accumulation "
             f"{params.accumulation} and processes {params.processes}: raise accumulation, which "
-            "keeps the result but for BatchNorm, or lower batch_size"
+            "keeps the result but for BatchNorm (and what losses and methods say), or lower "
+            "batch_size"
         ) from error

@@ -18,5 +18,7 @@ class GatedCrfMethod(Stateless):
 
     def term(self, part: Part) -> Tensor:
         """Return the weighted loss, the mean over the heads."""
+        if not self._params.weight:
+            return part.nothing()
         energies = [gated_crf(head, part.images, self._params) for head in part.outputs]
         return self._params.weight * torch.stack(energies).mean()

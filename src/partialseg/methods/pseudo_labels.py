@@ -45,7 +45,8 @@ class PseudoLabelsMethod:
 
     def term(self, part: Part) -> Tensor:
         """Return the weighted loss of the unlabelled pixels; 0 in the first round."""
-        if part.step < self._params.first_round * part.steps:
+        first_round = part.step < self._params.first_round * part.steps
+        if first_round or not self._params.weight:
             return part.nothing()
         if not self._taught:
             self._teacher.load_state_dict(part.scored.state_dict())

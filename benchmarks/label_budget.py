@@ -1,0 +1,157 @@
+"""What labels and methods give: the table of docs/label-budget.md, from runs that DVC has made.
+
+A setting is a labelling at a label fraction. Of each, every recipe stands beside partial
+cross-entropy alone (REFERENCE) with the same patches, epochs and seeds: test mIoU over the seeds,
+the difference with its intervals (partialseg.significance), the share of the gap to full labels
+that it closes. What was not run is left out, and said.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find partialseg so too
+
+from partialseg.difference_table import interval, verdict
+from partialseg.figures.differences import draw_differences
+from partialseg.results import RunResults, read_results, run_files
+from partialseg.run import Cell, Run
+from partialseg.run_name import percent, share
+from partialseg.scored_cell import scored_cells
+from partialseg.seeds import deviation
+from partialseg.significance import Difference, differences
+
+REFERENCE = "tuned"
+RECIPES = ("pseudo_labels", "consistency", "gated_crf", "dice", "lovasz")
+FULL = ("random", "1.0")
+SETTINGS = (
+    FULL,
+    ("random", "0.1"),
+    ("random", "0.01"),
+    ("points", "0.1"),
+    ("scribbles", "0.01"),
+    ("patches", "0.1"),
+)
+Runs = dict[Cell, list[RunResults]]
+Row = dict[str, Any]
+
+
+def read_runs(folder: Path, dataset: str, split: str, seeds: Sequence[int]) -> Runs:
+    """Return the runs of the cells that have all seeds, and name the others."""
+    runs: Runs = {}
+    for labelling, fraction in SETTINGS:
+        for recipe in (REFERENCE, *RECIPES):
+            cell = Cell(
+                split=split,
+                fraction=fraction,
+                labelling=labelling,
+                architecture="unet",
+                recipe=recipe,
+            )
+            listed = [Run(cell=cell, seed=seed) for seed in seeds]
+            files = [
+                run_files(folder / "runs" / dataset, folder / "metrics" / dataset, run)
+                for run in listed
+            ]
+            if all(file.scores.exists() for file in files):
+                runs[cell] = [read_results(*pair) for pair in zip(files, listed, strict=True)]
+            elif (labelling, fraction) != FULL:
+                print(f"not run with all seeds: {labelling}, {fraction}, {recipe}")
+    return runs
+
+
+def compare_methods(runs: Runs) -> tuple[list[Row], list[Difference]]:
+    """Return a row a cell, and the differences of the methods from the reference."""
+    full = _test_miou(runs[_cell(runs, FULL, REFERENCE)])
+    rows, found = [], []
+    for cell, of_cell in runs.items():
+        reference = runs[_cell(runs, (cell.labelling, cell.fraction), REFERENCE)]
+        row = _row(cell, of_cell, reference, full)
+        if of_cell is not reference:
+            (difference,) = differences(scored_cells([*reference, *of_cell]))
+            found.append(difference)
+            row |= {
+                "difference": difference.difference,
+                "bootstrap": difference.bootstrap,
+                "jackknife": difference.jackknife,
+                "verdict": verdict(difference),
+            }
+        rows.append(row)
+    return rows, found
+
+
+def _cell(runs: Runs, setting: tuple[str, str], recipe: str) -> Cell:
+    (found,) = (
+        cell
+        for cell in runs
+        if (cell.labelling, cell.fraction) == setting and cell.recipe == recipe
+    )
+    return found
+
+
+def _test_miou(results: Sequence[RunResults]) -> float:
+    return statistics.fmean(item.detail["test"]["miou"] for item in results)
+
+
+def _row(
+    cell: Cell, of_cell: Sequence[RunResults], reference: Sequence[RunResults], full: float
+) -> Row:
+    detail = of_cell[0].detail
+    ours, theirs = _test_miou(of_cell), _test_miou(reference)
+    gap = full - theirs
+    return cell.identity() | {
+        "seeds": [item.run.seed for item in of_cell],
+        "labelled_pixels": detail["labelled_pixels"],
+        "clicks": detail["clicks"],
+        "annotation_seconds": detail["annotation_seconds"],
+        "test_miou": ours,
+        "test_miou_std": deviation([item.detail["test"]["miou"] for item in of_cell]),
+        "val_miou": statistics.fmean(item.detail["val"]["miou"] for item in of_cell),
+        "of_full": ours / full,
+        "gap_closed": (ours - theirs) / gap if gap > 0 and of_cell is not reference else None,
+    }
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Return the rows as a table."""
+    shown = [
+        {
+            "Labels": f"{row['labelling']}, {percent(row['label_fraction'])}",
+            "Labelled": share(row["labelled_pixels"]),
+            "Recipe": row["recipe"],
+            "Test mIoU": f"{row['test_miou']:.4f} ± {row['test_miou_std']:.4f}",
+            "Of full labels": f"{row['of_full']:.0%}",
+            "Against tuned": f"{row['difference']:+.4f}" if "difference" in row else "",
+            "95 %, bootstrap": interval(row["bootstrap"]) if "difference" in row else "",
+            "jackknife": interval(row["jackknife"]) if "difference" in row else "",
+            "Verdict": row.get("verdict", ""),
+            "Gap closed": "" if row["gap_closed"] is None else f"{row['gap_closed']:.0%}",
+        }
+        for row in rows
+    ]
+    return tabulate(shown, headers="keys", tablefmt="github", disable_numparse=True) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--project", type=Path, default=ROOT, help="where the runs lie")
+    parser.add_argument("--dataset", default="sample")
+    parser.add_argument("--split", default="main")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 1, 2])
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "evidence")
+    args = parser.parse_args()
+    rows, found = compare_methods(read_runs(args.project, args.dataset, args.split, args.seeds))
+    (args.out / "label-budget.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    draw_differences(found, args.out / "label-budget.png")
+    print(markdown(rows), end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""What each loss and method costs: an optimisation step by each recipe against that of `tuned`.
+
+The steps run in turns on the same batch of random images, in the last tenth of a training, so that
+every term counts; pseudo_labels costs that in its second round only, and nothing in the first.
+"""
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find partialseg so too
+
+from partialseg.compute import choose_algorithms, choose_compute
+from partialseg.learner import Learner
+from partialseg.loss import IGNORE_INDEX
+from partialseg.models.build import build_network
+from partialseg.params import load_section
+from partialseg.ranks import ALONE
+from partialseg.train_params import Train
+from timing import interleave, print_table
+from train_step import synchronised
+
+CLASSES = 5
+REFERENCE = "tuned"
+RECIPES = (REFERENCE, "dice", "lovasz", "pseudo_labels", "consistency", "gated_crf")
+STEP, STEPS = 9, 10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", default="sample")
+    parser.add_argument("--architecture", default="unet")
+    parser.add_argument("--size", type=int, default=384)
+    parser.add_argument("--labelled", type=float, default=0.1)
+    parser.add_argument("--repeats", type=int, default=9)
+    args = parser.parse_args()
+    choose_algorithms(deterministic=False)
+    torch.manual_seed(0)
+    steps, batch = {}, 0
+    for recipe in RECIPES:
+        section = f"datasets.{args.dataset}"
+        changes = f"{section}.recipes.{recipe}"
+        params = load_section(ROOT / "params.yaml", f"{section}.train", Train, changes)
+        compute, batch = choose_compute(params.precision), params.batch_size
+        images = torch.randint(0, 256, (batch, 3, args.size, args.size), dtype=torch.uint8)
+        labels = torch.randint(0, CLASSES, (batch, args.size, args.size), dtype=torch.int16)
+        labels[torch.rand(labels.shape) > args.labelled] = IGNORE_INDEX
+        network = build_network(args.architecture, 3, CLASSES, params.base_channels)
+        learner = Learner(compute.place(network), None, params, compute, ALONE, 0)
+        step = partial(learner.step, images, labels, params.learning_rate, STEP, STEPS)
+        steps[recipe] = synchronised(step, compute)
+    seconds = interleave(steps, args.repeats, warm_ups=2)
+    print(f"{compute}; batch {batch}; {torch.get_num_threads()} threads; torch {torch.__version__}")
+    print_table(
+        [
+            {
+                "recipe": recipe,
+                "s a step": seconds[recipe],
+                f"of {REFERENCE}": f"{seconds[recipe] / seconds[REFERENCE]:.2f}x",
+            }
+            for recipe in RECIPES
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
