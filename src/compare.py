@@ -161,9 +161,12 @@ def panel_rows(
 def labels_of(store: PatchStore, patch: Patch, run: Run, drawn: Label) -> NDArray[np.bool_]:
     """Return the pixels (H, W) of a test patch that were visible if it were for training.
 
-    None are where it cannot hold what the label fraction asks for: no training rests on it.
+    None are where it cannot hold what the label fraction asks for, for no training rests on it, and
+    where a person draws.
     """
     truth = store.truth(patch)
+    if drawn.pattern == "drawn":
+        return np.zeros(truth.shape, np.bool_)
     names = [item.name for item in store.of_split("test")]
     try:
         annotator = Annotator(drawn, run.cell.label_fraction, run.seed, names)
@@ -220,7 +223,8 @@ def _score(cell: Cell, results: Sequence[RunResults]) -> CellScore:
 
 def _seed_score(results: Sequence[RunResults]) -> SeedScore:
     test = [item.detail["test"]["miou"] for item in results]
-    return SeedScore(mean=statistics.fmean(test), std=deviation(test))
+    labelled = statistics.fmean(item.detail["labelled_pixels"] for item in results)
+    return SeedScore(mean=statistics.fmean(test), std=deviation(test), labelled=labelled)
 
 
 def main() -> None:

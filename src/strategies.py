@@ -39,7 +39,8 @@ def strategies(dataset: str, listed: Sequence[Run], runs: Path, metrics: Path, o
 def score_of(results: Sequence[RunResults]) -> SeedScore:
     """Return the test mIoU of a cell over its seeds."""
     values = [item.detail["test"]["miou"] for item in results]
-    return SeedScore(mean=statistics.fmean(values), std=deviation(values))
+    labelled = statistics.fmean(item.detail["labelled_pixels"] for item in results)
+    return SeedScore(mean=statistics.fmean(values), std=deviation(values), labelled=labelled)
 
 
 def load_strategy_runs(params_file: Path, fraction: str) -> list[Run]:

@@ -259,7 +259,10 @@ def _patch(
 
 def _check_labels(source: Source, folder: Path, params: Tile) -> None:
     if params.train_truth == "labels" and not any(item.labels for item in source.orthophotos):
-        raise ValueError(f"{folder}: train_truth is labels, but no orthophoto has any in labels/")
+        raise ValueError(
+            f"{folder}: train_truth is labels, but no orthophoto had any in labels/ "
+            "when the download stage indexed it: dvc repro --force --single-item download@DATASET"
+        )
 
 
 def _check_splits(patches: Sequence[Patch]) -> None:

@@ -41,6 +41,9 @@ def test_valid_parameters_leave_a_note_that_never_changes(tmp_path: Path) -> Non
     assert first == b"The parameters at the top level are valid.\n"
 
 
+DRAWN = r"labellings: 'random' needs splits whose train_truth is labels, .* of 'main' is None"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -115,6 +118,13 @@ def test_valid_parameters_leave_a_note_that_never_changes(tmp_path: Path) -> Non
         ("{after: 0.01", "{after: 0", r"rounds\.0\.after: should be greater than 0, got 0"),
         ("{after: 0.01, ", "{", r"rounds\.0\.after: is missing"),
         ("fraction: 0.05", "fraction: 1.5", r"rounds\.1\.fraction: .*less than or equal to 1"),
+        (" label: {},\n", " label: {pattern: drawn},\n", DRAWN),
+        ("labellings: {random: {}", "labellings: {random: {pattern: drawn}", DRAWN),
+        (
+            "splits: {main: {}",
+            "splits: {main: {train_truth: labels}",
+            r"strategies: they buy labels of masks, and train_truth of 'main' is labels",
+        ),
     ],
 )
 def test_a_wrong_value_is_named_and_nothing_written(

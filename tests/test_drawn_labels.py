@@ -116,7 +116,7 @@ def test_what_needs_a_mask_is_named(folder: Path, changed: dict[str, str], messa
 
 def test_labels_that_are_not_there_are_missed(folder: Path) -> None:
     write_index(folder, folder / "images", folder / "masks", LEGEND)
-    with pytest.raises(ValueError, match=r"train_truth is labels, but no orthophoto has any"):
+    with pytest.raises(ValueError, match=r"train_truth is labels, but no orthophoto had any"):
         tile(folder, folder / "patches", params())
 
 

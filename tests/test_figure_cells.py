@@ -21,7 +21,7 @@ from partialseg.figures.svg import svg_text
 RECIPES = ("reproduction", "tuned")
 CELLS = make_cells([0.15, 0.1], RECIPES)
 SCORES = {
-    cell: SeedScore(mean=0.3 + 0.01 * place, std=0.02 if place % 2 else None)
+    cell: SeedScore(mean=0.3 + 0.01 * place, std=0.02 if place % 2 else None, labelled=0.1)
     for place, cell in enumerate(CELLS)
 }
 
@@ -50,7 +50,7 @@ def test_budget_has_a_line_an_architecture_and_recipe_by_ascending_fraction() ->
 
 def test_budget_has_the_score_with_all_labels_across() -> None:
     whole = {
-        cell: SeedScore(mean=0.6 + 0.01 * place, std=None)
+        cell: SeedScore(mean=0.6 + 0.01 * place, std=None, labelled=0.999)
         for place, cell in enumerate(make_cells([1.0], RECIPES[:1]))
     }
     few = {cell: SCORES[cell] for cell in make_cells([0.1], RECIPES[:1])}
@@ -59,6 +59,15 @@ def test_budget_has_the_score_with_all_labels_across() -> None:
     assert [line.get_ydata() for line in dotted] == [[0.6, 0.6], [0.61, 0.61]]
     assert len({line.get_color() for line in dotted}) == 2
     (axes,) = budget_figure(few, 0.13, "background").axes
+    assert [line for line in axes.lines if line.get_linestyle() == ":"] == []
+
+
+def test_all_clicks_of_points_are_not_all_labels() -> None:
+    clicked = {
+        cell: SeedScore(mean=0.6, std=None, labelled=0.003)
+        for cell in make_cells([1.0], RECIPES[:1])
+    }
+    (axes,) = budget_figure(clicked, 0.13, "background").axes
     assert [line for line in axes.lines if line.get_linestyle() == ":"] == []
 
 
@@ -83,7 +92,9 @@ def test_budget_names_the_trivial_answer() -> None:
 def test_budget_of_two_splits_is_a_defect() -> None:
     cells = make_cells([0.1], splits=("main", "official"))
     with pytest.raises(AssertionError, match="one split"):
-        budget_figure(dict.fromkeys(cells, SeedScore(mean=0.5, std=None)), 0.1, "field")
+        budget_figure(
+            dict.fromkeys(cells, SeedScore(mean=0.5, std=None, labelled=0.1)), 0.1, "field"
+        )
 
 
 def make_reliability(ece: float) -> Reliability:

@@ -135,7 +135,7 @@ def table(splits: tuple[str, ...] = ("main",), recipes: int = 2) -> list[ScoredC
     return [make_scored(random_counts(place), **these) for place, these in enumerate(changes)]
 
 
-def test_neighbouring_values_of_every_axis_are_compared_pooled_first() -> None:
+def test_values_of_every_axis_are_compared_pooled_first() -> None:
     found = differences(table())
     assert [(f.axis, f.values, len(f.first)) for f in found] == [
         *[("fraction", ("0.05", "0.1"), pairs) for pairs in (4, 1, 1, 1, 1)],
@@ -148,6 +148,13 @@ def test_neighbouring_values_of_every_axis_are_compared_pooled_first() -> None:
         for first, second in zip(difference.first, difference.second, strict=True):
             change = {difference.axis: difference.values[1]}
             assert dataclasses.replace(first, **change) == second
+
+
+def test_recipes_are_compared_with_the_first_and_fractions_with_the_next_smaller_one() -> None:
+    found = [item for item in differences(table(recipes=3)) if item.pooled]
+    assert [item.values for item in found if item.axis == "recipe"] == [("r0", "r1"), ("r0", "r2")]
+    fractions = [item.values for item in found if item.axis == "fraction"]
+    assert fractions == [("0.05", "0.1"), ("0.1", "0.15")]
 
 
 def test_a_pooled_difference_is_the_mean_of_its_pairs() -> None:

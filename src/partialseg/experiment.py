@@ -73,6 +73,9 @@ class Experiment:
             values = getattr(self, axis)
             if len(set(values)) != len(values):
                 raise ValueError(f"{axis} must differ, got {list(values)}")
+        again = {self.label_fraction} & {*self.sweep}
+        if again:
+            raise ValueError(f"sweep holds the label_fraction, {again.pop()}, again")
         if self.dataset not in self.datasets:
             raise ValueError(f"dataset {self.dataset!r} has no section under datasets")
         for axis in ("splits", "labellings", "recipes", "strategies"):
@@ -83,7 +86,27 @@ class Experiment:
                         f"{axis}: {name!r} is not in datasets.{self.dataset}.{axis} "
                         f"({', '.join(known)})"
                     )
+        self._check_drawn(self.datasets[self.dataset])
         self._check_rounds()
+
+    def _check_drawn(self, sections: Sections) -> None:
+        """What a person drew is the truth of some splits alone, and nobody draws on demand."""
+        drawn = [
+            name
+            for name in self.labellings
+            if (sections.label | sections.labellings[name]).get("pattern") == "drawn"
+        ]
+        for split in self.splits:
+            truth = (sections.tile | sections.splits[split]).get("train_truth")
+            if drawn and truth != "labels":
+                raise ValueError(
+                    f"labellings: {drawn[0]!r} needs splits whose train_truth is labels, and that "
+                    f"of {split!r} is {truth}"
+                )
+            if self.strategies and truth == "labels":
+                raise ValueError(
+                    f"strategies: they buy labels of masks, and train_truth of {split!r} is labels"
+                )
 
     def _check_rounds(self) -> None:
         if bool(self.strategies) != bool(self.rounds):

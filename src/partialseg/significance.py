@@ -69,13 +69,13 @@ class Difference:
 def differences(cells: Sequence[ScoredCell]) -> list[Difference]:
     """Return the differences along each axis of which the cells have several values.
 
-    Neighbouring values in order of appearance (fractions: ascending) are compared: first pooled
-    over all pairs of cells that are equal on the other axes, then pair by pair.
+    Each value is compared with the first to appear, and each fraction with the next smaller one:
+    first pooled over all pairs of cells that are equal on the other axes, then pair by pair.
     """
     of_cell = {scored.cell: scored for scored in cells}
     found = []
     for axis in AXES:
-        for one, other in itertools.pairwise(_values(axis, cells)):
+        for one, other in _compared(axis, cells):
             pairs = _pairs(axis, one, other, of_cell)
             pooled = [pairs] if len(pairs) > 1 else []
             found += [_difference(axis, some) for some in [*pooled, *([pair] for pair in pairs)]]
@@ -87,9 +87,12 @@ def expected_by_chance(found: Sequence[Difference]) -> float:
     return (1 - CONFIDENCE) * sum(difference.jackknife is not None for difference in found)
 
 
-def _values(axis: str, cells: Sequence[ScoredCell]) -> list[str]:
+def _compared(axis: str, cells: Sequence[ScoredCell]) -> list[tuple[str, str]]:
+    """Return the pairs of values of an axis that are compared."""
     values = list(dict.fromkeys(getattr(scored.cell, axis) for scored in cells))
-    return sorted(values, key=float) if axis == "fraction" else values
+    if axis == "fraction":
+        return list(itertools.pairwise(sorted(values, key=float)))
+    return [(values[0], other) for other in values[1:]]
 
 
 def _pairs(

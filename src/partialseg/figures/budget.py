@@ -1,4 +1,4 @@
-"""The budget figure: the score over the share of pixels that are labelled."""
+"""The budget figure: the score over the label fraction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,19 @@ from partialseg.run_name import architecture_name, percent
 
 APART = 1.012  # factor between lines, so that error bars do not hide each other
 MARGIN = 1.15  # factor on either side of the fractions
+ALL = 0.99  # share of labelled pixels that is all of them but for some without truth
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeedScore:
-    """A score, 0..1: the mean over the seeds, and their sample standard deviation (None: one)."""
+    """A score, 0..1: the mean over the seeds, and their sample standard deviation (None: one).
+
+    labelled is the share of the training pixels that had a label.
+    """
 
     mean: float
     std: float | None
+    labelled: float
 
 
 def draw_budget(
@@ -30,7 +35,8 @@ def draw_budget(
 ) -> None:
     """Write a PNG of the test mIoU of cells of one split over their label fractions.
 
-    Dotted lines across are the scores with all labels, of the lines that have them.
+    A fraction is of what its labelling counts (of points: clicks). Dotted lines across are the
+    scores with all pixels labelled, of the lines that have them.
 
     Raises:
         OSError: the picture cannot be written.
@@ -56,7 +62,7 @@ def budget_figure(
         name = f"{architecture_name(architecture)}, {recipe}"
         name += f", {labelling}" if several else ""
         _draw_line(axes, cells, scores, styles[cells[0]], shift, name)
-        if cells[-1].label_fraction == 1:
+        if scores[cells[-1]].labelled > ALL:
             _draw_ceiling(axes, scores[cells[-1]].mean, styles[cells[-1]].colour)
     _draw_majority(axes, majority_miou, majority_class)
     _scale(axes, sorted({cell.label_fraction for cell in scores}))
@@ -93,6 +99,15 @@ def _draw_line(
 
 def _draw_ceiling(axes: Axes, miou: float, colour: str) -> None:
     axes.axhline(miou, color=colour, linestyle=":", linewidth=1, zorder=1)
+    axes.annotate(
+        "all pixels labelled",
+        (0.01, miou),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 2),
+        textcoords="offset points",
+        fontsize=8,
+        color=colour,
+    )
 
 
 def _draw_majority(axes: Axes, miou: float, class_name: str) -> None:

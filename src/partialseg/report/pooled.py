@@ -1,5 +1,6 @@
 """What the figures of a cell show: the counts of its runs, one a seed, taken together."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,8 @@ Bin = Mapping[str, Any]
 def miou_score(details: Sequence[Detail]) -> SeedScore:
     """Return the test mIoU of the runs of a cell."""
     mean, std = mean_and_std(detail["test"]["miou"] for detail in details)
-    return SeedScore(mean=float("nan") if mean is None else mean, std=std)
+    labelled = statistics.fmean(detail["labelled_pixels"] for detail in details)
+    return SeedScore(mean=float("nan") if mean is None else mean, std=std, labelled=labelled)
 
 
 def confusion(details: Sequence[Detail]) -> NDArray[np.int64]:
