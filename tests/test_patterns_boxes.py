@@ -67,20 +67,20 @@ def test_a_box_ends_at_another_class_or_at_its_limits(name: str) -> None:
         pytest.fail("no box on the bar")
 
 
-def test_boxes_begin_apart_while_there_is_room() -> None:
-    # An eighth of 32 px: the place where a box begins is more than 4 px from any label.
-    apart = []
+@pytest.mark.parametrize(("longest", "classes"), [(31, {0, 1}), (32, {0})])
+def test_a_box_begins_an_eighth_of_the_longest_side_from_others_while_it_can(
+    longest: int, classes: set[int]
+) -> None:
+    # The corners of a square of 9 px are 4 px from the label in its middle.
+    first = set()
     for name in NAMES:
-        canvas = new_canvas(plain())
-        made = draw_boxes(canvas, Draws("boxes", 42, name), 32)
-        fill(canvas, next(made))
-        top, bottom, left, right = next(made)
-        near = np.zeros((64, 64), np.bool_)
-        for row in range(top, bottom):
-            for column in range(left, right):
-                near[row, column] = canvas.labelled_near(row * 64 + column, 4)
-        apart.append(not near[top:bottom, left:right].all())
-    assert all(apart)
+        truth = plain()
+        truth[30:39, 30:39] = 1
+        canvas = new_canvas(truth)
+        canvas.visible[34, 34] = True
+        top, _, left, _ = next(draw_boxes(canvas, Draws("boxes", 42, name), longest))
+        first.add(truth.item(top, left))
+    assert first == classes
 
 
 @pytest.mark.parametrize("fraction", [0.02, 0.1, 0.33, 0.5])

@@ -7,6 +7,7 @@ from partialseg.truth import NO_TRUTH
 
 def test_a_new_canvas_has_no_label() -> None:
     truth = np.eye(6, dtype=np.uint8)
+    truth[0] = NO_TRUTH
     canvas = new_canvas(truth)
     np.testing.assert_array_equal(canvas.truth, truth)
     assert canvas.visible.dtype == np.bool_ and canvas.visible.shape == (6, 6)
