@@ -24,11 +24,16 @@ def draw(
 
     Raises:
         ValueError: fraction is not in 0 < fraction <= 1, or pays for no window or for more than
-            the patch holds.
+            the patch holds, or no window fits into the patch.
     """
     side, (height, width) = params.block, truth.shape
     rows, columns = height // side, width // side
     windows = count_of(fraction, truth.size) // side**2
+    if not rows * columns:
+        raise ValueError(
+            f"patch {name}: blocks: a window of {side} px does not fit into a patch of "
+            f"{height} x {width} px; take a smaller block"
+        )
     if windows == 0:
         smallest = smallest_fraction(Fraction(side**2, truth.size))
         raise ValueError(

@@ -31,7 +31,9 @@ def brushed(path: NDArray[np.intp], truth: NDArray[np.uint8], thickness: int) ->
         steps[spread < arrival] = step
         arrival = spread
     wet = np.flatnonzero(arrival < DRY)
-    order = np.argsort(arrival.ravel()[wet] * (thickness + 1) + steps.ravel()[wet], kind="stable")
+    # In 64 bits: of a thick brush on a long path, the product is more than 16 bits hold.
+    came = arrival.ravel()[wet].astype(np.int64)
+    order = np.argsort(came * (thickness + 1) + steps.ravel()[wet], kind="stable")
     wet_rows, wet_columns = np.divmod(wet[order], ids.shape[1])
     return (wet_rows + top) * truth.shape[1] + wet_columns + left
 
