@@ -19,6 +19,7 @@ from tabulate import tabulate
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find partialseg so too
 
+from partialseg import difference_table
 from partialseg.difference_table import interval, verdict
 from partialseg.figures.differences import draw_differences
 from partialseg.results import RunResults, read_results, run_files
@@ -87,6 +88,12 @@ def compare_methods(runs: Runs) -> tuple[list[Row], list[Difference]]:
     return rows, found
 
 
+def compare_labels(runs: Runs) -> list[Difference]:
+    """Return how the reference differs between labellings, and between budgets of random pixels."""
+    reference = [item for cell in runs if cell.recipe == REFERENCE for item in runs[cell]]
+    return [item for item in differences(scored_cells(reference)) if not item.pooled]
+
+
 def _cell(runs: Runs, setting: tuple[str, str], recipe: str) -> Cell:
     (found,) = (
         cell
@@ -147,10 +154,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 1, 2])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "evidence")
     args = parser.parse_args()
-    rows, found = compare_methods(read_runs(args.project, args.dataset, args.split, args.seeds))
+    runs = read_runs(args.project, args.dataset, args.split, args.seeds)
+    rows, found = compare_methods(runs)
     (args.out / "label-budget.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     draw_differences(found, args.out / "label-budget.png")
-    print(markdown(rows), end="")
+    print(markdown(rows))
+    print(difference_table.markdown(compare_labels(runs)), end="")
 
 
 if __name__ == "__main__":
