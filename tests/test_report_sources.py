@@ -26,6 +26,7 @@ def detail(miou: float, pixels: int, accuracy: float | None, confidence: float |
     part = {"from": 0.0, "to": 1.0, "pixels": pixels, "accuracy": accuracy}
     return {
         "commit": "abc",
+        "labelled_pixels": 0.1,
         "test": {
             "miou": miou,
             "confusion": [[pixels, 1], [0, 2]],
@@ -54,6 +55,7 @@ def test_pixels_of_several_seeds_count_alike() -> None:
 def test_nothing_pooled_is_nothing() -> None:
     details = [detail(math.nan, 0, None, None)]
     assert math.isnan(miou_score(details).mean)
+    assert miou_score(details).labelled == 0.1
     (part,) = reliability(details).bins
     assert (part.pixels, part.accuracy, part.confidence) == (0, None, None)
     assert miou_score([detail(0.5, 1, 1.0, 1.0)]).std is None
