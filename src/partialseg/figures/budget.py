@@ -101,10 +101,12 @@ def _draw_ceiling(axes: Axes, miou: float, colour: str) -> None:
     axes.axhline(miou, color=colour, linestyle=":", linewidth=1, zorder=1)
     axes.annotate(
         "all pixels labelled",
-        (0.01, miou),
+        (0.98, miou),
         xycoords=("axes fraction", "data"),
-        xytext=(0, 2),
+        xytext=(-8, -4),
         textcoords="offset points",
+        horizontalalignment="right",
+        verticalalignment="top",
         fontsize=8,
         color=colour,
     )
