@@ -11,6 +11,7 @@ import json
 import statistics
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from partialseg.results import RunResults, read_results, run_files
 from partialseg.run import Cell, Run
 from partialseg.run_name import percent, share
 from partialseg.scored_cell import scored_cells
-from partialseg.seeds import deviation
+from partialseg.seeds import seed_score
 from partialseg.significance import Difference, differences
 
 REFERENCE = "tuned"
@@ -70,10 +71,13 @@ def read_runs(folder: Path, dataset: str, split: str, seeds: Sequence[int]) -> R
 
 def compare_methods(runs: Runs) -> tuple[list[Row], list[Difference]]:
     """Return a row a cell, and the differences of the methods from the reference."""
-    full = _test_miou(runs[_cell(runs, FULL, REFERENCE)])
     rows, found = [], []
     for cell, of_cell in runs.items():
-        reference = runs[_cell(runs, (cell.labelling, cell.fraction), REFERENCE)]
+        reference = runs[replace(cell, recipe=REFERENCE)]
+        labelling, fraction = FULL
+        full = seed_score(
+            runs[replace(cell, recipe=REFERENCE, labelling=labelling, fraction=fraction)]
+        ).mean
         row = _row(cell, of_cell, reference, full)
         if of_cell is not reference:
             (difference,) = differences(scored_cells([*reference, *of_cell]))
@@ -94,35 +98,24 @@ def compare_labels(runs: Runs) -> list[Difference]:
     return [item for item in differences(scored_cells(reference)) if not item.pooled]
 
 
-def _cell(runs: Runs, setting: tuple[str, str], recipe: str) -> Cell:
-    (found,) = (
-        cell
-        for cell in runs
-        if (cell.labelling, cell.fraction) == setting and cell.recipe == recipe
-    )
-    return found
-
-
-def _test_miou(results: Sequence[RunResults]) -> float:
-    return statistics.fmean(item.detail["test"]["miou"] for item in results)
-
-
 def _row(
     cell: Cell, of_cell: Sequence[RunResults], reference: Sequence[RunResults], full: float
 ) -> Row:
     detail = of_cell[0].detail
-    ours, theirs = _test_miou(of_cell), _test_miou(reference)
-    gap = full - theirs
+    ours, theirs = seed_score(of_cell), seed_score(reference)
+    gap = full - theirs.mean
     return cell.identity() | {
         "seeds": [item.run.seed for item in of_cell],
         "labelled_pixels": detail["labelled_pixels"],
         "clicks": detail["clicks"],
         "annotation_seconds": detail["annotation_seconds"],
-        "test_miou": ours,
-        "test_miou_std": deviation([item.detail["test"]["miou"] for item in of_cell]),
+        "test_miou": ours.mean,
+        "test_miou_std": ours.std,
         "val_miou": statistics.fmean(item.detail["val"]["miou"] for item in of_cell),
-        "of_full": ours / full,
-        "gap_closed": (ours - theirs) / gap if gap > 0 and of_cell is not reference else None,
+        "of_full": ours.mean / full,
+        "gap_closed": (ours.mean - theirs.mean) / gap
+        if gap > 0 and of_cell is not reference
+        else None,
     }
 
 

@@ -16,15 +16,13 @@ sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find p
 
 from partialseg.compute import choose_algorithms, choose_compute
 from partialseg.learner import Learner
-from partialseg.loss import IGNORE_INDEX
 from partialseg.models.build import build_network
 from partialseg.params import load_section
 from partialseg.ranks import ALONE
 from partialseg.train_params import Train
 from timing import interleave, print_table
-from train_step import synchronised
+from train_step import CLASSES, random_batch, synchronised
 
-CLASSES = 5
 REFERENCE = "tuned"
 RECIPES = (REFERENCE, "dice", "lovasz", "pseudo_labels", "consistency", "gated_crf")
 STEP, STEPS = 9, 10
@@ -39,16 +37,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9)
     args = parser.parse_args()
     choose_algorithms(deterministic=False)
-    torch.manual_seed(0)
     steps, batch = {}, 0
     for recipe in RECIPES:
         section = f"datasets.{args.dataset}"
         changes = f"{section}.recipes.{recipe}"
         params = load_section(ROOT / "params.yaml", f"{section}.train", Train, changes)
         compute, batch = choose_compute(params.precision), params.batch_size
-        images = torch.randint(0, 256, (batch, 3, args.size, args.size), dtype=torch.uint8)
-        labels = torch.randint(0, CLASSES, (batch, args.size, args.size), dtype=torch.int16)
-        labels[torch.rand(labels.shape) > args.labelled] = IGNORE_INDEX
+        images, labels = random_batch(batch, args.size, args.labelled)
         network = build_network(args.architecture, 3, CLASSES, params.base_channels)
         learner = Learner(compute.place(network), None, params, compute, ALONE, 0)
         step = partial(learner.step, images, labels, params.learning_rate, STEP, STEPS)

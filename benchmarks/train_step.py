@@ -39,6 +39,15 @@ class Side:
     gflop: float
 
 
+def random_batch(batch: int, size: int, labelled: float) -> tuple[Tensor, Tensor]:
+    """Return images and labels, of which a share is labelled: always the same, as seed 0."""
+    torch.manual_seed(0)
+    images = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8)
+    labels = torch.randint(0, CLASSES, (batch, size, size), dtype=torch.int16)
+    labels[torch.rand(labels.shape) > labelled] = IGNORE_INDEX
+    return images, labels
+
+
 def our_side(
     architecture: str, base: int, images: Tensor, labels: Tensor, compute: Compute, compiled: bool
 ) -> Side:
@@ -133,10 +142,7 @@ def compare(
     peaks: Mapping[torch.dtype, float],
 ) -> list[dict[str, object]]:
     """Measure one network at one size; return a row a side."""
-    torch.manual_seed(0)
-    images = torch.randint(0, 256, (args.batch, 3, size, size), dtype=torch.uint8)
-    labels = torch.randint(0, CLASSES, (args.batch, size, size), dtype=torch.int16)
-    labels[torch.rand(labels.shape) > LABELLED] = IGNORE_INDEX
+    images, labels = random_batch(args.batch, size, LABELLED)
     ours = partial(our_side, architecture, base, images, labels, compute)
     sides = {"ours": ours(compiled=False)}
     if args.compile:
