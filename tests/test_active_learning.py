@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from numpy.typing import NDArray
 
 from partialseg.acquisition.acquired import read_acquired
-from test_pipeline import Clone, copy_of_the_work_tree, shrink
+from test_pipeline import Clone, shrunk_clone
 
 pytestmark = pytest.mark.slow
 STRATEGIES = ("random_regions", "entropy")
@@ -41,17 +40,12 @@ STAGES = [
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Clone:
-    folder = tmp_path / "clone"
-    folder.mkdir()
-    copy_of_the_work_tree(folder)
-    made = Clone(folder, tmp_path / "site_cache")
-    params: dict[str, Any] = shrink(yaml.safe_load((folder / "params.yaml").read_text()))
-    params["datasets"]["sample"]["train"]["epochs"] = 2
-    params["datasets"]["sample"]["acquire"]["workers"] = 0
-    params |= {"architectures": ["unet"], "recipes": ["reproduction"]}
-    made.edit_params(**params)
-    made.run("git", "init", "-q")
-    made.commit("the real configuration, shrunk")
+    def change(params: dict[str, Any]) -> None:
+        params["datasets"]["sample"]["train"]["epochs"] = 2
+        params["datasets"]["sample"]["acquire"]["workers"] = 0
+        params |= {"architectures": ["unet"], "recipes": ["reproduction"]}
+
+    made = shrunk_clone(tmp_path / "clone", tmp_path / "site_cache", change)
     made.run("dvc", "repro")
     made.commit("its results")
     return made

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 
 from partialseg.checkpoint import load_checkpoint
-from test_pipeline import Clone, copy_of_the_work_tree, shrink
+from test_pipeline import Clone, shrunk_clone
 
 pytestmark = pytest.mark.slow
 EPOCHS = 60
@@ -23,16 +22,10 @@ STAGE = "train@sample-main-random-unet-0.1-reproduction-42"
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Clone:
-    folder = tmp_path / "clone"
-    folder.mkdir()
-    copy_of_the_work_tree(folder)
-    made = Clone(folder, tmp_path / "site_cache")
-    params: dict[str, Any] = shrink(yaml.safe_load((folder / "params.yaml").read_text()))
-    params["datasets"]["sample"]["train"]["epochs"] = EPOCHS
-    made.edit_params(**params)
-    made.run("git", "init", "-q")
-    made.commit("the real configuration, shrunk")
-    return made
+    def change(params: dict[str, Any]) -> None:
+        params["datasets"]["sample"]["train"]["epochs"] = EPOCHS
+
+    return shrunk_clone(tmp_path / "clone", tmp_path / "site_cache", change)
 
 
 def weights_of(clone: Clone) -> dict[str, torch.Tensor]:

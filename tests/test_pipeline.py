@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +98,24 @@ def shrink(params: dict[str, Any]) -> dict[str, Any]:
     return params
 
 
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    folder = tmp_path_factory.mktemp("clone")
+def shrunk_clone(
+    folder: Path, site_cache: Path, change: Callable[[dict[str, Any]], object] = lambda _: None
+) -> Clone:
+    """Commit the work tree into a folder, with small parameters that `change` may change."""
+    folder.mkdir(exist_ok=True)
     copy_of_the_work_tree(folder)
-    made = Clone(folder, tmp_path_factory.mktemp("site_cache"))
-    made.edit_params(**shrink(yaml.safe_load((folder / "params.yaml").read_text())))
+    made = Clone(folder, site_cache)
+    params = shrink(yaml.safe_load((folder / "params.yaml").read_text()))
+    change(params)
+    made.edit_params(**params)
     made.run("git", "init", "-q")
     made.commit("the real configuration, shrunk")
+    return made
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    made = shrunk_clone(tmp_path_factory.mktemp("clone"), tmp_path_factory.mktemp("site_cache"))
     made.first_repro = made.run("dvc", "repro")
     made.commit("its results")
     return made
