@@ -33,7 +33,7 @@ from partialseg.labels import LabelStore, PatchLabels, write_labels
 from partialseg.loss import IGNORE_INDEX
 from partialseg.params import load_section
 from partialseg.patches import PatchStore
-from partialseg.visibility import visible_count
+from partialseg.visibility import check_fraction, visible_count
 
 Masks = Iterator[NDArray[np.bool_]]
 
@@ -73,8 +73,7 @@ def new_pixels(pool: Pool, labels: Path, fraction: float) -> int:
     Raises:
         ValueError: the fraction is not in 0 < fraction <= 1, or so many are labelled already.
     """
-    if not 0 < fraction <= 1:
-        raise ValueError(f"label fraction must be in 0 < fraction <= 1, got {fraction}")
+    check_fraction(fraction)
     total, labelled = visible_count(fraction, pool.pixels), pool.labels.summary.visible
     if total <= labelled:
         raise ValueError(

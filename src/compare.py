@@ -18,7 +18,7 @@ from partialseg.cell_curves import CellCurves, mean_curves, read_curves
 from partialseg.command import run
 from partialseg.curves import CURVES
 from partialseg.difference_table import write_differences
-from partialseg.figures.budget import SeedScore, draw_budget
+from partialseg.figures.budget import draw_budget
 from partialseg.figures.confusion import draw_confusions
 from partialseg.figures.curves import draw_curves
 from partialseg.figures.differences import draw_differences
@@ -34,7 +34,7 @@ from partialseg.results import RunResults, read_results, run_files, write_json
 from partialseg.run import Cell, Run, is_main
 from partialseg.run_name import cell_names
 from partialseg.scored_cell import scored_cells
-from partialseg.seeds import by_cell, deviation
+from partialseg.seeds import by_cell, deviation, split_scores
 from partialseg.significance import differences
 from partialseg.table import table_rows, write_table
 
@@ -101,11 +101,7 @@ def draw_comparison(
         folder / "miou.png",
     )
     draw_budget(
-        {
-            cell: _seed_score(of_cell)
-            for cell, of_cell in by_cell(results).items()
-            if cell.split == first.split
-        },
+        split_scores(results, first.split),
         majority_miou,
         majority_class,
         folder / "budget.png",
@@ -219,12 +215,6 @@ def _score(cell: Cell, results: Sequence[RunResults]) -> CellScore:
         test_miou=statistics.fmean(test),
         test_deviation=deviation(test),
     )
-
-
-def _seed_score(results: Sequence[RunResults]) -> SeedScore:
-    test = [item.detail["test"]["miou"] for item in results]
-    labelled = statistics.fmean(item.detail["labelled_pixels"] for item in results)
-    return SeedScore(mean=statistics.fmean(test), std=deviation(test), labelled=labelled)
 
 
 def main() -> None:

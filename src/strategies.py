@@ -1,16 +1,15 @@
 """Stage strategies: what each strategy of active learning gives at equal label budgets."""
 
 import argparse
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
 from partialseg.command import run
-from partialseg.figures.budget import SeedScore, draw_budget
+from partialseg.figures.budget import draw_budget
 from partialseg.params import load_section
-from partialseg.results import RunResults, read_results, run_files
+from partialseg.results import read_results, run_files
 from partialseg.run import Run, listed_runs
-from partialseg.seeds import by_cell, deviation
+from partialseg.seeds import split_scores
 from partialseg.table import table_rows, write_table
 
 FIGURE = "budget.png"
@@ -29,18 +28,8 @@ def strategies(dataset: str, listed: Sequence[Run], runs: Path, metrics: Path, o
     out.mkdir(parents=True, exist_ok=True)
     majority = trivial["majority_class"], trivial["majority_miou"]
     write_table(table_rows(dataset, results), majority, out)
-    first = results[0].run.cell.split
-    scores = {
-        cell: score_of(of_cell) for cell, of_cell in by_cell(results).items() if cell.split == first
-    }
+    scores = split_scores(results, results[0].run.cell.split)
     draw_budget(scores, trivial["majority_miou"], trivial["majority_class"], out / FIGURE)
-
-
-def score_of(results: Sequence[RunResults]) -> SeedScore:
-    """Return the test mIoU of a cell over its seeds."""
-    values = [item.detail["test"]["miou"] for item in results]
-    labelled = statistics.fmean(item.detail["labelled_pixels"] for item in results)
-    return SeedScore(mean=statistics.fmean(values), std=deviation(values), labelled=labelled)
 
 
 def load_strategy_runs(params_file: Path, fraction: str) -> list[Run]:

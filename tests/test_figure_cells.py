@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 
 from drawings import extent, legend_texts, make_cells, points
 from partialseg.figures.border_distance import DistanceBand, border_distance_figure
-from partialseg.figures.budget import SeedScore, budget_figure
+from partialseg.figures.budget import budget_figure
 from partialseg.figures.page import new_figure
 from partialseg.figures.reliability import Reliability, ReliabilityBin, reliability_figure
 from partialseg.figures.svg import svg_text
+from partialseg.seeds import SeedScore
 
 RECIPES = ("reproduction", "tuned")
 CELLS = make_cells([0.15, 0.1], RECIPES)

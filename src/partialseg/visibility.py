@@ -8,6 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def check_fraction(fraction: float) -> None:
+    """Check a label fraction.
+
+    Raises:
+        ValueError: it is not in 0 < fraction <= 1.
+    """
+    if not 0 < fraction <= 1:
+        raise ValueError(f"label fraction must be in 0 < fraction <= 1, got {fraction}")
+
+
 def visible_count(fraction: float, pixels: int) -> int:
     """Return floor(fraction x pixels), the fraction taken as the decimal number it is written as.
 
@@ -28,8 +38,7 @@ def visible_pixels(
     Raises:
         ValueError: fraction is not in 0 < fraction <= 1.
     """
-    if not 0 < fraction <= 1:
-        raise ValueError(f"label fraction must be in 0 < fraction <= 1, got {fraction}")
+    check_fraction(fraction)
     pixels = height * width
     count = visible_count(fraction, pixels)
     if count == 0:

@@ -1,7 +1,6 @@
 """The budget figure: the score over the label fraction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -12,22 +11,11 @@ from partialseg.figures.cell_style import CellStyle, cell_styles
 from partialseg.figures.page import INK, QUIET, WIDTH, dress, new_figure, save
 from partialseg.run import Cell
 from partialseg.run_name import architecture_name, percent
+from partialseg.seeds import SeedScore
 
 APART = 1.012  # factor between lines, so that error bars do not hide each other
 MARGIN = 1.15  # factor on either side of the fractions
 ALL = 0.99  # share of labelled pixels that is all of them but for some without truth
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeedScore:
-    """A score, 0..1: the mean over the seeds, and their sample standard deviation (None: one).
-
-    labelled is the share of the training pixels that had a label.
-    """
-
-    mean: float
-    std: float | None
-    labelled: float
 
 
 def draw_budget(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialseg.truth import NO_TRUTH
-from partialseg.visibility import visible_count
+from partialseg.visibility import check_fraction, visible_count
 
 
 def count_of(fraction: float, units: int) -> int:
@@ -16,8 +16,7 @@ def count_of(fraction: float, units: int) -> int:
     Raises:
         ValueError: fraction is not in 0 < fraction <= 1.
     """
-    if not 0 < fraction <= 1:
-        raise ValueError(f"label fraction must be in 0 < fraction <= 1, got {fraction}")
+    check_fraction(fraction)
     return visible_count(fraction, units)
 
 

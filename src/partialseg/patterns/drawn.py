@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from partialseg.patterns.draws import Draws
 from partialseg.truth import NO_TRUTH
+from partialseg.visibility import check_fraction
 
 
 def share(truth: NDArray[np.uint8], seed: int, name: str, fraction: float) -> NDArray[np.bool_]:
@@ -19,8 +20,7 @@ def share(truth: NDArray[np.uint8], seed: int, name: str, fraction: float) -> ND
     Raises:
         ValueError: fraction is not in 0 < fraction <= 1.
     """
-    if not 0 < fraction <= 1:
-        raise ValueError(f"label fraction must be in 0 < fraction <= 1, got {fraction}")
+    check_fraction(fraction)
     drawn = np.flatnonzero(truth != NO_TRUTH)
     count = math.ceil(Fraction(str(fraction)) * drawn.size)
     keys = Draws("drawn", seed, name).keys(truth.size)[drawn]

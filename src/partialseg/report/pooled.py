@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialseg.figures.border_distance import DistanceBand
-from partialseg.figures.budget import SeedScore
 from partialseg.figures.reliability import Reliability, ReliabilityBin
 from partialseg.report.cells import Detail
 from partialseg.report.tables import mean_and_std
+from partialseg.seeds import SeedScore
 
 Bin = Mapping[str, Any]
 
