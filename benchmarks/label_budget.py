@@ -1,9 +1,9 @@
 """What labels and methods give: the table of docs/label-budget.md, from runs that DVC has made.
 
-A setting is a labelling at a label fraction (--settings); a strategy is a labelling by name. In each,
-every recipe stands beside partial cross-entropy alone (REFERENCE) with the same patches, epochs and
-seeds: test mIoU over the seeds, the difference with its intervals (partialseg.significance), the
-share of the gap to full labels that it closes. What was not run is left out, and said.
+A setting is a labelling (or a strategy) at a label fraction. In each, every recipe stands beside
+partial cross-entropy alone (REFERENCE) with the same patches, epochs and seeds: test mIoU over the
+seeds, the difference with its intervals (partialseg.significance), the share of the gap to full
+labels that it closes. What was not run is left out, and said.
 """
 
 import argparse
