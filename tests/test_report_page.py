@@ -13,12 +13,16 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from drawings import make_curves, make_matrices
 from made_up_results import NAMES, make_results, make_runs, make_store
+from partialseg.difference_table import difference_rows
 from partialseg.figures.confusion import confusions_figure
 from partialseg.figures.curves import curves_figure
+from partialseg.figures.differences import differences_figure
 from partialseg.figures.svg import svg_text
 from partialseg.report.page import Chart, Section, render_page, write_page
 from partialseg.report.sections import Experiment, Figures, page_sections
 from partialseg.report.tables import Table, number, over_seeds, spread, text
+from partialseg.scored_cell import scored_cells
+from partialseg.significance import differences
 from partialseg.table import table_rows
 
 PAPER = 688  # px of 182 mm: A4 less its margins
@@ -54,19 +58,21 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-def make_page(file: Path, splits: Sequence[str], seeds: Sequence[int]) -> Path:
-    """Write the page of made-up results; of one seed nothing has a spread."""
-    store = make_store(file.parent / "patches")
-    runs = make_runs(splits, seeds)
-    results = make_results(runs, store)
+def make_sections(
+    folder: Path, splits: Sequence[str], seeds: Sequence[int], compared: bool = True
+) -> list[Section]:
+    """Return the sections of made-up results; of one seed nothing has a spread."""
+    store = make_store(folder / "patches")
+    results = make_results(make_runs(splits, seeds), store)
     cells = list(dict.fromkeys(item.run.cell for item in results))
+    found = differences(scored_cells(results)) if compared else []
     experiment = Experiment(
         dataset="sample",
         headline="0.1",
         stores=dict.fromkeys(splits, store),
         results=results,
         rows=table_rows("sample", results),
-        differences=[],
+        differences=difference_rows(found),
         parameters="a: <b>\n" * 30 + "long: " + "x" * 300 + "\n",
         outputs=[],
     )
@@ -74,9 +80,15 @@ def make_page(file: Path, splits: Sequence[str], seeds: Sequence[int]) -> Path:
     figures = Figures(
         curves=svg_text(curves_figure(make_curves(cells, 3)), "curves"),
         confusions=svg_text(confusions, "confusions"),
-        differences=None,
+        differences=svg_text(differences_figure(found), "differences") if compared else None,
     )
-    write_page("Report: sample", page_sections(experiment, figures), file)
+    return page_sections(experiment, figures)
+
+
+def make_page(
+    file: Path, splits: Sequence[str], seeds: Sequence[int], compared: bool = True
+) -> Path:
+    write_page("Report: sample", make_sections(file.parent, splits, seeds, compared), file)
     return file
 
 
@@ -86,7 +98,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (folder / "one").mkdir()
     (folder / "two").mkdir()
     return {
-        "one": make_page(folder / "one" / "page.html", ["main"], [42]),
+        "one": make_page(folder / "one" / "page.html", ["main"], [42], compared=False),
         "two": make_page(folder / "two" / "page.html", ["main", "official"], [42, 1, 2]),
     }
 
@@ -208,7 +220,7 @@ def test_the_page_is_whole_and_fetches_nothing(
     sections = page.locator("main section").evaluate_all("all => all.map(s => '#' + s.id)")
     assert links == sections
     assert ("#leakage" in links) == (which == "two")
-    assert "#differences" not in links  # there are none
+    assert ("#differences" in links) == (which == "two")
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
     assert len(ids) == len(set(ids))
     widths = page.evaluate("[...document.images].map(i => i.naturalWidth)")
@@ -292,3 +304,28 @@ def test_equal_results_give_equal_pages(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         pages.append(make_page(tmp_path / name / "page.html", ["main"], [42]).read_bytes())
     assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "budget", "intervals"),
+    [
+        (
+            [42],
+            "Test mIoU over the label budget; the dashed line",
+            "Thick lines: bootstrap over test orthophotos; thin lines: jackknife.",
+        ),
+        (
+            [42, 1],
+            "Test mIoU over the label budget; bars are the standard deviation over the seeds, the",
+            "Thick lines: bootstrap over test orthophotos and seeds; thin lines: jackknife.",
+        ),
+    ],
+    ids=["one", "two"],
+)
+def test_captions_name_seeds_only_where_there_are_several(
+    tmp_path: Path, seeds: list[int], budget: str, intervals: str
+) -> None:
+    sections = {section.anchor: section for section in make_sections(tmp_path, ["main"], seeds)}
+    captions = [sections[anchor].charts[0].caption for anchor in ("scores", "differences")]
+    assert captions[0].startswith(budget)
+    assert captions[1].startswith(intervals)

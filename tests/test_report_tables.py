@@ -238,10 +238,19 @@ def test_the_summary_counts(results: list[RunResults]) -> None:
     assert facts["Label budgets"] == "10 %, 15 %"
     assert facts["Architectures"] == "UNet, UNet++"
     assert facts["Seeds"] == "42, 1, 2"
-    assert facts["Differences"].startswith("1 of 2 ")
+    assert facts["Differences"] == "1 of 2 are told from noise; about 0.1 would be by chance"
     assert "Differences" not in dict(summary_facts("sample", results, []))
     assert spread_note(3).endswith("over the 3 seeds.")
     assert spread_note(1).startswith("One seed:")
+
+
+def test_of_one_seed_the_summary_counts_no_chance(results: list[RunResults]) -> None:
+    first = [item for item in results if item.run.seed == 42]
+    noise = [difference(), difference(verdict="higher, with this seed")]
+    assert dict(summary_facts("sample", first, noise))["Differences"] == (
+        "1 of 2 are told from noise, for these trained networks only: another seed may well "
+        "reverse it"
+    )
 
 
 def test_details_of_an_earlier_version_are_told(results: list[RunResults]) -> None:
