@@ -16,9 +16,9 @@ from typing import Any
 from tabulate import tabulate
 
 from partialseg.command import run
+from partialseg.measured import is_measured
 
 OUTPUTS = ("dvc.lock", "metrics", "models", "plots")
-MEASURED = ("seconds", "memory")  # in keys: time and memory are no results
 COMMIT = "commit"  # of a training: that of the results is a later one
 
 
@@ -50,12 +50,12 @@ def verify(repository: Path, clone: Path, tolerance: float) -> tuple[int, list[D
 
 
 def read_metrics(folder: Path) -> dict[tuple[str, str], Any]:
-    """Return the values in metrics/ by file and dotted key, but times, memory and commits."""
+    """Return the values in metrics/ by file and dotted key, but measured ones and commits."""
     return {
         (file.relative_to(folder).as_posix(), key): value
         for file in sorted((folder / "metrics").rglob("*.json"))
         for key, value in leaves(json.loads(file.read_text(encoding="utf-8")))
-        if key != COMMIT and not any(word in key for word in MEASURED)
+        if key != COMMIT and not is_measured(key)
     }
 
 

@@ -17,23 +17,26 @@ def test_values_are_found_at_any_depth() -> None:
     assert dict(leaves(content)) == {"a": 1, "b.c.0": 0.5, "b.c.1.d": "x"}
 
 
-def test_all_metrics_are_read_but_times_memory_and_commits(tmp_path: Path) -> None:
+def test_all_metrics_are_read_but_measured_ones_and_commits(tmp_path: Path) -> None:
     content = {
         "val_miou": 0.5,
         "commit": "0123456789abcdef",
         "train_seconds": 7.5,
         "peak_memory_mib": 512.0,
-        "nested": {"train_seconds_std": 0.5, "memory": 1.0},
+        "annotation_seconds": 5400.0,
+        "nested": {"train_seconds": 0.5},
     }
-    for name in (
+    names = (
         "metrics/summary.json",
         "metrics/sample/detail/main/random/unet-0.1-tuned-42.json",
-    ):
+    )
+    for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(json.dumps(content))
     assert read_metrics(tmp_path) == {
-        ("metrics/summary.json", "val_miou"): 0.5,
-        ("metrics/sample/detail/main/random/unet-0.1-tuned-42.json", "val_miou"): 0.5,
+        (name, key): value
+        for name in names
+        for key, value in (("val_miou", 0.5), ("annotation_seconds", 5400.0))
     }
 
 
