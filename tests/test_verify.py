@@ -3,8 +3,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import verify as stage
+from test_pipeline import Clone
 from verify import Difference, differences, leaves, read_metrics, verify
 
 
@@ -80,6 +82,49 @@ def test_a_repository_without_metrics_cannot_be_verified(
 def test_a_command_that_fails_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"git clone .*: failed with status 128"):
         verify(tmp_path, tmp_path / "clone", 0.0)
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a repository of two stages, its results committed; each run adds a line to ran.txt.
+
+    DVC's cache is one that the user has set for all repositories.
+    """
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config").write_text(f"[cache]\n    dir = {tmp_path / 'cache'}\n")
+    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path / "config"))
+    pipeline = {
+        "train": {
+            "cmd": f"echo train >> {tmp_path / 'ran.txt'}; cp input.txt weights.txt",
+            "deps": ["input.txt"],
+            "outs": ["weights.txt"],
+        },
+        "evaluate": {
+            "cmd": f"echo evaluate >> {tmp_path / 'ran.txt'}; mkdir -p metrics; "
+            "cp weights.txt metrics/a.json",
+            "deps": ["weights.txt"],
+            "metrics": [{"metrics/a.json": {"cache": False}}],
+        },
+    }
+    made = Clone(tmp_path / "repository", tmp_path / "site_cache")
+    made.folder.mkdir()
+    (made.folder / "input.txt").write_text('{"miou": 0.5}')
+    (made.folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": pipeline}))
+    made.run("git", "init", "-q")
+    made.run("dvc", "init", "-q")
+    made.run("dvc", "repro", "-q")
+    made.commit("results")
+    return made.folder
+
+
+def ran(repository: Path) -> list[str]:
+    return repository.with_name("ran.txt").read_text().split()
+
+
+def test_every_stage_runs_again_whatever_dvc_remembers(repository: Path, tmp_path: Path) -> None:
+    assert ran(repository) == ["train", "evaluate"]
+    assert verify(repository, tmp_path / "clone", 0.0) == (1, [])
+    assert ran(repository) == ["train", "evaluate"] * 2
 
 
 @pytest.mark.parametrize("differ", [True, False])
