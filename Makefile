@@ -5,6 +5,8 @@ ENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 TESTS :=
 BASE := main
+TOLERANCE :=
+KEEP :=
 
 SWEEP := 0.01,0.02,0.05,0.2,0.3,0.5,1.0
 
@@ -25,7 +27,7 @@ lint: .venv/installed-dev
 	$(ENV) mypy
 
 verify: .venv/installed  # the committed pipeline again from nothing: equal metrics?
-	$(ENV) python src/verify.py
+	$(ENV) python src/verify.py $(if $(TOLERANCE),--tolerance $(TOLERANCE)) $(if $(KEEP),--keep $(KEEP))
 
 metrics-diff: .venv/installed  # Markdown, of the work tree against BASE
 	@echo "### Metrics against \`$(BASE)\`"

@@ -36,8 +36,10 @@ def verify(repository: Path, clone: Path, tolerance: float) -> tuple[int, list[D
     """Run the commit HEAD in a new clone; return how many metrics there are, and what differs.
 
     Raises:
-        ValueError: nothing is committed, or the pipeline fails.
+        ValueError: the clone exists, nothing is committed, or the pipeline fails.
     """
+    if clone.exists():
+        raise ValueError(f"{clone}: exists; the clone needs a folder of its own")
     _run("git", "clone", "--quiet", "--no-local", str(repository), str(clone), at=repository)
     committed = read_metrics(clone)
     if not committed:
@@ -94,7 +96,7 @@ def _agree(old: Any, new: Any, tolerance: float) -> bool:
 
 def _run(*command: str, at: Path) -> None:
     # A cache of its own: what was computed before must not be found again.
-    environment = os.environ | {"DVC_SITE_CACHE_DIR": str(at.parent / "site-cache")}
+    environment = os.environ | {"DVC_SITE_CACHE_DIR": str(at / ".dvc" / "tmp" / "site-cache")}
     done = subprocess.run(command, cwd=at, env=environment)
     if done.returncode:
         raise ValueError(f"{' '.join(command)}: failed with status {done.returncode}")
@@ -108,9 +110,11 @@ def main() -> None:
         default=1e-6,
         help="of scores in 0..1 (default: 1e-6, for the machine that made them)",
     )
+    parser.add_argument("--keep", type=Path, help="a new folder for the clone, which stays")
     args = parser.parse_args()
     with TemporaryDirectory(prefix="verify-") as folder:
-        count, found = verify(Path(__file__).parents[1], Path(folder) / "clone", args.tolerance)
+        clone = args.keep.resolve() if args.keep else Path(folder) / "clone"
+        count, found = verify(Path(__file__).parents[1], clone, args.tolerance)
     rows = [vars(item) for item in found]
     if rows:
         print(tabulate(rows, headers="keys", tablefmt="github"))

@@ -1,4 +1,5 @@
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +7,7 @@ import pytest
 import yaml
 
 import verify as stage
-from test_pipeline import Clone
+from test_pipeline import ROOT, Clone
 from verify import Difference, differences, leaves, read_metrics, verify
 
 
@@ -79,6 +80,11 @@ def test_a_repository_without_metrics_cannot_be_verified(
         verify(tmp_path, tmp_path / "clone", 0.0)
 
 
+def test_a_folder_that_exists_is_not_cloned_into(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"^{tmp_path}: exists; the clone needs a folder of its "):
+        verify(tmp_path, tmp_path, 0.0)
+
+
 def test_a_command_that_fails_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"git clone .*: failed with status 128"):
         verify(tmp_path, tmp_path / "clone", 0.0)
@@ -125,6 +131,37 @@ def test_every_stage_runs_again_whatever_dvc_remembers(repository: Path, tmp_pat
     assert ran(repository) == ["train", "evaluate"]
     assert verify(repository, tmp_path / "clone", 0.0) == (1, [])
     assert ran(repository) == ["train", "evaluate"] * 2
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_clone_stays_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: bool
+) -> None:
+    cloned = []
+
+    def made_up(_: Path, clone: Path, tolerance: float) -> tuple[int, list[Difference]]:
+        assert tolerance == 1e-6
+        clone.mkdir()
+        cloned.append(clone)
+        return 12, []
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stage, "verify", made_up)
+    monkeypatch.setattr("sys.argv", ["verify.py", *(("--keep", "kept") if keep else ())])
+    stage.main()
+    (clone,) = cloned
+    assert (clone == tmp_path / "kept") == clone.exists() == keep
+
+
+@pytest.mark.parametrize(
+    ("variables", "options"),
+    [([], ""), (["TOLERANCE=1e-3", "KEEP=kept"], "--tolerance 1e-3 --keep kept")],
+)
+def test_make_passes_tolerance_and_folder(variables: list[str], options: str) -> None:
+    asked = ["--dry-run", "--no-print-directory", "--assume-old=.venv/installed"]
+    command = ["make", *asked, "verify", *variables]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1].split("src/verify.py")[1].split() == options.split()
 
 
 @pytest.mark.parametrize("differ", [True, False])
