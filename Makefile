@@ -30,9 +30,7 @@ verify: .venv/installed  # the committed pipeline again from nothing: equal metr
 	$(ENV) python src/verify.py $(if $(TOLERANCE),--tolerance $(TOLERANCE)) $(if $(KEEP),--keep $(KEEP))
 
 metrics-diff: .venv/installed  # Markdown, of the work tree against BASE
-	@echo "### Metrics against \`$(BASE)\`"
-	@echo
-	@$(ENV) dvc metrics diff --md $(BASE)
+	@$(ENV) python src/metrics_diff.py $(BASE)
 
 .venv/installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
