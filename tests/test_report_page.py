@@ -25,6 +25,7 @@ from partialseg.scored_cell import scored_cells
 from partialseg.significance import differences
 from partialseg.table import table_rows
 
+PHONE = {"width": 400, "height": 800}
 PAPER = 688  # px of 182 mm: A4 less its margins
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 TABLE = Table(
@@ -244,6 +245,75 @@ def test_only_boxes_scroll_sideways(
         ".filter(e => e.getBoundingClientRect().right > innerWidth).map(e => e.outerHTML)"
     )
     assert cut == []
+    page.close()
+
+
+@pytest.mark.parametrize("which", ["one", "two"])
+def test_the_test_miou_is_in_sight_of_a_phone_and_sorts_there(
+    browser: Browser, files: dict[str, Path], which: str
+) -> None:
+    page = open_page(browser, files[which], viewport=PHONE)
+    table = page.locator("#scores table")
+    heading = table.locator("thead th").nth(1)
+    assert heading.inner_text().split() == ["Test", "mIoU"]
+    cells = table.locator("tbody td:nth-child(2)")
+    boxes = [place.bounding_box() for place in (heading, *cells.all())]
+    assert len(boxes) == (9 if which == "one" else 17)
+    assert all(box and box["x"] + box["width"] <= PHONE["width"] for box in boxes)
+    before = cells.all_inner_texts()
+    heading.get_by_role("button").click()
+    assert heading.get_attribute("aria-sort") == "ascending"
+    after = cells.all_inner_texts()
+    assert before != after == sorted(before, key=lambda shown: float(shown.split()[0]))
+    page.close()
+
+
+WIDE = Table(
+    caption="wide",
+    headings=["Name", *(f"Score {place}" for place in range(20))],
+    rows=[[text(name), *[number(0.5)] * 20] for name in ("x" * 60, "UNet++ 10 %, reproduction")],
+    footer=[[text("all field"), *[number(0.25)] * 20]],
+)
+
+
+@pytest.mark.parametrize(("width", "left"), [(400, 16), (1200, 100)])
+def test_what_names_a_row_stays_in_sight_beside_the_rest(
+    browser: Browser, width: int, left: int
+) -> None:
+    html = made_up(Section(anchor="a", title="A", tables=[WIDE]))
+    page = open_page(browser, html, viewport={"width": width, "height": 800})
+    page.evaluate("document.querySelector('.scroll').scrollLeft = 1e6")
+    names = page.evaluate(
+        """[...document.querySelector('table').rows].map(row => {
+            const name = row.cells[0], box = name.getBoundingClientRect();
+            let covered = 0;
+            for (let x = box.left + 1; x < box.right - 1; x += 2)
+                for (let y = box.top + 1; y < box.bottom - 1; y += 2)
+                    covered += !name.contains(document.elementFromPoint(x, y));
+            return [box.left, covered, name.scrollWidth <= name.clientWidth];
+        })"""
+    )
+    assert names == [[left, 0, True]] * 4
+    name, last = (page.locator("th").nth(place).bounding_box() for place in (21, 20))
+    assert name and (name["width"] == 144 if width == 400 else name["width"] > 400)  # 9rem
+    assert last and last["x"] + last["width"] <= width
+    page.close()
+
+
+def test_the_focus_on_a_phone_is_beside_the_names_of_the_rows(browser: Browser) -> None:
+    html = made_up(Section(anchor="a", title="A", tables=[WIDE]))
+    page = open_page(browser, html, viewport=PHONE)
+    page.locator("thead button").last.focus()
+    for place in reversed(range(19)):
+        page.keyboard.press("Shift+Tab")
+        focused = page.evaluate(
+            """() => {
+                const name = document.querySelector('thead th').getBoundingClientRect();
+                const button = document.activeElement;
+                return [button.textContent, button.getBoundingClientRect().left >= name.right];
+            }"""
+        )
+        assert focused == [f"Score {place}", True]
     page.close()
 
 
