@@ -330,6 +330,22 @@ def test_on_paper_nothing_is_cut(browser: Browser, files: dict[str, Path]) -> No
     page.close()
 
 
+def test_on_paper_what_stands_above_something_stays_with_it(
+    browser: Browser, files: dict[str, Path]
+) -> None:
+    page = open_page(browser, files["two"])
+    page.emulate_media(media="print")
+
+    def styles(key: str, *names: str) -> set[str]:
+        script = "([key, name]) => getComputedStyle(document.querySelector(name))[key]"
+        return {page.evaluate(script, [key, name]) for name in names}
+
+    intro = "#leakage > p"
+    assert styles("breakAfter", "h2", "h3", "thead", ".legend", intro) == {"avoid"}
+    assert styles("breakInside", "figure", "tr", ".table", ".pictures", intro) == {"avoid"}
+    page.close()
+
+
 def test_text_has_contrast_in_the_light_and_in_the_dark(
     browser: Browser, files: dict[str, Path]
 ) -> None:
