@@ -5,6 +5,8 @@ ENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 TESTS :=
 BASE := main
+TOLERANCE :=
+KEEP :=
 
 SWEEP := 0.01,0.02,0.05,0.2,0.3,0.5,1.0
 
@@ -27,12 +29,10 @@ lint: .venv/installed-dev
 	$(ENV) mypy
 
 verify: .venv/installed  # the committed pipeline again from nothing: equal metrics?
-	$(ENV) python src/verify.py
+	$(ENV) python src/verify.py $(if $(TOLERANCE),--tolerance $(TOLERANCE)) $(if $(KEEP),--keep $(KEEP))
 
 metrics-diff: .venv/installed  # Markdown, of the work tree against BASE
-	@echo "### Metrics against \`$(BASE)\`"
-	@echo
-	@$(ENV) dvc metrics diff --md $(BASE)
+	@$(ENV) python src/metrics_diff.py $(BASE)
 
 .venv/installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'

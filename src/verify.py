@@ -16,9 +16,9 @@ from typing import Any
 from tabulate import tabulate
 
 from partialseg.command import run
+from partialseg.measured import is_measured
 
 OUTPUTS = ("dvc.lock", "metrics", "models", "plots")
-MEASURED = ("seconds", "memory")  # in keys: time and memory are no results
 COMMIT = "commit"  # of a training: that of the results is a later one
 
 
@@ -36,8 +36,10 @@ def verify(repository: Path, clone: Path, tolerance: float) -> tuple[int, list[D
     """Run the commit HEAD in a new clone; return how many metrics there are, and what differs.
 
     Raises:
-        ValueError: nothing is committed, or the pipeline fails.
+        ValueError: the clone exists, nothing is committed, or the pipeline fails.
     """
+    if clone.exists():
+        raise ValueError(f"{clone}: exists; the clone needs a folder of its own")
     _run("git", "clone", "--quiet", "--no-local", str(repository), str(clone), at=repository)
     committed = read_metrics(clone)
     if not committed:
@@ -45,17 +47,18 @@ def verify(repository: Path, clone: Path, tolerance: float) -> tuple[int, list[D
     for name in OUTPUTS:
         path = clone / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    _run(sys.executable, "-m", "dvc", "repro", at=clone)
+    # Where the user has set a cache.dir, the clone shares it, and DVC would look up what it ran.
+    _run(sys.executable, "-m", "dvc", "repro", "--no-run-cache", at=clone)
     return len(committed), differences(committed, read_metrics(clone), tolerance)
 
 
 def read_metrics(folder: Path) -> dict[tuple[str, str], Any]:
-    """Return the values in metrics/ by file and dotted key, but times, memory and commits."""
+    """Return the values in metrics/ by file and dotted key, but measured ones and commits."""
     return {
         (file.relative_to(folder).as_posix(), key): value
         for file in sorted((folder / "metrics").rglob("*.json"))
         for key, value in leaves(json.loads(file.read_text(encoding="utf-8")))
-        if key != COMMIT and not any(word in key for word in MEASURED)
+        if key != COMMIT and not is_measured(key)
     }
 
 
@@ -93,7 +96,7 @@ def _agree(old: Any, new: Any, tolerance: float) -> bool:
 
 def _run(*command: str, at: Path) -> None:
     # A cache of its own: what was computed before must not be found again.
-    environment = os.environ | {"DVC_SITE_CACHE_DIR": str(at.parent / "site-cache")}
+    environment = os.environ | {"DVC_SITE_CACHE_DIR": str(at / ".dvc" / "tmp" / "site-cache")}
     done = subprocess.run(command, cwd=at, env=environment)
     if done.returncode:
         raise ValueError(f"{' '.join(command)}: failed with status {done.returncode}")
@@ -107,9 +110,11 @@ def main() -> None:
         default=1e-6,
         help="of scores in 0..1 (default: 1e-6, for the machine that made them)",
     )
+    parser.add_argument("--keep", type=Path, help="a new folder for the clone, which stays")
     args = parser.parse_args()
     with TemporaryDirectory(prefix="verify-") as folder:
-        count, found = verify(Path(__file__).parents[1], Path(folder) / "clone", args.tolerance)
+        clone = args.keep.resolve() if args.keep else Path(folder) / "clone"
+        count, found = verify(Path(__file__).parents[1], clone, args.tolerance)
     rows = [vars(item) for item in found]
     if rows:
         print(tabulate(rows, headers="keys", tablefmt="github"))

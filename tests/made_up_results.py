@@ -191,31 +191,6 @@ def _calibration(rng: np.random.Generator, accuracy: float) -> dict[str, Any]:
     return {"ece": 0.1 * (1 - accuracy), "bins": bins}
 
 
-def make_differences() -> list[dict[str, Any]]:
-    def row(axis: str, compared: str, where: str, difference: float, half: float | None) -> Any:
-        low, high = (None, None) if half is None else (difference - half, difference + half)
-        verdict = "no interval: one orthophoto"
-        if low is not None and high is not None:
-            verdict = "higher" if low > 0 else "lower" if high < 0 else "not distinguishable"
-        return {
-            "axis": axis,
-            "compared": compared,
-            "where": where,
-            "pairs": 4 if where.startswith("mean") else 1,
-            "difference": difference,
-            "low": low,
-            "high": high,
-            "verdict": verdict,
-        }
-
-    return [
-        row("fraction", "15 % against 10 %", "mean of 4 pairs", 0.02, 0.03),
-        row("fraction", "15 % against 10 %", "UNet, tuned", 0.011, None),
-        row("architecture", "UNet++ against UNet", "mean of 4 pairs", 0.04, 0.01),
-        row("recipe", "tuned against reproduction", "UNet++, 15 %", -0.05, 0.02),
-    ]
-
-
 def make_store(folder: Path, side: int = 96) -> PatchStore:
     """Write a store of smooth fields, roads and houses: 2 orthophotos train and val, 4 test."""
     rng = np.random.default_rng(11)

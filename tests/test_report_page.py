@@ -13,14 +13,19 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from drawings import make_curves, make_matrices
 from made_up_results import NAMES, make_results, make_runs, make_store
+from partialseg.difference_table import difference_rows
 from partialseg.figures.confusion import confusions_figure
 from partialseg.figures.curves import curves_figure
+from partialseg.figures.differences import differences_figure
 from partialseg.figures.svg import svg_text
 from partialseg.report.page import Chart, Section, render_page, write_page
 from partialseg.report.sections import Experiment, Figures, page_sections
 from partialseg.report.tables import Table, number, over_seeds, spread, text
+from partialseg.scored_cell import scored_cells
+from partialseg.significance import differences
 from partialseg.table import table_rows
 
+PHONE = {"width": 400, "height": 800}
 PAPER = 688  # px of 182 mm: A4 less its margins
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 TABLE = Table(
@@ -54,19 +59,21 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-def make_page(file: Path, splits: Sequence[str], seeds: Sequence[int]) -> Path:
-    """Write the page of made-up results; of one seed nothing has a spread."""
-    store = make_store(file.parent / "patches")
-    runs = make_runs(splits, seeds)
-    results = make_results(runs, store)
+def make_sections(
+    folder: Path, splits: Sequence[str], seeds: Sequence[int], compared: bool = True
+) -> list[Section]:
+    """Return the sections of made-up results; of one seed nothing has a spread."""
+    store = make_store(folder / "patches")
+    results = make_results(make_runs(splits, seeds), store)
     cells = list(dict.fromkeys(item.run.cell for item in results))
+    found = differences(scored_cells(results)) if compared else []
     experiment = Experiment(
         dataset="sample",
         headline="0.1",
         stores=dict.fromkeys(splits, store),
         results=results,
         rows=table_rows("sample", results),
-        differences=[],
+        differences=difference_rows(found),
         parameters="a: <b>\n" * 30 + "long: " + "x" * 300 + "\n",
         outputs=[],
     )
@@ -74,9 +81,15 @@ def make_page(file: Path, splits: Sequence[str], seeds: Sequence[int]) -> Path:
     figures = Figures(
         curves=svg_text(curves_figure(make_curves(cells, 3)), "curves"),
         confusions=svg_text(confusions, "confusions"),
-        differences=None,
+        differences=svg_text(differences_figure(found), "differences") if compared else None,
     )
-    write_page("Report: sample", page_sections(experiment, figures), file)
+    return page_sections(experiment, figures)
+
+
+def make_page(
+    file: Path, splits: Sequence[str], seeds: Sequence[int], compared: bool = True
+) -> Path:
+    write_page("Report: sample", make_sections(file.parent, splits, seeds, compared), file)
     return file
 
 
@@ -86,7 +99,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (folder / "one").mkdir()
     (folder / "two").mkdir()
     return {
-        "one": make_page(folder / "one" / "page.html", ["main"], [42]),
+        "one": make_page(folder / "one" / "page.html", ["main"], [42], compared=False),
         "two": make_page(folder / "two" / "page.html", ["main", "official"], [42, 1, 2]),
     }
 
@@ -208,7 +221,7 @@ def test_the_page_is_whole_and_fetches_nothing(
     sections = page.locator("main section").evaluate_all("all => all.map(s => '#' + s.id)")
     assert links == sections
     assert ("#leakage" in links) == (which == "two")
-    assert "#differences" not in links  # there are none
+    assert ("#differences" in links) == (which == "two")
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
     assert len(ids) == len(set(ids))
     widths = page.evaluate("[...document.images].map(i => i.naturalWidth)")
@@ -235,6 +248,75 @@ def test_only_boxes_scroll_sideways(
     page.close()
 
 
+@pytest.mark.parametrize("which", ["one", "two"])
+def test_the_test_miou_is_in_sight_of_a_phone_and_sorts_there(
+    browser: Browser, files: dict[str, Path], which: str
+) -> None:
+    page = open_page(browser, files[which], viewport=PHONE)
+    table = page.locator("#scores table")
+    heading = table.locator("thead th").nth(1)
+    assert heading.inner_text().split() == ["Test", "mIoU"]
+    cells = table.locator("tbody td:nth-child(2)")
+    boxes = [place.bounding_box() for place in (heading, *cells.all())]
+    assert len(boxes) == (9 if which == "one" else 17)
+    assert all(box and box["x"] + box["width"] <= PHONE["width"] for box in boxes)
+    before = cells.all_inner_texts()
+    heading.get_by_role("button").click()
+    assert heading.get_attribute("aria-sort") == "ascending"
+    after = cells.all_inner_texts()
+    assert before != after == sorted(before, key=lambda shown: float(shown.split()[0]))
+    page.close()
+
+
+WIDE = Table(
+    caption="wide",
+    headings=["Name", *(f"Score {place}" for place in range(20))],
+    rows=[[text(name), *[number(0.5)] * 20] for name in ("x" * 60, "UNet++ 10 %, reproduction")],
+    footer=[[text("all field"), *[number(0.25)] * 20]],
+)
+
+
+@pytest.mark.parametrize(("width", "left"), [(400, 16), (1200, 100)])
+def test_what_names_a_row_stays_in_sight_beside_the_rest(
+    browser: Browser, width: int, left: int
+) -> None:
+    html = made_up(Section(anchor="a", title="A", tables=[WIDE]))
+    page = open_page(browser, html, viewport={"width": width, "height": 800})
+    page.evaluate("document.querySelector('.scroll').scrollLeft = 1e6")
+    names = page.evaluate(
+        """[...document.querySelector('table').rows].map(row => {
+            const name = row.cells[0], box = name.getBoundingClientRect();
+            let covered = 0;
+            for (let x = box.left + 1; x < box.right - 1; x += 2)
+                for (let y = box.top + 1; y < box.bottom - 1; y += 2)
+                    covered += !name.contains(document.elementFromPoint(x, y));
+            return [box.left, covered, name.scrollWidth <= name.clientWidth];
+        })"""
+    )
+    assert names == [[left, 0, True]] * 4
+    name, last = (page.locator("th").nth(place).bounding_box() for place in (21, 20))
+    assert name and (name["width"] == 144 if width == 400 else name["width"] > 400)  # 9rem
+    assert last and last["x"] + last["width"] <= width
+    page.close()
+
+
+def test_the_focus_on_a_phone_is_beside_the_names_of_the_rows(browser: Browser) -> None:
+    html = made_up(Section(anchor="a", title="A", tables=[WIDE]))
+    page = open_page(browser, html, viewport=PHONE)
+    page.locator("thead button").last.focus()
+    for place in reversed(range(19)):
+        page.keyboard.press("Shift+Tab")
+        focused = page.evaluate(
+            """() => {
+                const name = document.querySelector('thead th').getBoundingClientRect();
+                const button = document.activeElement;
+                return [button.textContent, button.getBoundingClientRect().left >= name.right];
+            }"""
+        )
+        assert focused == [f"Score {place}", True]
+    page.close()
+
+
 def test_on_paper_nothing_is_cut(browser: Browser, files: dict[str, Path]) -> None:
     page = open_page(browser, files["two"], viewport={"width": PAPER, "height": 1000})
     page.emulate_media(media="print", color_scheme="dark")
@@ -245,6 +327,22 @@ def test_on_paper_nothing_is_cut(browser: Browser, files: dict[str, Path]) -> No
     assert page.evaluate(arrow) == "none"
     pages = len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True)))
     assert 8 <= pages <= 20
+    page.close()
+
+
+def test_on_paper_what_stands_above_something_stays_with_it(
+    browser: Browser, files: dict[str, Path]
+) -> None:
+    page = open_page(browser, files["two"])
+    page.emulate_media(media="print")
+
+    def styles(key: str, *names: str) -> set[str]:
+        script = "([key, name]) => getComputedStyle(document.querySelector(name))[key]"
+        return {page.evaluate(script, [key, name]) for name in names}
+
+    intro = "#leakage > p"
+    assert styles("breakAfter", "h2", "h3", "thead", ".legend", intro) == {"avoid"}
+    assert styles("breakInside", "figure", "tr", ".table", ".pictures", intro) == {"avoid"}
     page.close()
 
 
@@ -292,3 +390,28 @@ def test_equal_results_give_equal_pages(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         pages.append(make_page(tmp_path / name / "page.html", ["main"], [42]).read_bytes())
     assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "budget", "intervals"),
+    [
+        (
+            [42],
+            "Test mIoU over the label budget; the dashed line",
+            "Thick lines: bootstrap over test orthophotos; thin lines: jackknife.",
+        ),
+        (
+            [42, 1],
+            "Test mIoU over the label budget; bars are the standard deviation over the seeds, the",
+            "Thick lines: bootstrap over test orthophotos and seeds; thin lines: jackknife.",
+        ),
+    ],
+    ids=["one", "two"],
+)
+def test_captions_name_seeds_only_where_there_are_several(
+    tmp_path: Path, seeds: list[int], budget: str, intervals: str
+) -> None:
+    sections = {section.anchor: section for section in make_sections(tmp_path, ["main"], seeds)}
+    captions = [sections[anchor].charts[0].caption for anchor in ("scores", "differences")]
+    assert captions[0].startswith(budget)
+    assert captions[1].startswith(intervals)

@@ -91,12 +91,9 @@ def test_comparison_has_a_row_a_cell_and_the_trivial_answer_below(
     rows = table_rows("sample", results)
     table = comparison_table(rows, "background", 0.1234)
     assert len(table.rows) == 16
+    assert table.caption == "Scores of the cells (labels drawn as random)"
     assert row_of(table, 3) == {
-        "Split": "main",
-        "Labels": "10 %",
-        "Drawn as": "random",
-        "Architecture": "UNet++",
-        "Recipe": "tuned",
+        "Cell": "UNet++ 10\N{NO-BREAK SPACE}%, tuned, main",
         "Test mIoU": shown(of_seeds(results, 3, "test", "miou")),
         "Test accuracy": shown(of_seeds(results, 3, "test", "accuracy")),
         "Final val mIoU": shown(of_seeds(results, 3, "final_val_miou")),
@@ -106,6 +103,30 @@ def test_comparison_has_a_row_a_cell_and_the_trivial_answer_below(
     (below,) = table.footer
     assert [entry.text for entry in below if entry.text] == ["all background", "0.123"]
     assert below[table.headings.index("Test mIoU")].value == 0.1234
+
+
+def test_what_all_cells_have_in_common_is_said_once(results: list[RunResults]) -> None:
+    alike = [
+        item for item in results if (item.run.cell.split, item.run.cell.recipe) == ("main", "tuned")
+    ]
+    table = comparison_table(table_rows("sample", alike), "background", 0.1)
+    assert table.caption == (
+        "Scores of the cells (split main, labels drawn as random, recipe tuned)"
+    )
+    names = ["UNet 10 %", "UNet++ 10 %", "UNet 15 %", "UNet++ 15 %"]
+    assert [row[0] for row in table.rows] == [text(name) for name in names]
+
+
+def test_of_several_labellings_the_table_says_what_they_label(tmp_path: Path) -> None:
+    runs = make_runs(seeds=(42,), labellings=("random", "points"))
+    rows = table_rows("sample", make_results(runs, make_store(tmp_path, side=24)))
+    table = comparison_table(rows, "background", 0.1)
+    assert table.caption == "Scores of the cells (split main)"
+    assert table.headings[-2:] == ["Labelled (%)", "Annotation (h, estimate)"]
+    shown = [[entry.text for entry in (row[0], *row[-2:])] for row in table.rows]
+    nbsp = "\N{NO-BREAK SPACE}"
+    assert shown[0] == [f"UNet 10{nbsp}%, random, reproduction", "10", NONE]
+    assert shown[4] == [f"UNet 10{nbsp}%, points, reproduction", "10", "1.50"]
 
 
 def difference(**changes: Any) -> dict[str, Any]:
@@ -126,7 +147,9 @@ def test_differences_have_their_intervals_or_none() -> None:
     nothing = {"low": None, "high": None, "jackknife_low": None, "jackknife_high": None}
     table = differences_table([difference(), difference(**nothing)])
     first, second = row_of(table, 0), row_of(table, 1)
-    assert first["Difference"] == "−0.031"
+    assert table.headings[:3] == ["Compared", "Difference", "Verdict"]
+    assert first["Compared"] == "tuned against reproduction: UNet, 10\N{NO-BREAK SPACE}%"
+    assert (first["Difference"], first["Verdict"]) == ("−0.031", "not distinguishable")
     assert first["Bootstrap"] == "−0.051 to +0.011"
     assert first["Jackknife"] == "−0.061 to +0.021"
     assert (second["Bootstrap"], second["Jackknife"]) == (NONE, NONE)
@@ -139,7 +162,8 @@ def test_leakage_stands_side_by_side(results: list[RunResults]) -> None:
     assert len(table.rows) == 8
     row = row_of(table, 2)
     main, official = (of_seeds(results, place, "test", "miou") for place in (2, 10))
-    assert (row["Labels"], row["Architecture"]) == ("10 %", "UNet++")
+    assert row["Cell"] == "UNet++ 10\N{NO-BREAK SPACE}%, reproduction"
+    assert table.caption == "Test mIoU by split (labels drawn as random)"
     assert (row["main"], row["official"]) == (shown(main), shown(official))
     expected = statistics.fmean(official) - statistics.fmean(main)
     assert table.rows[2][-1].value == pytest.approx(expected)
@@ -214,12 +238,16 @@ def test_calibration_and_orthophotos(results: list[RunResults]) -> None:
 def test_data_has_counts_and_shares(tmp_path: Path) -> None:
     store = make_store(tmp_path, side=24)
     table = data_table({"main": store})
+    assert table.caption.startswith("Patches and orthophotos of split main, and ")
     row = row_of(table, 2)
     assert (row["Part"], row["Patches"], row["Orthophotos"]) == ("test", "16", "4")
     of_class = [sum(patch.counts[place] for patch in store.of_split("test")) for place in range(5)]
     expected = 100 * of_class[2] / sum(of_class)
     assert table.rows[2][table.headings.index("woodland")].value == pytest.approx(expected)
     assert row[ABSENT] == "0.0"
+    of_two = data_table({"main": store, "official": store})
+    assert of_two.caption.startswith("Patches and orthophotos, and ")
+    assert [row_of(of_two, place)["Part"] for place in (2, 3)] == ["main, test", "official, train"]
 
 
 def test_the_best_run_is_by_validation_and_of_the_first_split(results: list[RunResults]) -> None:
@@ -238,10 +266,19 @@ def test_the_summary_counts(results: list[RunResults]) -> None:
     assert facts["Label budgets"] == "10 %, 15 %"
     assert facts["Architectures"] == "UNet, UNet++"
     assert facts["Seeds"] == "42, 1, 2"
-    assert facts["Differences"].startswith("1 of 2 ")
+    assert facts["Differences"] == "1 of 2 are told from noise; about 0.1 would be by chance"
     assert "Differences" not in dict(summary_facts("sample", results, []))
     assert spread_note(3).endswith("over the 3 seeds.")
     assert spread_note(1).startswith("One seed:")
+
+
+def test_of_one_seed_the_summary_counts_no_chance(results: list[RunResults]) -> None:
+    first = [item for item in results if item.run.seed == 42]
+    noise = [difference(), difference(verdict="higher, with this seed")]
+    assert dict(summary_facts("sample", first, noise))["Differences"] == (
+        "1 of 2 are told from noise, for these trained networks only: another seed may well "
+        "reverse it"
+    )
 
 
 def test_details_of_an_earlier_version_are_told(results: list[RunResults]) -> None:

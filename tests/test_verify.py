@@ -1,10 +1,13 @@
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import verify as stage
+from test_pipeline import ROOT, Clone
 from verify import Difference, differences, leaves, read_metrics, verify
 
 
@@ -17,23 +20,26 @@ def test_values_are_found_at_any_depth() -> None:
     assert dict(leaves(content)) == {"a": 1, "b.c.0": 0.5, "b.c.1.d": "x"}
 
 
-def test_all_metrics_are_read_but_times_memory_and_commits(tmp_path: Path) -> None:
+def test_all_metrics_are_read_but_measured_ones_and_commits(tmp_path: Path) -> None:
     content = {
         "val_miou": 0.5,
         "commit": "0123456789abcdef",
         "train_seconds": 7.5,
         "peak_memory_mib": 512.0,
-        "nested": {"train_seconds_std": 0.5, "memory": 1.0},
+        "annotation_seconds": 5400.0,
+        "nested": {"train_seconds": 0.5},
     }
-    for name in (
+    names = (
         "metrics/summary.json",
         "metrics/sample/detail/main/random/unet-0.1-tuned-42.json",
-    ):
+    )
+    for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(json.dumps(content))
     assert read_metrics(tmp_path) == {
-        ("metrics/summary.json", "val_miou"): 0.5,
-        ("metrics/sample/detail/main/random/unet-0.1-tuned-42.json", "val_miou"): 0.5,
+        (name, key): value
+        for name in names
+        for key, value in (("val_miou", 0.5), ("annotation_seconds", 5400.0))
     }
 
 
@@ -74,9 +80,88 @@ def test_a_repository_without_metrics_cannot_be_verified(
         verify(tmp_path, tmp_path / "clone", 0.0)
 
 
+def test_a_folder_that_exists_is_not_cloned_into(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"^{tmp_path}: exists; the clone needs a folder of its "):
+        verify(tmp_path, tmp_path, 0.0)
+
+
 def test_a_command_that_fails_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"git clone .*: failed with status 128"):
         verify(tmp_path, tmp_path / "clone", 0.0)
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a repository of two stages, its results committed; each run adds a line to ran.txt.
+
+    DVC's cache is one that the user has set for all repositories.
+    """
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config").write_text(f"[cache]\n    dir = {tmp_path / 'cache'}\n")
+    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(tmp_path / "config"))
+    pipeline = {
+        "train": {
+            "cmd": f"echo train >> {tmp_path / 'ran.txt'}; cp input.txt weights.txt",
+            "deps": ["input.txt"],
+            "outs": ["weights.txt"],
+        },
+        "evaluate": {
+            "cmd": f"echo evaluate >> {tmp_path / 'ran.txt'}; mkdir -p metrics; "
+            "cp weights.txt metrics/a.json",
+            "deps": ["weights.txt"],
+            "metrics": [{"metrics/a.json": {"cache": False}}],
+        },
+    }
+    made = Clone(tmp_path / "repository", tmp_path / "site_cache")
+    made.folder.mkdir()
+    (made.folder / "input.txt").write_text('{"miou": 0.5}')
+    (made.folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": pipeline}))
+    made.run("git", "init", "-q")
+    made.run("dvc", "init", "-q")
+    made.run("dvc", "repro", "-q")
+    made.commit("results")
+    return made.folder
+
+
+def ran(repository: Path) -> list[str]:
+    return repository.with_name("ran.txt").read_text().split()
+
+
+def test_every_stage_runs_again_whatever_dvc_remembers(repository: Path, tmp_path: Path) -> None:
+    assert ran(repository) == ["train", "evaluate"]
+    assert verify(repository, tmp_path / "clone", 0.0) == (1, [])
+    assert ran(repository) == ["train", "evaluate"] * 2
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_clone_stays_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: bool
+) -> None:
+    cloned = []
+
+    def made_up(_: Path, clone: Path, tolerance: float) -> tuple[int, list[Difference]]:
+        assert tolerance == 1e-6
+        clone.mkdir()
+        cloned.append(clone)
+        return 12, []
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stage, "verify", made_up)
+    monkeypatch.setattr("sys.argv", ["verify.py", *(("--keep", "kept") if keep else ())])
+    stage.main()
+    (clone,) = cloned
+    assert (clone == tmp_path / "kept") == clone.exists() == keep
+
+
+@pytest.mark.parametrize(
+    ("variables", "options"),
+    [([], ""), (["TOLERANCE=1e-3", "KEEP=kept"], "--tolerance 1e-3 --keep kept")],
+)
+def test_make_passes_tolerance_and_folder(variables: list[str], options: str) -> None:
+    asked = ["--dry-run", "--no-print-directory", "--assume-old=.venv/installed"]
+    command = ["make", *asked, "verify", *variables]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1].split("src/verify.py")[1].split() == options.split()
 
 
 @pytest.mark.parametrize("differ", [True, False])

@@ -8,12 +8,24 @@ import yaml
 from code_of_stage import SRC
 
 ROOT = SRC.parent
-JOBS: dict[str, Any] = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+WORKFLOW: dict[str, Any] = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+JOBS: dict[str, Any] = WORKFLOW["jobs"]
 COMMANDS = [step["run"] for job in JOBS.values() for step in job["steps"] if "run" in step]
 
 
 def test_tests_run_on_all_versions_of_python() -> None:
     assert JOBS["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
+
+
+def test_no_job_runs_for_hours() -> None:
+    minutes = {name: job["timeout-minutes"] for name, job in JOBS.items()}
+    assert minutes == {"lint": 15, "test": 45, "pipeline": 60, "metrics": 15}
+
+
+def test_pip_takes_the_build_of_torch_without_cuda() -> None:
+    assert WORKFLOW["env"] == {"PIP_EXTRA_INDEX_URL": "https://download.pytorch.org/whl/cpu"}
+    requirements = (ROOT / "requirements.txt").read_text()
+    assert re.search(r"^torch==[\d.]+\s", requirements, re.MULTILINE)  # x.y.z+cpu fits, too
 
 
 def test_every_target_and_variable_is_in_the_makefile() -> None:

@@ -114,22 +114,23 @@ def verdict(difference: Difference) -> str:
 
 
 def footnote(found: Sequence[Difference]) -> str:
-    """Return what the intervals cover, and how many of them exclude 0 by chance."""
+    """Return what the intervals cover, and how many of several seeds exclude 0 by chance."""
     seeds = found[0].seeds
     intervals = sum(difference.jackknife is not None for difference in found)
     if not intervals:
         return "There are no intervals: they need at least two test orthophotos."
     numbers = sorted({number for difference in found for number in difference.orthophotos})
     over = f"{' or '.join(map(str, numbers))} test orthophotos"
-    covered = (
-        f"the choice of {over} and of {seeds} seeds."
-        if seeds > 1
-        else f"the choice of {over}; one seed: the interval says nothing of other seeds."
-    )
+    if seeds == 1:
+        return (
+            f"The intervals cover the choice of {over}; of one seed, they hold for these trained "
+            "networks only, and another seed may well reverse what they tell. There is no "
+            "correction for multiple comparisons."
+        )
     return (
-        f"The intervals cover {covered} There is no correction for multiple comparisons: if "
-        f"nothing differed, about {expected_by_chance(found):.2g} of {intervals} would exclude 0 "
-        "by chance."
+        f"The intervals cover the choice of {over} and of {seeds} seeds. There is no correction "
+        f"for multiple comparisons: if nothing differed, about {expected_by_chance(intervals):.2g} "
+        f"of {intervals} would exclude 0 by chance."
     )
 
 

@@ -19,10 +19,10 @@ from partialseg.report.tables import (
     text,
 )
 from partialseg.run import AXES, Cell
-from partialseg.run_name import architecture_name, cell_names, percent
+from partialseg.run_name import cell_names
 
 Row = Mapping[str, Any]
-CELL_HEADINGS = ("Split", "Labels", "Drawn as", "Architecture", "Recipe")
+ALIKE = {"split": "split", "labelling": "labels drawn as", "recipe": "recipe"}  # by axis
 LABELLED = ("Labelled (%)", "Annotation (h, estimate)")
 SCORES = {
     "test_miou": "Test mIoU",
@@ -65,37 +65,38 @@ def comparison_table(rows: Sequence[Row], majority_class: str, majority_miou: fl
 
     Of several labellings it also says how much they label, and what that costs by an estimate.
     """
-    several = len({row["labelling"] for row in rows}) > 1
-    headings = [*CELL_HEADINGS, *(LABELLED if several else ()), *SCORES.values()]
-    trivial = {"Architecture": text(f"all {majority_class}"), "Test mIoU": number(majority_miou)}
+    cells = [_cell(row) for row in rows]
+    names = cell_names(cells)
+    several = len({cell.labelling for cell in cells}) > 1
+    headings = ["Cell", *SCORES.values(), *(LABELLED if several else ())]
+    trivial = {"Cell": text(f"all {majority_class}"), "Test mIoU": number(majority_miou)}
     return Table(
-        caption="Scores of the cells",
+        caption=f"Scores of the cells{_alike(cells)}",
         headings=headings,
         rows=[
             [
-                *(text(row["split"]), _labels(row["label_fraction"]), text(row["labelling"])),
-                *(text(architecture_name(row["architecture"])), text(row["recipe"])),
-                *(_labelled(row) if several else ()),
+                text(names[cell]),
                 *(spread(row[score], row[f"{score}_std"]) for score in SCORES),
+                *(_labelled(row) if several else ()),
             ]
-            for row in rows
+            for row, cell in zip(rows, cells, strict=True)
         ],
         footer=[[trivial.get(heading, text("")) for heading in headings]],
     )
 
 
 def differences_table(rows: Sequence[Row]) -> Table:
-    """Return the differences of test mIoU with their intervals."""
+    """Return the differences of test mIoU with their intervals, what is said of them first."""
     return Table(
         caption="Differences of test mIoU, with 95 % confidence intervals",
-        headings=["Compared", "Where", "Difference", "Bootstrap", "Jackknife", "Verdict"],
+        headings=["Compared", "Difference", "Verdict", "Bootstrap", "Jackknife"],
         rows=[
             [
-                *(text(row[key]) for key in ("compared", "where")),
+                text(f"{row['compared']}: {row['where']}"),
                 number(row["difference"], "+.3f"),
+                text(row["verdict"]),
                 _interval(row["low"], row["high"]),
                 _interval(row["jackknife_low"], row["jackknife_high"]),
-                text(row["verdict"]),
             ]
             for row in rows
         ],
@@ -111,25 +112,21 @@ def leakage_table(cells: CellDetails) -> Table | None:
     if len(splits) < 2:
         return None
     first, *others = splits
+    names = cell_names([cell for cell in cells if cell.split == first])
     rows = []
-    for cell in cells:
-        if cell.split == first:
-            alike = [_in_split(cells, cell, split) for split in splits]
-            means = [mean_and_std(map(_test_miou, details))[0] for details in alike]
-            rows.append(
-                [
-                    *_cell_entries(cell)[1:],
-                    *(over_seeds(map(_test_miou, details)) for details in alike),
-                    *(number(_minus(mean, means[0]), "+.3f") for mean in means[1:]),
-                ]
-            )
+    for cell, name in names.items():
+        alike = [_in_split(cells, cell, split) for split in splits]
+        means = [mean_and_std(map(_test_miou, details))[0] for details in alike]
+        rows.append(
+            [
+                text(name),
+                *(over_seeds(map(_test_miou, details)) for details in alike),
+                *(number(_minus(mean, means[0]), "+.3f") for mean in means[1:]),
+            ]
+        )
     return Table(
-        caption="Test mIoU by split",
-        headings=[
-            *CELL_HEADINGS[1:],
-            *splits,
-            *(f"{other} − {first}" for other in others),
-        ],
+        caption=f"Test mIoU by split{_alike(list(cells))}",
+        headings=["Cell", *splits, *(f"{other} − {first}" for other in others)],
         rows=rows,
     )
 
@@ -175,14 +172,21 @@ def _minus(value: float | None, other: float | None) -> float | None:
     return None if value is None or other is None else value - other
 
 
-def _cell_entries(cell: Cell) -> list[Entry]:
-    return [
-        text(cell.split),
-        _labels(cell.label_fraction),
-        text(cell.labelling),
-        text(architecture_name(cell.architecture)),
-        text(cell.recipe),
-    ]
+def _cell(row: Row) -> Cell:
+    return Cell(
+        split=row["split"],
+        fraction=str(row["label_fraction"]),
+        labelling=row["labelling"],
+        architecture=row["architecture"],
+        recipe=row["recipe"],
+    )
+
+
+def _alike(cells: Sequence[Cell]) -> str:
+    """Return what the names of the cells leave out: ' (split main, labels drawn as random)'."""
+    values = {name: {getattr(cell, axis) for cell in cells} for axis, name in ALIKE.items()}
+    alike = [f"{name} {min(found)}" for name, found in values.items() if len(found) == 1]
+    return f" ({', '.join(alike)})" if alike else ""
 
 
 def _labelled(row: Row) -> list[Entry]:
@@ -191,10 +195,6 @@ def _labelled(row: Row) -> list[Entry]:
         number(100 * row["labelled_pixels"], ".3g"),
         number(None if seconds is None else seconds / 3600, ".2f"),
     ]
-
-
-def _labels(fraction: float) -> Entry:
-    return Entry(percent(fraction), fraction, True)
 
 
 def _interval(low: float | None, high: float | None) -> Entry:

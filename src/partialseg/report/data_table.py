@@ -14,6 +14,8 @@ def data_table(stores: Mapping[str, PatchStore]) -> Table:
     stores are by the name of the split.
     """
     first = next(iter(stores.values()))
+    several = len(stores) > 1
+    of_split = "" if several else f" of split {next(iter(stores))}"
     rows = []
     for split, store in stores.items():
         for part in PARTS:
@@ -21,7 +23,8 @@ def data_table(stores: Mapping[str, PatchStore]) -> Table:
             counts = [sum(of_class) for of_class in zip(*(p.counts for p in patches), strict=True)]
             rows.append(
                 [
-                    *(text(split), text(part), number(len(patches), "d")),
+                    text(f"{split}, {part}" if several else part),
+                    number(len(patches), "d"),
                     number(len({patch.orthophoto for patch in patches}), "d"),
                     *(
                         number(100 * count / sum(counts) if sum(counts) else None, ".1f")
@@ -30,7 +33,7 @@ def data_table(stores: Mapping[str, PatchStore]) -> Table:
                 ]
             )
     return Table(
-        caption="Patches, orthophotos, and shares of the classes in the truth (%)",
-        headings=["Split", "Part", "Patches", "Orthophotos", *first.summary.class_names],
+        caption=f"Patches and orthophotos{of_split}, and shares of the classes in the truth (%)",
+        headings=["Part", "Patches", "Orthophotos", *first.summary.class_names],
         rows=rows,
     )

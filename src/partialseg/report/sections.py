@@ -57,6 +57,11 @@ class Experiment:
     parameters: str
     outputs: Sequence[TrackedOutput]
 
+    @property
+    def seeds(self) -> int:
+        """How many seeds the runs have."""
+        return len({item.run.seed for item in self.results})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
@@ -106,7 +111,7 @@ def _summary(experiment: Experiment) -> Section:
     return Section(
         anchor="summary",
         title="Summary",
-        paragraphs=[spread_note(len({item.run.seed for item in experiment.results}))],
+        paragraphs=[spread_note(experiment.seeds)],
         facts=summary_facts(experiment.dataset, experiment.results, experiment.differences),
         tables=[data_table(experiment.stores)],
     )
@@ -117,6 +122,7 @@ def _scores(experiment: Experiment, main: CellDetails) -> Section:
     answer = majority["majority_class"], majority["majority_miou"]
     scores = {cell: miou_score(details) for cell, details in main.items()}
     budget = budget_figure(scores, answer[1], answer[0])
+    bars = "bars are the standard deviation over the seeds, " if experiment.seeds > 1 else ""
     return Section(
         anchor="scores",
         title="Scores",
@@ -125,8 +131,8 @@ def _scores(experiment: Experiment, main: CellDetails) -> Section:
                 svg=svg_text(budget, "budget"),
                 alt="Test mIoU over the label fraction, a line an architecture, "
                 "recipe and labelling; the numbers are in the table below.",
-                caption="Test mIoU over the label budget; bars are the standard deviation over "
-                "the seeds, the dashed line is the answer of the largest class everywhere.",
+                caption=f"Test mIoU over the label budget; {bars}the dashed line is the answer of "
+                "the largest class everywhere.",
             )
         ],
         tables=[comparison_table(experiment.rows, *answer)],
@@ -138,13 +144,14 @@ def _differences(experiment: Experiment, figures: Figures) -> Section | None:
         return None
     charts = []
     if figures.differences is not None:
+        drawn = "test orthophotos and seeds" if experiment.seeds > 1 else "test orthophotos"
         charts.append(
             Chart(
                 svg=figures.differences,
                 alt="Differences of test mIoU and their 95 % confidence intervals; the numbers "
                 "are in the table below.",
-                caption="Thick lines: bootstrap over test orthophotos and seeds; thin lines: "
-                "jackknife. Blue where both exclude 0.",
+                caption=f"Thick lines: bootstrap over {drawn}; thin lines: jackknife. Blue where "
+                "both exclude 0.",
             )
         )
     return Section(

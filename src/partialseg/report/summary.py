@@ -7,6 +7,7 @@ from partialseg.report.comparison import Row
 from partialseg.report.tables import over_seeds
 from partialseg.results import RunResults
 from partialseg.run_name import architecture_name, cell_names, percent
+from partialseg.significance import expected_by_chance
 
 
 def summary_facts(
@@ -38,14 +39,7 @@ def summary_facts(
     ]
     judged = [row for row in differences if row["low"] is not None]
     if judged:
-        told_apart = sum(row["verdict"].startswith(("higher", "lower")) for row in judged)
-        facts.append(
-            (
-                "Differences",
-                f"{told_apart} of {len(judged)} are told from noise{_of_seed(judged)}; "
-                f"about {0.05 * len(judged):.1f} would be by chance",
-            )
-        )
+        facts.append(("Differences", _told_apart(judged, len(runs))))
     return facts
 
 
@@ -60,7 +54,9 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
-def _of_seed(judged: Sequence[Row]) -> str:
-    """Return what has to be said of verdicts that rest on one seed."""
-    one = any("with this seed" in row["verdict"] for row in judged)
-    return ", with this seed: other seeds may reverse it" if one else ""
+def _told_apart(judged: Sequence[Row], seeds: int) -> str:
+    told_apart = sum(row["verdict"].startswith(("higher", "lower")) for row in judged)
+    found = f"{told_apart} of {len(judged)} are told from noise"
+    if seeds == 1:
+        return f"{found}, for these trained networks only: another seed may well reverse it"
+    return f"{found}; about {expected_by_chance(len(judged)):.2g} would be by chance"
