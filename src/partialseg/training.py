@@ -174,7 +174,7 @@ def out_of_memory_named(params: Train) -> Iterator[None]:
             raise
         raise ValueError(
             f"out of memory at batch_size {params.batch_size} with accumulation "
-            f"{params.accumulation} and processes {params.processes}: raise accumulation, which "
-            "keeps the result but for BatchNorm (and what losses and methods say), or lower "
-            "batch_size"
+            f"{params.accumulation} and processes {params.processes}: raise accumulation (the "
+            "result stays but for BatchNorm, Dice, Lovász and CutMix, which see a part at a time) "
+            "or lower batch_size"
         ) from error
