@@ -18,6 +18,7 @@ from small_run import LIVELY, STILL
 
 Make = Callable[..., TrainPatches]
 COLUMNS = 7
+THREE_OF_EIGHT = [0, 0, 1, 0, 0, 1, 0, 1]  # the patches 2, 5 and 7 are labelled
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def make(folder: Path, summary: LabelSummary, tmp_path: Path) -> Make:
 
 
 def epoch_of(patches: TrainPatches, epoch: int = 1, workers: int = 0, seed: int = 1) -> list[Batch]:
-    batches = EpochBatches(range(len(patches)), (), len(patches), 2, 1, seed, ALONE)
+    batches = EpochBatches([1] * len(patches), False, 2, 1, seed, ALONE)
     batches.epoch = epoch
     return list(train_loader(patches, batches, workers))
 
@@ -156,7 +157,7 @@ def places_of(batches: EpochBatches) -> list[list[int]]:
 
 def test_workers_that_live_on_learn_of_the_next_epoch(make: Make) -> None:
     patches = make(LIVELY)
-    batches = EpochBatches(range(len(patches)), (), len(patches), 2, 1, 1, ALONE)
+    batches = EpochBatches([1] * len(patches), False, 2, 1, 1, ALONE)
     loader = train_loader(patches, batches, workers=2)
     for epoch in (1, 2, 3):
         batches.epoch = epoch
@@ -170,15 +171,15 @@ def test_workers_that_live_on_learn_of_the_next_epoch(make: Make) -> None:
 def test_sizes_of_batches_differ_by_one_at_most(
     patches: int, batch_size: int, sizes: list[int]
 ) -> None:
-    batches = EpochBatches(range(patches), (), patches, batch_size, 1, 1, ALONE)
+    batches = EpochBatches([1] * patches, False, batch_size, 1, 1, ALONE)
     assert [len(batch) for batch in batches] == sizes
     assert len(batches) == len(sizes)
 
 
 def test_the_ranks_share_the_batches_of_one(make: Make) -> None:
-    whole = places_of(EpochBatches(range(11), (), 11, 4, 1, 1, ALONE))
+    whole = places_of(EpochBatches([1] * 11, False, 4, 1, 1, ALONE))
     ranks = [Ranks(rank=rank, count=3) for rank in range(3)]
-    shares = [places_of(EpochBatches(range(11), (), 11, 4, 1, 1, rank)) for rank in ranks]
+    shares = [places_of(EpochBatches([1] * 11, False, 4, 1, 1, rank)) for rank in ranks]
     assert [len(batch) for batch in whole] == [4, 4, 3]
     assert [[len(batch) for batch in share] for share in shares] == [
         [2, 2, 1],
@@ -191,16 +192,16 @@ def test_the_ranks_share_the_batches_of_one(make: Make) -> None:
 
 @pytest.mark.parametrize(("count", "accumulation"), [(3, 1), (1, 3), (2, 2)])
 def test_batches_too_small_to_be_shared_are_refused(count: int, accumulation: int) -> None:
-    EpochBatches(range(4), (), 4, 2, 1, 1, Ranks(count=2))
+    EpochBatches([1] * 4, False, 2, 1, 1, Ranks(count=2))
     message = (
         rf"batch_size 2: batches of 2 of the 4 .* by {count} processes in {accumulation} parts"
     )
     with pytest.raises(ValueError, match=message):
-        EpochBatches(range(4), (), 4, 2, accumulation, 1, Ranks(count=count))
+        EpochBatches([1] * 4, False, 2, accumulation, 1, Ranks(count=count))
 
 
 def test_labelled_patches_fill_the_epoch_where_others_have_no_label() -> None:
-    batches = EpochBatches([2, 5, 7], (), 8, 2, 1, 1, ALONE)
+    batches = EpochBatches(THREE_OF_EIGHT, False, 2, 1, 1, ALONE)
     places = [index for batch in places_of(batches) for index in batch]
     assert len(batches) == 4
     for first in (0, 3):  # all of them before one comes again
@@ -208,14 +209,41 @@ def test_labelled_patches_fill_the_epoch_where_others_have_no_label() -> None:
     assert len(places) == 8 and set(places[6:]) < {2, 5, 7}
 
 
+def test_patches_come_in_proportion_to_their_numbers() -> None:
+    often = [40, 20, 10, 10, 0]
+    batches = EpochBatches(often, False, 2, 1, 1, ALONE)
+    seen: list[int] = []
+    for epoch in range(1, 161):
+        batches.epoch = epoch
+        places = [index for batch in places_of(batches) for index in batch]
+        assert len(places) == 5
+        # Rounds of the first patch: it comes once in each, the second in every other at most.
+        assert places.count(0) >= 2 and places.count(1) <= 2
+        seen += places
+    assert [seen.count(index) for index in range(5)] == pytest.approx(
+        [400, 200, 100, 100, 0], abs=30
+    )
+
+
+def test_equal_numbers_give_the_same_batches_whatever_they_are() -> None:
+    ones = places_of(EpochBatches(THREE_OF_EIGHT, True, 2, 1, 1, ALONE))
+    sevens = [7 * one for one in THREE_OF_EIGHT]
+    assert places_of(EpochBatches(sevens, True, 2, 1, 1, ALONE)) == ones
+
+
+def test_all_patches_labelled_leave_none_to_stand_behind() -> None:
+    plain = places_of(EpochBatches([1] * 5, False, 2, 1, 1, ALONE))
+    assert places_of(EpochBatches([1] * 5, True, 2, 1, 1, ALONE)) == plain
+
+
 def test_an_epoch_without_any_label_is_refused() -> None:
     with pytest.raises(ValueError, match="none of the 5 training patches has a label"):
-        EpochBatches([], range(5), 5, 2, 1, 1, ALONE)
+        EpochBatches([0] * 5, True, 2, 1, 1, ALONE)
 
 
 def test_behind_each_labelled_patch_stands_an_unlabelled_one() -> None:
     unlabelled = [0, 1, 3, 4, 6]
-    batches = EpochBatches([2, 5, 7], unlabelled, 8, 2, 1, 1, ALONE)
+    batches = EpochBatches(THREE_OF_EIGHT, True, 2, 1, 1, ALONE)
     seen = []
     for epoch in range(1, 7):
         batches.epoch = epoch
@@ -228,15 +256,15 @@ def test_behind_each_labelled_patch_stands_an_unlabelled_one() -> None:
 
 
 def test_unlabelled_patches_change_no_place_of_a_labelled_one() -> None:
-    plain = places_of(EpochBatches([2, 5, 7], (), 8, 2, 1, 1, ALONE))
-    beside = places_of(EpochBatches([2, 5, 7], [0, 1, 3, 4, 6], 8, 2, 1, 1, ALONE))
+    plain = places_of(EpochBatches(THREE_OF_EIGHT, False, 2, 1, 1, ALONE))
+    beside = places_of(EpochBatches(THREE_OF_EIGHT, True, 2, 1, 1, ALONE))
     assert [batch[::2] for batch in beside] == plain
 
 
 def test_the_ranks_share_pairs_of_labelled_and_unlabelled_patches() -> None:
-    whole = places_of(EpochBatches([2, 5, 7], [0, 1], 8, 4, 1, 1, ALONE))
+    whole = places_of(EpochBatches(THREE_OF_EIGHT, True, 4, 1, 1, ALONE))
     shares = [
-        places_of(EpochBatches([2, 5, 7], [0, 1], 8, 4, 1, 1, Ranks(rank=rank, count=2)))
+        places_of(EpochBatches(THREE_OF_EIGHT, True, 4, 1, 1, Ranks(rank=rank, count=2)))
         for rank in range(2)
     ]
     for batch, first, second in zip(whole, *shares, strict=True):
@@ -245,25 +273,26 @@ def test_the_ranks_share_pairs_of_labelled_and_unlabelled_patches() -> None:
         assert list(zip(second[::2], second[1::2], strict=True)) == pairs[1::2]
 
 
-def test_patches_without_labels_are_told_apart(make_patches: Callable[..., Path]) -> None:
+def test_visible_pixels_are_counted_patch_by_patch(make_patches: Callable[..., Path]) -> None:
     store = PatchStore(make_patches(columns=4))
     names = [patch.name for patch in store.of_split("train")]
     side = store.summary.size
-    bits = [np.packbits(np.full((side, side), visible)) for visible in (True, False, False, True)]
+    shown = [side**2, 0, 9, 1]
+    bits = [np.packbits(np.arange(side**2) < count) for count in shown]
     folder = store.folder.parent / "some-labels"
     folder.mkdir()
     labels = [
         PatchLabels(
             name=name,
             bits=bit,
-            visible=int(bit.any()) * side**2,
+            visible=count,
             counts=(1, 1, 1),
             clicks=None,
             seconds=None,
             short=(0, 0, 0),
         )
-        for name, bit in zip(names, bits, strict=True)
+        for name, bit, count in zip(names, bits, shown, strict=True)
     ]
     write_labels(folder, labels, store.summary.class_names, side, "patches", 0.5, 1)
     patches = TrainPatches(store, LabelStore(folder, names), STILL, 1)
-    assert (patches.labelled, patches.unlabelled) == ([0, 3], [1, 2])
+    assert patches.visible_pixels == shown

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from code_of_stage import SRC
 from label import label
+from partialseg import training
 from partialseg.compute import Compute, seed_everything
 from partialseg.data import TruthPatches, truth_loader
 from partialseg.epoch_record import EpochRecord
@@ -104,6 +105,29 @@ def test_training_learns_what_can_be_learnt(
     assert records[-1].train_loss < 0.5 * records[0].train_loss
     assert records[-1].val_loss < records[0].val_loss
     assert records[-1].val_miou > 0.6
+
+
+@pytest.mark.parametrize(
+    ("sampling", "often"), [("patches", [1, 0, 1, 1]), ("pixels", [20, 0, 1, 300])]
+)
+@pytest.mark.parametrize("method", ["none", "gated_crf"])
+def test_sampling_says_how_often_a_patch_comes(
+    make: Callable[..., SmallFit],
+    monkeypatch: pytest.MonkeyPatch,
+    sampling: str,
+    often: list[int],
+    method: str,
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(TrainPatches, "visible_pixels", [20, 0, 1, 300])
+    monkeypatch.setattr(training, "EpochBatches", lambda *args: asked.append(args) or no_batches())
+    with pytest.raises(InterruptedError):
+        next(make(sampling=sampling, method=method, batch_size=2).records())
+    assert asked == [(often, method != "none", 2, 1, 1, ALONE)]
+
+
+def no_batches() -> None:
+    raise InterruptedError
 
 
 def test_deep_supervision_learns_too(make: Callable[..., SmallFit]) -> None:

@@ -127,6 +127,6 @@ class LabelStore:
         size = self.summary.size
         return np.unpackbits(self._bits[index], count=size**2).reshape(size, size).view(np.bool_)
 
-    def labelled(self) -> list[bool]:
-        """Return for each training patch whether a pixel of it is visible."""
-        return [bool(bits.any()) for bits in self._bits]
+    def visible_pixels(self) -> list[int]:
+        """Return the number of visible pixels of each training patch."""
+        return np.bitwise_count(self._bits).sum(axis=1, dtype=np.int64).tolist()

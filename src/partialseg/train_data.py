@@ -31,14 +31,9 @@ class TrainPatches(Dataset[Batch]):
         self._seed = seed
 
     @property
-    def labelled(self) -> list[int]:
-        """The indices of the patches with a labelled pixel."""
-        return [index for index, visible in enumerate(self._labels.labelled()) if visible]
-
-    @property
-    def unlabelled(self) -> list[int]:
-        """The indices of the others."""
-        return [index for index, visible in enumerate(self._labels.labelled()) if not visible]
+    def visible_pixels(self) -> list[int]:
+        """The number of pixels of each patch that have a label."""
+        return self._labels.visible_pixels()
 
     def __len__(self) -> int:
         return len(self._patches)
@@ -61,11 +56,11 @@ class TrainPatches(Dataset[Batch]):
 class EpochBatches(Sampler[list[Place]]):
     """The places of each batch of `epoch`, shuffled by (seed, epoch); of each, a rank's share.
 
-    An epoch has as many places as there are patches. Where some patches have no label, the
-    labelled ones come several times; if unlabelled ones are given, one of them stands behind each,
-    so that a step has as many labels with them as without. The batches are those of any number of
-    ranks. They differ by at most one labelled patch, so that no step rests on the few patches that
-    a division leaves over.
+    An epoch has as many places as there are patches, and a patch comes in proportion to its number
+    in `often`: where some have 0, the others come several times. With `unlabelled`, a patch of 0
+    stands behind each of the others, so that a step has as many labels with them as without. The
+    batches are those of any number of ranks. They differ by at most one labelled patch, so that no
+    step rests on the few patches that a division leaves over.
 
     Raises:
         ValueError: no patch has a label, or a batch has fewer patches than there are ranks and
@@ -74,17 +69,17 @@ class EpochBatches(Sampler[list[Place]]):
 
     def __init__(
         self,
-        labelled: Sequence[int],
-        unlabelled: Sequence[int],
-        patches: int,
+        often: Sequence[int],
+        unlabelled: bool,
         batch_size: int,
         accumulation: int,
         seed: int,
         ranks: Ranks,
     ) -> None:
-        if not labelled:
+        patches = len(often)
+        if not any(often):
             raise ValueError(f"none of the {patches} training patches has a label")
-        self._labelled, self._unlabelled, self._patches = labelled, unlabelled, patches
+        self._often, self._unlabelled = torch.tensor(often), unlabelled and not all(often)
         self._seed, self._ranks = seed, ranks
         self._batches = -(-patches // batch_size)
         self.epoch = 1
@@ -101,18 +96,29 @@ class EpochBatches(Sampler[list[Place]]):
 
     def __iter__(self) -> Iterator[list[Place]]:
         draw = torch.Generator().manual_seed(_draw(f"{self._seed}/{self.epoch}"))
-        kinds = [kind for kind in (self._labelled, self._unlabelled) if kind]
-        order = torch.stack([_cycled(kind, self._patches, draw) for kind in kinds], dim=1)
-        for batch in order.tensor_split(self._batches):
+        turns = torch.Generator().manual_seed(_draw(f"{self._seed}/{self.epoch}/turns"))
+        order = [_in_turns(self._often, draw, turns)]
+        if self._unlabelled:
+            order.append(_in_turns((self._often == 0).long(), draw, turns))
+        for batch in torch.stack(order, dim=1).tensor_split(self._batches):
             share = batch[self._ranks.rank :: self._ranks.count].flatten()
             yield [(self.epoch, index) for index in share.tolist()]
 
 
-def _cycled(items: Sequence[int], count: int, draw: torch.Generator) -> Tensor:
-    """Return so many of the items, shuffled anew each time that all have come."""
-    rounds = -(-count // len(items))
-    order = [torch.randperm(len(items), generator=draw) for _ in range(rounds)]
-    return torch.tensor(items)[torch.cat(order)[:count]]
+def _in_turns(often: Tensor, draw: torch.Generator, turns: torch.Generator) -> Tensor:
+    """Return as many indices as there are, each in proportion to its number, shuffled by draw.
+
+    In each round the index of the largest number comes once, one of half of it every other round.
+    """
+    step = often / often.max()
+    turn = torch.rand(len(often), generator=turns)
+    order: list[Tensor] = []
+    while sum(map(len, order)) < len(often):
+        turn += step
+        due = (turn >= 1).nonzero().flatten()
+        turn.frac_()
+        order.append(due[torch.randperm(len(due), generator=draw)])
+    return torch.cat(order)[: len(often)]
 
 
 def train_loader(patches: TrainPatches, batches: EpochBatches, workers: int) -> DataLoader[Batch]:

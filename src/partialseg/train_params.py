@@ -21,6 +21,8 @@ class Train:
     base_channels is the width of the first level; deep_supervision concerns UNet++ alone.
     batch_size images make a step, however they are spread: over processes (one a GPU), each of
     which computes its share in `accumulation` parts, one after the other, to save memory.
+    sampling says whether an epoch has each labelled patch as often, or in proportion to its
+    labelled pixels.
     warmup is the share of the steps in which the learning rate rises; ema_decay that of the
     average of weights that is scored and kept (0: none); training stops after `patience` epochs
     without a better validation mIoU (0: never), and keeps the epoch of the best one or the last,
@@ -35,6 +37,7 @@ class Train:
     batch_size: PositiveInt
     processes: PositiveInt
     accumulation: PositiveInt
+    sampling: Literal["patches", "pixels"]
     optimizer: Literal["adam", "adamw"]
     learning_rate: PositiveFloat
     schedule: Schedule

@@ -36,11 +36,11 @@ def fit(
             processes, or memory does not suffice.
     """
     ranks, records = learner.ranks, list(history)
+    visible = train_patches.visible_pixels
     order = EpochBatches(
-        train_patches.labelled,
+        visible if params.sampling == "pixels" else [min(count, 1) for count in visible],
         # A method learns from a patch without any label too; partial cross-entropy cannot.
-        train_patches.unlabelled if params.method != "none" else (),
-        len(train_patches),
+        params.method != "none",
         params.batch_size,
         params.accumulation,
         seed,
