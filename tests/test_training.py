@@ -119,15 +119,16 @@ def test_sampling_says_how_often_a_patch_comes(
     method: str,
 ) -> None:
     asked: list[Any] = []
+
+    def no_batches(*args: Any) -> None:
+        asked.append(args)
+        raise InterruptedError
+
     monkeypatch.setattr(TrainPatches, "visible_pixels", [20, 0, 1, 300])
-    monkeypatch.setattr(training, "EpochBatches", lambda *args: asked.append(args) or no_batches())
+    monkeypatch.setattr(training, "EpochBatches", no_batches)
     with pytest.raises(InterruptedError):
         next(make(sampling=sampling, method=method, batch_size=2).records())
     assert asked == [(often, method != "none", 2, 1, 1, ALONE)]
-
-
-def no_batches() -> None:
-    raise InterruptedError
 
 
 def test_deep_supervision_learns_too(make: Callable[..., SmallFit]) -> None:
