@@ -9,7 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialseg.acquisition.acquired import Acquired, write_acquired
-from partialseg.acquisition.by_pixel import balanced_pixels, random_pixels, uncertain_pixels
+from partialseg.acquisition.by_pixel import (
+    balanced_pixels,
+    core_set_pixels,
+    random_pixels,
+    uncertain_pixels,
+)
 from partialseg.acquisition.by_region import (
     Windows,
     balanced_order,
@@ -129,6 +134,8 @@ def choose_pixels(
     """Return the new pixels (H, W) of each training patch, chosen one by one."""
     if predictor is None:
         return random_pixels(pool, budget)
+    if params.strategy == "core_set":
+        return core_set_pixels(pool, predictor.pixel_features(), budget)
     probabilities = predictor.probabilities()
     if params.strategy == "class_balanced":
         return balanced_pixels(pool, probabilities, budget, folder)
@@ -146,7 +153,7 @@ def order_windows(
     if predictor is None:
         return random_order(windows)
     if params.strategy == "core_set":
-        return core_set_order(pool, windows, predictor.features())
+        return core_set_order(pool, windows, predictor.deepest_features())
     probabilities = predictor.probabilities()
     if params.strategy == "class_balanced":
         return balanced_order(pool, windows, probabilities)

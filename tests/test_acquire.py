@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from scipy.special import softmax
 
 from acquire import acquire, main
@@ -32,6 +33,7 @@ CHOICES = [
     ("class_balanced", "pixel"),
     ("entropy", "pixel"),
     ("margin", "pixel"),
+    ("core_set", "pixel"),
     ("class_balanced", "region"),
     ("entropy", "region"),
     ("margin", "region"),
@@ -155,6 +157,28 @@ def test_the_pixels_that_the_network_is_least_sure_of_are_bought(
     assert scores[now & ~old].min() > scores[~old].mean()
 
 
+def test_the_core_set_by_pixel_leaves_no_feature_as_far_from_a_label_as_chance_does(
+    patches: Path, labels: Path, run_folder: Path, tmp_path: Path
+) -> None:
+    network = evenly_predicting_network(patches).eval()
+    seen: list[NDArray[np.float32]] = []
+    network.head.register_forward_hook(lambda _, entered, __: seen.append(entered[0].numpy()))
+    with torch.no_grad():
+        network(network_input(patches))
+    features = np.moveaxis(seen[0], 1, -1)  # (P, H, W, D)
+    radius = {}
+    for strategy in ("core_set", "random"):
+        out = tmp_path / strategy
+        acquire(patches, labels, run_folder, out, 0.13, params_of(strategy, "pixel"), 42)
+        now = visible(patches, out)
+        assert now.sum(axis=(1, 2)).tolist() == [133, 133, 133]
+        radius[strategy] = max(
+            cdist(of_patch.reshape(-1, 8), of_patch[mask]).min(axis=1).max()
+            for of_patch, mask in zip(features, now, strict=True)
+        )
+    assert radius["core_set"] < 0.8 * radius["random"]
+
+
 def test_predicted_classes_are_bought_equally(
     patches: Path, labels: Path, run_folder: Path, tmp_path: Path
 ) -> None:
@@ -273,7 +297,7 @@ def test_a_pixel_less_than_one_a_patch_is_refused(
     patches: Path, labels: Path, tmp_path: Path
 ) -> None:
     # The floor of a tenth of all patches' pixels is 307, that of each patch makes 306.
-    message = r"draws alike in all patches, and a budget of 1 new pixels is less than one"
+    message = r"chooses alike in all patches, and a budget of 1 new pixels is less than one"
     with pytest.raises(ValueError, match=message):
         acquire(patches, labels, None, tmp_path / "out", 0.1, params_of("random", "pixel"), 42)
     assert not (tmp_path / "out").exists()

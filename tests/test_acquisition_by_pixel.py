@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 
 from acquisition_pool import labelled, pool_of, write_visible
 from label import label
-from partialseg.acquisition.by_pixel import balanced_pixels, random_pixels, uncertain_pixels
+from partialseg.acquisition.by_pixel import (
+    CANDIDATES,
+    balanced_pixels,
+    core_set_pixels,
+    random_pixels,
+    uncertain_pixels,
+)
 from partialseg.acquisition.pool import Pool
 from partialseg.visibility import visible_pixels
 from small_run import label_params
@@ -64,10 +70,58 @@ def test_random_pixels_fill_up_the_patches_that_have_least(patches: Path, tmp_pa
 
 def test_less_than_a_pixel_a_patch_is_refused(pool: Pool) -> None:
     message = (
-        r"draws alike in all patches, and a budget of 2 new pixels is less than one for each of 3"
+        r"chooses alike in all patches, and a budget of 2 new pixels is less than one for each of 3"
     )
     with pytest.raises(ValueError, match=message):
         list(random_pixels(pool, 2))
+
+
+def one_labelled_pixel(patches: Path, folder: Path) -> Pool:
+    """Return a pool whose three patches are labelled at the first pixel alone."""
+    return pool_of(
+        patches, write_visible(patches, folder, [np.arange(1024).reshape(32, 32) < 1] * 3)
+    )
+
+
+def test_the_core_set_is_far_from_labelled_and_from_chosen_features(
+    patches: Path, tmp_path: Path
+) -> None:
+    pool = one_labelled_pixel(patches, tmp_path / "labels")
+    features = np.zeros((3, 2, 32, 32), np.float32)  # the labelled pixel and most others: (0, 0)
+    features[:, :, 16:] = np.array([3, 0])[:, None, None]
+    features[:, :, :16, 8:] = np.array([0, 4])[:, None, None]
+    # (0, 4) is the farthest from (0, 0), then (3, 0); of 64 candidates all hold some of each.
+    new = stacked(core_set_pixels(pool, features, 3 * 2), pool)
+    chosen = [of_patch[:, mask].T.tolist() for of_patch, mask in zip(features, new, strict=True)]
+    assert [sorted(of_patch) for of_patch in chosen] == [[[0, 4], [3, 0]]] * 3
+
+
+def test_the_core_set_is_chosen_among_the_first_pixels_of_the_keys(
+    patches: Path, tmp_path: Path
+) -> None:
+    pool = one_labelled_pixel(patches, tmp_path / "labels")
+    features = np.random.default_rng(3).normal(size=(3, 4, 32, 32)).astype(np.float32)
+    new = stacked(core_set_pixels(pool, features, 3 * 5 + 2), pool)
+    assert new.sum(axis=(1, 2)).tolist() == [5, 5, 5]
+    for place, of_patch in enumerate(new):
+        keys = np.sort(pool.keys(place)[pool.unlabelled(place)])
+        assert pool.keys(place)[of_patch].max() <= keys[5 * CANDIDATES - 1]
+
+
+def test_among_equal_features_the_core_set_takes_the_first_pixel_of_the_keys(
+    patches: Path, tmp_path: Path
+) -> None:
+    pool = one_labelled_pixel(patches, tmp_path / "labels")
+    equal = np.ones((3, 1, 32, 32), np.float32)
+    new = stacked(core_set_pixels(pool, equal, 3), pool)
+    np.testing.assert_array_equal(new, stacked(random_pixels(pool, 3), pool))
+
+
+def test_the_core_set_passes_over_a_patch_that_is_labelled(patches: Path, tmp_path: Path) -> None:
+    masks = [np.arange(1024).reshape(32, 32) < count for count in (0, 1024, 1024)]
+    pool = pool_of(patches, write_visible(patches, tmp_path / "labels", masks))
+    new = stacked(core_set_pixels(pool, np.ones((3, 1, 32, 32), np.float32), 1024), pool)
+    assert new.sum(axis=(1, 2)).tolist() == [1024, 0, 0]
 
 
 @pytest.mark.parametrize("budget", [1, 500, PIXELS - 3 * 102])

@@ -40,9 +40,3 @@ def test_a_section_becomes_parameters(tmp_path: Path) -> None:
 def test_other_values_are_refused(tmp_path: Path, key: str, value: object, rule: str) -> None:
     with pytest.raises(ValueError, match=rf"params\.yaml: acquire\.{key}: {rule}"):
         load(tmp_path, **{key: value})
-
-
-def test_core_set_by_pixel_is_refused(tmp_path: Path) -> None:
-    message = r"acquire: strategy core_set .* needs unit region, got 'pixel'"
-    with pytest.raises(ValueError, match=message):
-        load(tmp_path, strategy="core_set", unit="pixel")

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from acquisition_pool import network_input
-from partialseg.acquisition.prediction import Images, Predictor, deepest_block
+from partialseg.acquisition.prediction import Images, Predictor, deepest_block, last_head
 from partialseg.patches import PatchStore
 from small_run import CPU
 from test_checkpoint import trained_network
@@ -49,14 +49,33 @@ def test_the_features_are_those_of_the_deepest_level(patches: Path, architecture
             x = network.nodes["0_0"](x)
             for level in range(1, 5):
                 x = network.nodes[f"{level}_0"](network.pool(x))
-    found = np.stack(list(predictor_of(patches, network).features()))
+    found = np.stack(list(predictor_of(patches, network).deepest_features()))
     assert found.shape == (3, 32, 2, 2)  # 16 x base_channels, a cell of 16 px
     np.testing.assert_allclose(found, x, atol=1e-5)
 
 
+@pytest.mark.parametrize("architecture", ["unet", "unetplusplus"])
+@pytest.mark.parametrize("size", [32, 40])  # 40 px are padded to 48
+def test_the_features_of_pixels_are_what_the_head_turns_into_logits(
+    make_patches: Callable[..., Path], architecture: str, size: int
+) -> None:
+    patches, network = make_patches(size), trained_network(architecture).eval()
+    found = np.stack(list(predictor_of(patches, network).pixel_features()))
+    assert found.shape == (3, 2, size, size)
+    with torch.no_grad():
+        logits = network(network_input(patches))
+        head = network.head if architecture == "unet" else network.heads["0_4"]
+        np.testing.assert_allclose(head(torch.from_numpy(found)), logits, atol=1e-5)
+
+
+def test_of_several_heads_the_last_one_gives_the_features() -> None:
+    network = trained_network("unetplusplus", deep_supervision=True)
+    assert last_head(network) is network.heads["0_4"]
+
+
 def test_the_network_is_left_as_it_was(patches: Path) -> None:
     network = trained_network()
-    features = predictor_of(patches, network).features()
+    features = predictor_of(patches, network).deepest_features()
     next(features)
     assert deepest_block(network)._forward_hooks
     features.close()

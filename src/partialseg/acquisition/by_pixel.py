@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from partialseg.acquisition.core_set import k_centre
 from partialseg.acquisition.pool import Pool
 from partialseg.acquisition.selection import (
     Orders,
@@ -20,12 +21,42 @@ from partialseg.acquisition.spool import Spool
 
 Mask = NDArray[np.bool_]
 
+CANDIDATES = 16  # pixels drawn for each that a core-set chooses among them
+
 
 def random_pixels(pool: Pool, budget: int) -> Iterator[Mask]:
     """Draw pixels as visible_pixels does: the next ones in the order of its keys.
 
-    All patches are filled up to one number of labelled pixels, the largest within the budget: of
-    patches that were labelled alike, less than a pixel a patch remains unspent.
+    Each patch gets what fill_up says.
+
+    Raises:
+        ValueError: the budget is less than a pixel for each patch that has the fewest.
+    """
+    for place, wanted in enumerate(fill_up(pool, budget)):
+        yield _smallest(pool.keys(place), pool.unlabelled(place), wanted)
+
+
+def core_set_pixels(
+    pool: Pool, features: Iterable[NDArray[np.float32]], budget: int
+) -> Iterator[Mask]:
+    """Take the pixels of each patch by greedy k-centre on its features (D, H, W).
+
+    Each patch gets what fill_up says, and its labelled pixels are the centres to begin with. The
+    pixels are chosen from the first in the order of the keys, CANDIDATES for each, as every centre
+    takes a step over all of them.
+
+    Raises:
+        ValueError: the budget is less than a pixel for each patch that has the fewest.
+    """
+    for place, (wanted, of_patch) in enumerate(zip(fill_up(pool, budget), features, strict=True)):
+        yield _centres(of_patch, pool.keys(place), pool.unlabelled(place), wanted)
+
+
+def fill_up(pool: Pool, budget: int) -> list[int]:
+    """Return how many new pixels each patch gets where all are to have equally many labels.
+
+    All are filled up to one number of labelled pixels, the largest within the budget: of patches
+    that were labelled alike, less than a pixel a patch remains unspent.
 
     Raises:
         ValueError: the budget is less than a pixel for each patch that has the fewest.
@@ -35,11 +66,10 @@ def random_pixels(pool: Pool, budget: int) -> Iterator[Mask]:
     wanted = np.maximum(fill_level(labelled, pool.side**2, budget) - labelled, 0)
     if not wanted.any():
         raise ValueError(
-            f"acquire: strategy random draws alike in all patches, and a budget of {budget} new "
+            f"acquire: this strategy chooses alike in all patches, and a budget of {budget} new "
             f"pixels is less than one for each of {len(pool.patches)}; take a larger fraction"
         )
-    for place in places:
-        yield _smallest(pool.keys(place), pool.unlabelled(place), int(wanted[place]))
+    return [int(count) for count in wanted]
 
 
 def uncertain_pixels(
@@ -111,3 +141,21 @@ def _smallest(keys: NDArray[np.uint64], for_sale: Mask, count: int) -> Mask:
         return np.zeros_like(for_sale)
     limit = np.partition(keys[for_sale], count - 1)[count - 1]
     return for_sale & (keys <= limit)
+
+
+def _centres(
+    features: NDArray[np.float32], keys: NDArray[np.uint64], for_sale: Mask, count: int
+) -> Mask:
+    """Return the `count` pixels for sale (H, W) farthest from the others in features (D, H, W)."""
+    chosen = np.zeros_like(for_sale)
+    if count == 0:
+        return chosen
+    drawn = min(CANDIDATES * count, int(for_sale.sum()))
+    candidates = np.flatnonzero(_smallest(keys, for_sale, drawn))
+    candidates = candidates[keys.ravel()[candidates].argsort()]  # the keys decide among equals
+    labelled = np.flatnonzero(~for_sale)
+    pixels = np.concatenate([labelled, candidates])
+    vectors = features.reshape(len(features), -1).T[pixels]
+    centres = k_centre(vectors, np.arange(len(pixels)) < len(labelled), count)
+    chosen.ravel()[pixels[centres]] = True
+    return chosen

@@ -26,9 +26,3 @@ class Acquire:
     batch_size: PositiveInt
     precision: Precision
     workers: NonNegativeInt
-
-    def __post_init__(self) -> None:
-        if self.strategy == "core_set" and self.unit == "pixel":
-            raise ValueError(
-                "strategy core_set compares features of windows and needs unit region, got 'pixel'"
-            )

@@ -49,22 +49,37 @@ class Predictor:
         for images in self._batches():
             yield from self._predict(images).softmax(dim=1).cpu().numpy()
 
-    def features(self) -> Iterator[NDArray[np.float32]]:
+    def deepest_features(self) -> Iterator[NDArray[np.float32]]:
         """Yield the feature map (D, h, w) of the network's deepest level of each patch.
 
         Raises:
             ValueError: the network predicts no finite numbers.
         """
-        seen: list[Tensor] = []
+        for _, output in self._passing(deepest_block(self.network)):
+            yield from output.float().cpu().numpy()
 
-        def keep(_: nn.Module, __: object, output: Tensor) -> None:
-            seen.append(output)
+    def pixel_features(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the features (D, H, W) that the network's last head classifies of each patch.
 
-        hook = deepest_block(self.network).register_forward_hook(keep)
+        Raises:
+            ValueError: the network predicts no finite numbers.
+        """
+        height, width = self.images[0].shape[-2:]
+        for entered, _ in self._passing(last_head(self.network)):
+            yield from entered[..., :height, :width].float().cpu().numpy()
+
+    def _passing(self, module: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield what enters and what leaves a module, batch by batch."""
+        seen: list[tuple[Tensor, Tensor]] = []
+
+        def keep(_: nn.Module, entered: tuple[Tensor], output: Tensor) -> None:
+            seen.append((entered[0], output))
+
+        hook = module.register_forward_hook(keep)
         try:
             for images in self._batches():
                 self._predict(images)
-                yield from seen.pop().float().cpu().numpy()
+                yield seen.pop()
         finally:
             hook.remove()
 
@@ -90,6 +105,12 @@ def deepest_block(network: nn.Module) -> ConvBlock:
     """Return the block of the deepest level: the widest one, in U-Net as in UNet++."""
     blocks = [module for module in network.modules() if isinstance(module, ConvBlock)]
     return max(blocks, key=_width)
+
+
+def last_head(network: nn.Module) -> nn.Conv2d:
+    """Return the 1 x 1 convolution from features to logits: of several heads the last."""
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    return [layer for layer in convolutions if layer.kernel_size == (1, 1)][-1]
 
 
 def _width(block: ConvBlock) -> int:
