@@ -31,7 +31,7 @@ from partialseg.seeds import seed_score
 from partialseg.significance import Difference, differences
 
 REFERENCE = "tuned"
-RECIPES = ("pseudo_labels", "consistency", "gated_crf", "dice", "lovasz")
+RECIPES = ("pseudo_labels", "consistency", "gated_crf", "dice", "lovasz", "consistency_lovasz")
 FULL = ("random", "1.0")  # always there: the ceiling
 SETTINGS = ("random:0.1", "random:0.01", "points:0.1", "scribbles:0.01", "patches:0.1")
 Runs = dict[Cell, list[RunResults]]
@@ -39,12 +39,17 @@ Row = dict[str, Any]
 
 
 def read_runs(
-    folder: Path, dataset: str, split: str, settings: Sequence[str], seeds: Sequence[int]
+    folder: Path,
+    dataset: str,
+    split: str,
+    settings: Sequence[str],
+    recipes: Sequence[str],
+    seeds: Sequence[int],
 ) -> Runs:
     """Return the runs of the cells that have all seeds, and name the others."""
     runs: Runs = {}
     for labelling, fraction in (FULL, *(setting.split(":") for setting in settings)):
-        for recipe in (REFERENCE, *RECIPES):
+        for recipe in (REFERENCE, *recipes):
             cell = Cell(
                 split=split,
                 fraction=fraction,
@@ -144,13 +149,19 @@ def main() -> None:
     parser.add_argument("--dataset", default="sample")
     parser.add_argument("--split", default="main")
     parser.add_argument("--settings", nargs="+", default=SETTINGS, help="labelling:fraction ...")
+    parser.add_argument("--recipes", nargs="*", default=RECIPES, help=f"beside {REFERENCE}")
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 1, 2])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "evidence")
+    parser.add_argument("--name", default="label-budget", help="of the files in it")
     args = parser.parse_args()
-    runs = read_runs(args.project, args.dataset, args.split, args.settings, args.seeds)
+    runs = read_runs(
+        args.project, args.dataset, args.split, args.settings, args.recipes, args.seeds
+    )
     rows, found = compare_methods(runs)
-    (args.out / "label-budget.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    draw_differences(found, args.out / "label-budget.png")
+    values = json.dumps(rows, indent=2) + "\n"
+    (args.out / f"{args.name}.json").write_text(values, encoding="utf-8")
+    if found:
+        draw_differences(found, args.out / f"{args.name}.png")
     print(markdown(rows))
     print(difference_table.markdown(compare_labels(runs)), end="")
 
