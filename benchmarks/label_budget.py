@@ -34,6 +34,7 @@ REFERENCE = "tuned"
 RECIPES = ("pseudo_labels", "consistency", "gated_crf", "dice", "lovasz", "consistency_lovasz")
 FULL = ("random", "1.0")  # always there: the ceiling
 SETTINGS = ("random:0.1", "random:0.01", "points:0.1", "scribbles:0.01", "patches:0.1")
+SMALLEST_GAP = 0.01  # in mIoU: shares of a smaller one say nothing
 Runs = dict[Cell, list[RunResults]]
 Row = dict[str, Any]
 
@@ -114,7 +115,7 @@ def _row(
         "val_miou": statistics.fmean(item.detail["val"]["miou"] for item in of_cell),
         "of_full": ours.mean / full,
         "gap_closed": (ours.mean - theirs.mean) / gap
-        if gap > 0 and of_cell is not reference
+        if gap > SMALLEST_GAP and of_cell is not reference
         else None,
     }
 
