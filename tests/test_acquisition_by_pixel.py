@@ -90,7 +90,7 @@ def test_the_core_set_is_far_from_labelled_and_from_chosen_features(
     features = np.zeros((3, 2, 32, 32), np.float32)  # the labelled pixel and most others: (0, 0)
     features[:, :, 16:] = np.array([3, 0])[:, None, None]
     features[:, :, :16, 8:] = np.array([0, 4])[:, None, None]
-    # (0, 4) is the farthest from (0, 0), then (3, 0); of 64 candidates all hold some of each.
+    # (0, 4) is the farthest from (0, 0), then (3, 0); of 32 candidates all hold some of each.
     new = stacked(core_set_pixels(pool, features, 3 * 2), pool)
     chosen = [of_patch[:, mask].T.tolist() for of_patch, mask in zip(features, new, strict=True)]
     assert [sorted(of_patch) for of_patch in chosen] == [[[0, 4], [3, 0]]] * 3
