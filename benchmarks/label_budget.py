@@ -24,7 +24,7 @@ from partialseg import difference_table
 from partialseg.difference_table import interval, verdict
 from partialseg.figures.differences import draw_differences
 from partialseg.results import RunResults, read_results, run_files
-from partialseg.run import Cell, Run
+from partialseg.run import AXES, Cell, Run
 from partialseg.run_name import percent, share
 from partialseg.scored_cell import scored_cells
 from partialseg.seeds import seed_score
@@ -70,9 +70,9 @@ def read_runs(
     return runs
 
 
-def compare_methods(runs: Runs) -> tuple[list[Row], list[Difference]]:
-    """Return a row a cell, and the differences of the methods from the reference."""
-    rows, found = [], []
+def compare_methods(runs: Runs) -> list[Row]:
+    """Return a row a cell, with its difference from the reference."""
+    rows = []
     for cell, of_cell in runs.items():
         reference = runs[replace(cell, recipe=REFERENCE)]
         labelling, fraction = FULL
@@ -82,15 +82,52 @@ def compare_methods(runs: Runs) -> tuple[list[Row], list[Difference]]:
         row = _row(cell, of_cell, reference, full)
         if of_cell is not reference:
             (difference,) = differences(scored_cells([*reference, *of_cell]))
-            found.append(difference)
             row |= {
                 "difference": difference.difference,
                 "bootstrap": difference.bootstrap,
                 "jackknife": difference.jackknife,
+                "orthophotos": difference.orthophotos,
                 "verdict": verdict(difference),
             }
         rows.append(row)
-    return rows, found
+    return rows
+
+
+def joined(recorded: Sequence[Row], measured: Sequence[Row]) -> list[Row]:
+    """Return the rows of earlier measurements with those of this one, by setting and recipe."""
+    rows = {_cell(row): row for row in (*recorded, *measured)}
+    settings = list(dict.fromkeys(replace(cell, recipe=REFERENCE) for cell in rows))
+    recipes = (REFERENCE, *RECIPES)
+
+    def place(cell: Cell) -> tuple[int, int]:
+        known = cell.recipe in recipes
+        setting = settings.index(replace(cell, recipe=REFERENCE))
+        return setting, recipes.index(cell.recipe) if known else len(recipes)
+
+    return [rows[cell] for cell in sorted(rows, key=place)]
+
+
+def recorded_differences(rows: Sequence[Row]) -> list[Difference]:
+    """Return the differences from the reference that the rows hold."""
+    return [
+        Difference(
+            axis="recipe",
+            first=(replace(_cell(row), recipe=REFERENCE),),
+            second=(_cell(row),),
+            difference=row["difference"],
+            bootstrap=row["bootstrap"] and tuple(row["bootstrap"]),
+            jackknife=row["jackknife"] and tuple(row["jackknife"]),
+            orthophotos=tuple(row["orthophotos"]),
+            seeds=len(row["seeds"]),
+        )
+        for row in rows
+        if "difference" in row
+    ]
+
+
+def _cell(row: Row) -> Cell:
+    values = {axis: row[axis] for axis in AXES if axis != "fraction"}
+    return Cell(fraction=str(row["label_fraction"]), **values)
 
 
 def compare_labels(runs: Runs) -> list[Difference]:
@@ -154,15 +191,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 1, 2])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "evidence")
     parser.add_argument("--name", default="label-budget", help="of the files in it")
+    parser.add_argument("--add", action="store_true", help="to the rows that the file has already")
     args = parser.parse_args()
     runs = read_runs(
         args.project, args.dataset, args.split, args.settings, args.recipes, args.seeds
     )
-    rows, found = compare_methods(runs)
-    values = json.dumps(rows, indent=2) + "\n"
-    (args.out / f"{args.name}.json").write_text(values, encoding="utf-8")
-    if found:
-        draw_differences(found, args.out / f"{args.name}.png")
+    rows, file = compare_methods(runs), args.out / f"{args.name}.json"
+    if args.add:
+        rows = joined(json.loads(file.read_text(encoding="utf-8")), rows)
+    file.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    if found := recorded_differences(rows):
+        draw_differences(found, file.with_suffix(".png"))
     print(markdown(rows))
     print(difference_table.markdown(compare_labels(runs)), end="")
 

@@ -1,0 +1,59 @@
+"""How the table of docs/label-budget.md is put together."""
+
+from typing import Any
+
+import label_budget
+from partialseg.run import Cell
+from partialseg.significance import Difference
+
+
+def row(labelling: str, recipe: str, **values: Any) -> dict[str, Any]:
+    place = {"split": "main", "label_fraction": 0.1, "labelling": labelling}
+    return place | {"architecture": "unet", "recipe": recipe, "seeds": [42, 1, 2]} | values
+
+
+def test_rows_are_added_to_their_setting_in_the_order_of_the_recipes() -> None:
+    recorded = [
+        row("points", "tuned", test_miou=0.5),
+        row("points", "lovasz", test_miou=0.6),
+        row("boxes", "tuned", test_miou=0.4),
+    ]
+    measured = [
+        row("blocks", "own", test_miou=0.1),
+        row("points", "dice", test_miou=0.7),
+        row("points", "tuned", test_miou=0.55),
+    ]
+    rows = label_budget.joined(recorded, measured)
+    assert [(item["labelling"], item["recipe"], item["test_miou"]) for item in rows] == [
+        ("points", "tuned", 0.55),  # what is measured again counts
+        ("points", "dice", 0.7),
+        ("points", "lovasz", 0.6),
+        ("boxes", "tuned", 0.4),
+        ("blocks", "own", 0.1),
+    ]
+
+
+def test_a_recorded_difference_is_that_from_the_reference() -> None:
+    values = {"bootstrap": [0.1, 0.3], "jackknife": [0.05, 0.35], "orthophotos": [8]}
+    rows = [row("points", "tuned"), row("points", "lovasz", difference=0.2, **values)]
+
+    def cell(recipe: str) -> Cell:
+        return Cell(
+            split="main",
+            fraction="0.1",
+            labelling="points",
+            architecture="unet",
+            recipe=recipe,
+        )
+
+    expected = Difference(
+        axis="recipe",
+        first=(cell("tuned"),),
+        second=(cell("lovasz"),),
+        difference=0.2,
+        bootstrap=(0.1, 0.3),
+        jackknife=(0.05, 0.35),
+        orthophotos=(8,),
+        seeds=3,
+    )
+    assert label_budget.recorded_differences(rows) == [expected]
