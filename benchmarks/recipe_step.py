@@ -24,7 +24,15 @@ from timing import interleave, print_table
 from train_step import CLASSES, random_batch, synchronised
 
 REFERENCE = "tuned"
-RECIPES = (REFERENCE, "dice", "lovasz", "pseudo_labels", "consistency", "gated_crf")
+RECIPES = (
+    REFERENCE,
+    "dice",
+    "lovasz",
+    "pseudo_labels",
+    "consistency",
+    "consistency_lovasz",
+    "gated_crf",
+)
 STEP, STEPS = 9, 10
 
 

@@ -206,22 +206,29 @@ def test_every_split_of_a_data_set_gives_parameters_of_tile(dataset: str) -> Non
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_the_recipes_of_losses_and_methods_add_one_thing_to_tuned(dataset: str) -> None:
+def test_the_recipes_of_losses_and_methods_add_them_to_tuned(dataset: str) -> None:
     recipes = load_section(PARAMS, f"datasets.{dataset}.recipes", dict[str, dict[str, object]])
     tuned, off = recipes.pop("tuned"), recipes.pop("reproduction")
     assert not off
-    added = {name: recipe.keys() - tuned.keys() for name, recipe in recipes.items()}
-    assert added == {
+    added = {
+        name: {key: value for key, value in recipe.items() if key not in tuned}
+        for name, recipe in recipes.items()
+    }
+    assert all(recipe | tuned == recipe for recipe in recipes.values())
+    method = {"method", "methods"}
+    assert {name: set(of_recipe) for name, of_recipe in added.items()} == {
         "dice": {"loss"},
         "lovasz": {"loss"},
-        "pseudo_labels": {"method", "methods"},
-        "consistency": {"method", "methods"},
-        "gated_crf": {"method", "methods"},
+        "pseudo_labels": method,
+        "consistency": method,
+        "consistency_lovasz": {"loss"} | method,
+        "gated_crf": method,
     }
-    for name, recipe in recipes.items():
-        assert {key: recipe[key] for key in tuned} == tuned
-        assert list(recipe.get("methods", recipe.get("loss"))) == [name]
-        assert recipe.get("method", name) == name
+    both = added.pop("consistency_lovasz")
+    assert both == added["lovasz"] | added["consistency"]
+    for name, of_recipe in added.items():
+        assert list(of_recipe.get("methods", of_recipe.get("loss"))) == [name]
+        assert of_recipe.get("method", name) == name
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
