@@ -47,7 +47,10 @@ def read_runs(
     recipes: Sequence[str],
     seeds: Sequence[int],
 ) -> Runs:
-    """Return the runs of the cells that have all seeds, and name the others."""
+    """Return the runs of the cells that have all seeds, as the reference beside them has.
+
+    The others are named; without full labels there is nothing to compare, which ends the program.
+    """
     runs: Runs = {}
     for labelling, fraction in (FULL, *(setting.split(":") for setting in settings)):
         for recipe in (REFERENCE, *recipes):
@@ -63,8 +66,13 @@ def read_runs(
                 run_files(folder / "runs" / dataset, folder / "metrics" / dataset, run)
                 for run in listed
             ]
-            if all(file.scores.exists() for file in files):
+            compared = recipe == REFERENCE or replace(cell, recipe=REFERENCE) in runs
+            if compared and all(file.scores.exists() for file in files):
                 runs[cell] = [read_results(*pair) for pair in zip(files, listed, strict=True)]
+            elif (labelling, fraction, recipe) == (*FULL, REFERENCE):
+                sys.exit(
+                    f"error: {files[0].scores}: not run with all of the seeds {seeds}: full labels"
+                )
             elif (labelling, fraction) != FULL:
                 print(f"not run with all seeds: {labelling}, {fraction}, {recipe}")
     return runs

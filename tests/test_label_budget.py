@@ -1,6 +1,9 @@
 """How the table of docs/label-budget.md is put together."""
 
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 import label_budget
 from partialseg.run import Cell
@@ -57,3 +60,8 @@ def test_a_recorded_difference_is_that_from_the_reference() -> None:
         seeds=3,
     )
     assert label_budget.recorded_differences(rows) == [expected]
+
+
+def test_without_full_labels_nothing_is_compared(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"unet-1.0-tuned-1.json: .* seeds \[1, 2\]: full labels"):
+        label_budget.read_runs(tmp_path, "sample", "main", ["points:0.1"], ["dice"], [1, 2])
