@@ -28,7 +28,8 @@ class GatedCrf:
 def gated_crf(logits: Tensor, images: Tensor, params: GatedCrf) -> Tensor:
     """Return the Potts energy of softmax predictions, a pixel of the reduced grid.
 
-    The weight is left to the caller. Computed in float32.
+    The weight is left to the caller. Computed in float32. The gates of the paper, masks of pixels
+    that neither send nor receive, are all open: every pixel takes part.
     Source: Obukhov et al. 2019, arXiv:1906.04651.
 
     Args:
