@@ -29,6 +29,7 @@ from partialseg.run_name import percent, share
 from partialseg.scored_cell import scored_cells
 from partialseg.seeds import seed_score
 from partialseg.significance import Difference, differences
+from partialseg.table import LABELS
 
 REFERENCE = "tuned"
 RECIPES = ("pseudo_labels", "consistency", "gated_crf", "dice", "lovasz", "consistency_lovasz")
@@ -139,22 +140,28 @@ def _cell(row: Row) -> Cell:
 
 
 def compare_labels(runs: Runs) -> list[Difference]:
-    """Return how the reference differs between labellings, and between budgets of random pixels."""
-    reference = [item for cell in runs if cell.recipe == REFERENCE for item in runs[cell]]
-    return [item for item in differences(scored_cells(reference)) if not item.pooled]
+    """Return how the reference differs between labellings, and between budgets of one labelling.
+
+    Budgets are compared with the next larger one, those of random pixels with full labels too.
+    """
+    cells = [cell for cell in runs if cell.recipe == REFERENCE]
+    found = differences(scored_cells([item for cell in cells for item in runs[cell]]))
+    labelling, fraction = FULL
+    full = next(cell for cell in cells if (cell.labelling, cell.fraction) == FULL)
+    below = [cell for cell in cells if cell.labelling == labelling and cell.fraction != fraction]
+    for cell in below:
+        found += differences(scored_cells([*runs[cell], *runs[full]]))
+    return list(dict.fromkeys(item for item in found if not item.pooled))
 
 
 def _row(
     cell: Cell, of_cell: Sequence[RunResults], reference: Sequence[RunResults], full: float
 ) -> Row:
-    detail = of_cell[0].detail
     ours, theirs = seed_score(of_cell), seed_score(reference)
     gap = full - theirs.mean
     return cell.identity() | {
         "seeds": [item.run.seed for item in of_cell],
-        "labelled_pixels": detail["labelled_pixels"],
-        "clicks": detail["clicks"],
-        "annotation_seconds": detail["annotation_seconds"],
+        **{name: _mean([item.detail[name] for item in of_cell]) for name in LABELS},
         "test_miou": ours.mean,
         "test_miou_std": ours.std,
         "val_miou": statistics.fmean(item.detail["val"]["miou"] for item in of_cell),
@@ -165,6 +172,11 @@ def _row(
     }
 
 
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if len(known) == len(values) else None
+
+
 def markdown(rows: Sequence[Row]) -> str:
     """Return the rows as a table."""
     shown = [
@@ -172,6 +184,7 @@ def markdown(rows: Sequence[Row]) -> str:
             "Labels": f"{row['labelling']}, {percent(row['label_fraction'])}",
             "Labelled": share(row["labelled_pixels"]),
             "Recipe": row["recipe"],
+            "Val mIoU": f"{row['val_miou']:.4f}",
             "Test mIoU": _mean_and_std(row["test_miou"], row["test_miou_std"]),
             "Of full labels": f"{row['of_full']:.0%}",
             "Against tuned": f"{row['difference']:+.4f}" if "difference" in row else "",
