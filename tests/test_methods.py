@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from partialseg.gated_crf import gated_crf
 from partialseg.learner import Learner
 from partialseg.methods.build import MethodName, build_method
-from partialseg.methods.method import Heads, Part
+from partialseg.methods.method import Heads, Part, Stateless
 from partialseg.methods.pseudo_labels import PseudoLabels
 from partialseg.models.unet import UNet
 from partialseg.ranks import ALONE
@@ -107,6 +107,17 @@ def test_consistency_without_a_sure_teacher_is_0() -> None:
     method = build_method("consistency", METHODS, network)
     assert method is not None
     assert float(method.term(part_of(network, network, 3, labels=NO_LABELS)).detach()) == 0
+
+
+def test_the_teacher_of_consistency_uses_its_running_statistics_and_keeps_them() -> None:
+    teacher = UNet(3, 2, 2).train()
+    before = {name: value.clone() for name, value in teacher.named_buffers()}
+    method = build_method("consistency", METHODS, teacher)
+    assert method is not None
+    labels = torch.full((16, 16), -1)
+    method.term(part_of(Lookup([[0.0, 0.0]] * 256), teacher, 3, labels=labels, side=8))
+    assert before
+    assert all(torch.equal(value, before[name]) for name, value in teacher.named_buffers())
 
 
 def test_gated_crf_is_the_weighted_loss_of_the_predictions() -> None:
@@ -205,3 +216,43 @@ def test_a_batch_without_labels_still_teaches_a_method() -> None:
     loss, _ = learner.step(images, torch.full((2, 16, 16), -1, dtype=torch.int16), 0.01)
     assert float(loss) > 0
     assert not torch.equal(weights(learner), before)
+
+
+@pytest.mark.parametrize("accumulation", [2, 3])
+def test_a_method_counts_each_image_once_however_they_are_parted(accumulation: int) -> None:
+    images = torch.randint(0, 3, (3, 3, 8, 8), dtype=torch.uint8)
+    labels = torch.full((3, 8, 8), -1, dtype=torch.int16)
+    losses, tables = [], []
+    for parts in (1, accumulation):
+        network = Lookup(TABLE)
+        params = train_params(method="gated_crf", batch_size=3, accumulation=parts)
+        loss, _ = Learner(network, None, params, CPU, ALONE, 3).step(images, labels, 0.01)
+        losses.append(float(loss))
+        tables.append(network.table.detach())
+    assert losses[0] > 0
+    assert losses[1] == pytest.approx(losses[0])
+    torch.testing.assert_close(tables[1], tables[0])
+
+
+class Recorder(Stateless):
+    """A method that adds nothing and writes down the seeds of its draws."""
+
+    def __init__(self) -> None:
+        self.draws: list[int] = []
+
+    def term(self, part: Part) -> Tensor:
+        self.draws.append(part.draw)
+        return part.nothing()
+
+
+def test_every_part_of_every_step_has_draws_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorders = []
+    for seed in (3, 3, 4):
+        recorder = Recorder()
+        recorders.append(recorder)
+        monkeypatch.setattr("partialseg.learner.build_method", lambda *_, made=recorder: made)
+        params = train_params(batch_size=4, accumulation=2)
+        steps_of(Learner(UNet(3, 2, 2), None, params, CPU, ALONE, seed), range(3))
+    first, again, other = (recorder.draws for recorder in recorders)
+    assert again == first
+    assert len({*first, *other}) == len(first) + len(other) == 12
