@@ -202,7 +202,7 @@ def _cut_row(
         inside = slice(column, column + side)
         mask = masks[kind_of[cell.number]]
         patch = _write_resampled(writer, image[:, inside], mask[:, inside], size)
-        counts.append([np.count_nonzero(patch == id_) for id_ in ids])
+        counts.append([int(np.count_nonzero(patch == id_)) for id_ in ids])
     return counts
 
 
