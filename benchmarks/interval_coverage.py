@@ -22,8 +22,8 @@ from scipy import stats
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find partialseg so too
 
-from partialseg.interval import CONFIDENCE, half_width, pseudovalues
-from partialseg.scored_cell import miou
+from partialseg.comparison.cells import miou
+from partialseg.comparison.intervals import CONFIDENCE, half_width, pseudovalues
 from timing import print_table
 
 # Standard deviations of a network's own effects, in logits: orthophoto, seed, both.

@@ -20,16 +20,14 @@ from tabulate import tabulate
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find partialseg so too
 
-from partialseg import difference_table
-from partialseg.difference_table import interval, verdict
+from partialseg.comparison import difference_table
+from partialseg.comparison.cells import scored_cells, seed_score
+from partialseg.comparison.difference_table import interval, verdict
+from partialseg.comparison.significance import Difference, differences
+from partialseg.comparison.table import LABELS
+from partialseg.evaluation.results import RunResults, read_results, run_files
+from partialseg.evaluation.runs import AXES, Cell, Run, percent, share
 from partialseg.figures.differences import draw_differences
-from partialseg.results import RunResults, read_results, run_files
-from partialseg.run import AXES, Cell, Run
-from partialseg.run_name import percent, share
-from partialseg.scored_cell import scored_cells
-from partialseg.seeds import seed_score
-from partialseg.significance import Difference, differences
-from partialseg.table import LABELS
 
 REFERENCE = "tuned"
 RECIPES = ("pseudo_labels", "consistency", "gated_crf", "dice", "lovasz", "consistency_lovasz")

@@ -20,21 +20,21 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import albumentations as A  # noqa: N812
 from albumentations.pytorch import ToTensorV2
 
-from label import label
-from partialseg.augment import Augment, moves
-from partialseg.compute import Compute, choose_compute
-from partialseg.data import MEAN, STD
-from partialseg.label_params import Label
-from partialseg.labels import LabelStore
-from partialseg.legend import LANDCOVER_AI
-from partialseg.params import load_section
-from partialseg.patches import PatchStore
-from partialseg.ranks import ALONE
-from partialseg.source import write_index
-from partialseg.train_data import EpochBatches, TrainPatches, train_loader
-from partialseg.train_params import Train
+from partialseg.core.params import load_section
+from partialseg.engine.batches import MEAN, STD
+from partialseg.engine.compute import Compute, choose_compute
+from partialseg.engine.ranks import ALONE
+from partialseg.labelling.label import label
+from partialseg.labelling.labels import LabelStore
+from partialseg.labelling.params import Label
+from partialseg.source.index import write_index
+from partialseg.source.legend import LANDCOVER_AI
+from partialseg.tiling.params import Tile
+from partialseg.tiling.patches import PatchStore
+from partialseg.tiling.tile import tile
+from partialseg.training.data import Augment, EpochBatches, TrainPatches, moves, train_loader
+from partialseg.training.params import Train
 from synthetic import render, write_tiff
-from tile import Tile, tile
 from timing import interleave, print_table
 
 Batch = tuple[Tensor, Tensor]

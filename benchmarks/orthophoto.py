@@ -18,16 +18,15 @@ from affine import Affine
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find partialseg so too
 
-from partialseg.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from partialseg.compute import choose_compute
-from partialseg.data import MEAN, STD, image_tensor
-from partialseg.epoch_record import EpochRecord
-from partialseg.legend import LANDCOVER_AI
+from partialseg.engine.batches import MEAN, STD, image_tensor
+from partialseg.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from partialseg.engine.compute import choose_compute
+from partialseg.engine.curves import EpochRecord
+from partialseg.mapping.model import TorchModel
 from partialseg.mapping.orthophoto import Reading, open_orthophoto
-from partialseg.mapping.stitch import Stitching
-from partialseg.mapping.tiles import tiles_along
-from partialseg.mapping.torch_model import TorchModel
+from partialseg.mapping.stitch import Stitching, tiles_along
 from partialseg.models.build import build_network
+from partialseg.source.legend import LANDCOVER_AI
 from synthetic import SIZE, render, write_tiff
 from timing import print_table
 

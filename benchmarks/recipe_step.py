@@ -14,12 +14,12 @@ import torch
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find partialseg so too
 
-from partialseg.compute import choose_algorithms, choose_compute
-from partialseg.learner import Learner
+from partialseg.core.params import load_section
+from partialseg.engine.compute import choose_algorithms, choose_compute
+from partialseg.engine.ranks import ALONE
 from partialseg.models.build import build_network
-from partialseg.params import load_section
-from partialseg.ranks import ALONE
-from partialseg.train_params import Train
+from partialseg.training.learner import Learner
+from partialseg.training.params import Train
 from timing import interleave, print_table
 from train_step import CLASSES, random_batch, synchronised
 

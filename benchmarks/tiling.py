@@ -16,10 +16,11 @@ import cv2
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find partialseg so too
 
-from partialseg.legend import LANDCOVER_AI
-from partialseg.source import read_index, write_index
+from partialseg.source.index import read_index, write_index
+from partialseg.source.legend import LANDCOVER_AI
+from partialseg.tiling.params import Tile
+from partialseg.tiling.tile import cut_orthophoto, tile
 from synthetic import FORMATS, SIZE, render, write_tiff
-from tile import Tile, cut_orthophoto, tile
 from timing import print_table
 
 SIDES = ("official loop", "ours", "ours, whole stage")

@@ -15,15 +15,15 @@ from torch.utils.flop_counter import FlopCounterMode
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find partialseg so too
 
-from partialseg.compute import Compute, choose_algorithms, choose_compute
-from partialseg.data import normalise
-from partialseg.learner import Learner
+from partialseg.core.params import load_section
+from partialseg.engine.batches import normalise
+from partialseg.engine.compute import Compute, choose_algorithms, choose_compute
+from partialseg.engine.ranks import ALONE
 from partialseg.loss import IGNORE_INDEX, partial_cross_entropy
 from partialseg.models.blocks import UpConv
 from partialseg.models.build import ARCHITECTURES, build_network
-from partialseg.params import load_section
-from partialseg.ranks import ALONE
-from partialseg.train_params import Train
+from partialseg.training.learner import Learner
+from partialseg.training.params import Train
 from timing import interleave, print_table
 
 CLASSES = 5

@@ -7,10 +7,10 @@ say of a wrong name only that a file is missing.
 import argparse
 from pathlib import Path
 
-from partialseg.atomic import new_file
-from partialseg.command import run
-from partialseg.experiment import Experiment
-from partialseg.params import load_section
+from partialseg.checking.experiment import Experiment
+from partialseg.core.command import run
+from partialseg.core.files import new_file
+from partialseg.core.params import load_section
 
 
 def check(params_file: Path, out: Path) -> Experiment:

@@ -1,44 +1,20 @@
 """Stage compare: the table, the figures and the headline numbers of all runs of a data set."""
 
 import argparse
-import csv
 import os
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from partialseg.annotation import Annotator
-from partialseg.atomic import new_file
-from partialseg.cell_curves import CellCurves, mean_curves, read_curves
-from partialseg.command import run
-from partialseg.curves import CURVES
-from partialseg.difference_table import write_differences
-from partialseg.figures.budget import draw_budget
-from partialseg.figures.confusion import draw_confusions
-from partialseg.figures.curves import draw_curves
-from partialseg.figures.differences import draw_differences
-from partialseg.figures.maps import PanelRow
-from partialseg.figures.miou import CellScore, draw_miou
-from partialseg.figures.panel import draw_panel
-from partialseg.label_params import Label
-from partialseg.listing import load_listed_runs
-from partialseg.panel import choose_panel
-from partialseg.params import load_section
-from partialseg.patches import Patch, PatchStore
-from partialseg.results import RunResults, read_results, run_files, write_json
-from partialseg.run import Cell, Run, is_main
-from partialseg.run_name import cell_names
-from partialseg.scored_cell import scored_cells
-from partialseg.seeds import by_cell, deviation, split_scores
-from partialseg.significance import differences
-from partialseg.table import table_rows, write_table
-
-MISSING = "nan"  # of a shorter run in a CSV of DVC plots, which draw an empty cell as 0
+from partialseg.comparison.cells import CellCurves, by_cell, mean_curves, read_curves
+from partialseg.comparison.headline import summary, write_headline_curves
+from partialseg.core.command import run
+from partialseg.core.params import load_section
+from partialseg.evaluation.results import RunResults, read_results, run_files, write_json
+from partialseg.evaluation.runs import Run, load_listed_runs
+from partialseg.figures.comparison import draw_comparison
+from partialseg.labelling.params import Label
+from partialseg.tiling.patches import PatchStore
 
 
 def compare(
@@ -73,148 +49,6 @@ def compare(
         for file in sorted(Path(aside).iterdir()):
             os.replace(file, out / file.name)
     return results, curves
-
-
-def draw_comparison(
-    dataset: str,
-    store: PatchStore,
-    results: Sequence[RunResults],
-    curves: Sequence[CellCurves],
-    headline: str,
-    drawn: Label,
-    folder: Path,
-) -> None:
-    """Write the table and the figures of the runs into a folder."""
-    majority = results[0].detail["test"]
-    majority_class, majority_miou = majority["majority_class"], majority["majority_miou"]
-    class_names = store.summary.class_names
-    write_table(table_rows(dataset, results), (majority_class, majority_miou), folder)
-    found = differences(scored_cells(results))
-    write_differences(found, folder)
-    draw_differences(found, folder / "differences.png")
-    first = results[0].run.cell
-    draw_curves([item for item in curves if is_main(item.cell, first)], folder / "curves.png")
-    draw_miou(
-        [_score(cell, of_cell) for cell, of_cell in by_cell(results).items()],
-        majority_miou,
-        majority_class,
-        folder / "miou.png",
-    )
-    draw_budget(
-        split_scores(results, first.split),
-        majority_miou,
-        majority_class,
-        folder / "budget.png",
-    )
-    shown = headline_cells(results, headline)
-    names = cell_names(list(shown))
-    draw_confusions(
-        {
-            names[cell]: np.sum([item.confusion("test") for item in of_cell], axis=0)
-            for cell, of_cell in shown.items()
-        },
-        class_names,
-        folder / "confusion.png",
-    )
-    rows = panel_rows(store, shown, names, drawn)
-    draw_panel(rows, class_names, store.summary.palette, folder / "panel.png")
-
-
-def headline_cells(results: Sequence[RunResults], headline: str) -> dict[Cell, list[RunResults]]:
-    """Return the results of the cells at the headline fraction, of first split and labelling."""
-    first = results[0].run.cell
-    return {
-        cell: of_cell
-        for cell, of_cell in by_cell(results).items()
-        if is_main(cell, first) and cell.fraction == headline
-    }
-
-
-def panel_rows(
-    store: PatchStore,
-    shown: Mapping[Cell, Sequence[RunResults]],
-    names: Mapping[Cell, str],
-    drawn: Label,
-) -> list[PanelRow]:
-    """Return the panel's patches, with the labels and predictions of each cell's first seed."""
-    firsts = {cell: of_cell[0] for cell, of_cell in shown.items()}
-    first = next(iter(firsts.values()))
-    chosen = choose_panel(store.of_split("test"), first.detail["panel_patches"])
-    return [
-        PanelRow(
-            name=patch.name,
-            image=store.image(patch),
-            truth=store.truth(patch),
-            visible=labels_of(store, patch, first.run, drawn),
-            predictions={
-                names[cell]: item.predictions[patch.name] for cell, item in firsts.items()
-            },
-        )
-        for patch in chosen
-    ]
-
-
-def labels_of(store: PatchStore, patch: Patch, run: Run, drawn: Label) -> NDArray[np.bool_]:
-    """Return the pixels (H, W) of a test patch that were visible if it were for training.
-
-    None are where it cannot hold what the label fraction asks for, for no training rests on it, and
-    where a person draws.
-    """
-    truth = store.truth(patch)
-    if drawn.pattern == "drawn":
-        return np.zeros(truth.shape, np.bool_)
-    names = [item.name for item in store.of_split("test")]
-    try:
-        annotator = Annotator(drawn, run.cell.label_fraction, run.seed, names)
-        return annotator.annotate(patch.name, truth).visible
-    except ValueError:
-        return np.zeros(truth.shape, np.bool_)
-
-
-def summary(results: Sequence[RunResults], headline: str) -> dict[str, dict[str, Any]]:
-    """Return the headline's scores by architecture and recipe; no key names another axis.
-
-    They are means over the seeds; of several seeds with the deviation of the test mIoU.
-    """
-    scores: dict[str, dict[str, Any]] = {}
-    for cell, of_cell in headline_cells(results, headline).items():
-        of_seeds = [item.scores() for item in of_cell]
-        means = {name: statistics.fmean(item[name] for item in of_seeds) for name in of_seeds[0]}
-        std = deviation([item["test_miou"] for item in of_seeds])
-        means |= {} if std is None else {"test_miou_std": std}
-        scores.setdefault(cell.architecture, {})[cell.recipe] = means
-    return scores
-
-
-def write_headline_curves(curves: Sequence[CellCurves], headline: str, folder: Path) -> None:
-    """Write a CSV a recipe and curve: epoch, and a column an architecture, of the headline."""
-    first = curves[0].cell
-    shown = [c for c in curves if is_main(c.cell, first) and c.cell.fraction == headline]
-    for recipe in dict.fromkeys(item.cell.recipe for item in shown):
-        of_recipe = [item for item in shown if item.cell.recipe == recipe]
-        for curve in CURVES:
-            write_curve(of_recipe, curve, folder / recipe / f"{curve.replace('/', '_')}.csv")
-
-
-def write_curve(curves: Sequence[CellCurves], curve: str, path: Path) -> None:
-    """Write one curve of several cells as CSV: epoch, and a column an architecture."""
-    columns = [dict(zip(item.epochs, item.values[curve], strict=True)) for item in curves]
-    epochs = sorted(set().union(*columns))
-    with new_file(path) as file, file.open("w", newline="") as stream:
-        rows = csv.writer(stream, lineterminator="\n")
-        rows.writerow(["epoch", *(item.cell.architecture for item in curves)])
-        for epoch in epochs:
-            rows.writerow([epoch, *(column.get(epoch, MISSING) for column in columns)])
-
-
-def _score(cell: Cell, results: Sequence[RunResults]) -> CellScore:
-    val, test = ([item.detail[split]["miou"] for item in results] for split in ("val", "test"))
-    return CellScore(
-        cell=cell,
-        val_miou=statistics.fmean(val),
-        test_miou=statistics.fmean(test),
-        test_deviation=deviation(test),
-    )
 
 
 def main() -> None:

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from partialseg.command import run
-from partialseg.params import load_section
+from partialseg.core.command import run
+from partialseg.core.params import load_section
 
 
 def download(dataset: str, params_file: Path, out: Path) -> None:

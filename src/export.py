@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from partialseg.checkpoint import load_checkpoint
-from partialseg.command import run
-from partialseg.mapping.export import export_onnx
-from partialseg.mapping.torch_model import info_of
+from partialseg.core.command import run
+from partialseg.engine.checkpoint import load_checkpoint
+from partialseg.mapping.model import info_of
+from partialseg.mapping.onnx import export_onnx
 
 
 def main() -> None:

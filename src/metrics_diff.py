@@ -10,8 +10,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from partialseg.command import run
-from partialseg.measured import is_measured
+from partialseg.core.command import run
+from partialseg.evaluation.results import is_measured
 
 Changes = Mapping[str, Mapping[str, Mapping[str, Any]]]  # old, new and diff by file and dotted key
 NONE = "-"  # where one side has no such metric

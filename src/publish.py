@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from partialseg.atomic import new_file
-from partialseg.command import run
-from partialseg.listing import load_listed_runs
-from partialseg.results import read_results, run_files
-from partialseg.run import Run, is_main
+from partialseg.core.command import run
+from partialseg.core.files import new_file
+from partialseg.evaluation.results import read_results, run_files
+from partialseg.evaluation.runs import Run, is_main, load_listed_runs
 
 FILES = ("best.md", "best.pt")  # of a run
 

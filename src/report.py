@@ -4,26 +4,21 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from partialseg.cell_curves import mean_curves, read_curves
-from partialseg.command import run
+from partialseg.comparison.cells import by_cell, mean_curves, read_curves, scored_cells
+from partialseg.comparison.significance import differences
+from partialseg.core.command import run
+from partialseg.evaluation.results import read_results, run_files
+from partialseg.evaluation.runs import Run, cell_names, labels_folder, load_listed_runs
 from partialseg.figures.confusion import confusions_figure
 from partialseg.figures.curves import curves_figure
 from partialseg.figures.differences import differences_figure
-from partialseg.figures.svg import svg_text
-from partialseg.listing import load_listed_runs
-from partialseg.patches import PatchStore
-from partialseg.report.cells import at_fraction, cell_details, check_details, of_first
-from partialseg.report.comparison import DIFFERENCE_KEYS, ROW_KEYS, read_rows
+from partialseg.figures.style import svg_text
+from partialseg.report.details import at_fraction, cell_details, check_details, confusion, of_first
 from partialseg.report.page import write_page
-from partialseg.report.pooled import confusion
 from partialseg.report.provenance import tracked_outputs, used_parameters
+from partialseg.report.score_tables import DIFFERENCE_KEYS, ROW_KEYS, read_rows
 from partialseg.report.sections import Experiment, Figures, page_sections
-from partialseg.results import read_results, run_files
-from partialseg.run import Run
-from partialseg.run_name import cell_names
-from partialseg.scored_cell import scored_cells
-from partialseg.seeds import by_cell
-from partialseg.significance import differences
+from partialseg.tiling.patches import PatchStore
 
 
 def report(experiment: Experiment, runs: Path, out: Path) -> None:
@@ -88,12 +83,6 @@ def read_experiment(
         parameters=used_parameters(params, dataset),
         outputs=tracked_outputs(lock, [path.as_posix() for path in outputs]),
     )
-
-
-def labels_folder(data: Path, item: Run) -> Path:
-    """Return where the labels of a run lie, as dvc.yaml lays them out."""
-    cell = item.cell
-    return data / cell.split / "labels" / f"{cell.labelling}-{cell.fraction}-{item.seed}"
 
 
 def main() -> None:

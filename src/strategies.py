@@ -4,13 +4,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from partialseg.command import run
+from partialseg.comparison.cells import split_scores
+from partialseg.comparison.table import table_rows, write_table
+from partialseg.core.command import run
+from partialseg.core.params import load_section
+from partialseg.evaluation.results import read_results, run_files
+from partialseg.evaluation.runs import Run, listed_runs
 from partialseg.figures.budget import draw_budget
-from partialseg.params import load_section
-from partialseg.results import read_results, run_files
-from partialseg.run import Run, listed_runs
-from partialseg.seeds import split_scores
-from partialseg.table import table_rows, write_table
 
 FIGURE = "budget.png"
 

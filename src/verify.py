@@ -15,8 +15,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from partialseg.command import run
-from partialseg.measured import is_measured
+from partialseg.core.command import run
+from partialseg.evaluation.results import is_measured
 
 OUTPUTS = ("dvc.lock", "metrics", "models", "plots")
 COMMIT = "commit"  # of a training: that of the results is a later one

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from partialseg.acquisition.pool import Pool
-from partialseg.data import normalise
-from partialseg.labels import LabelStore, PatchLabels, write_labels
+from partialseg.core.classes import NO_TRUTH
+from partialseg.engine.batches import normalise
+from partialseg.labelling.labels import LabelStore, PatchLabels, write_labels
 from partialseg.models.build import build_network
-from partialseg.patches import PatchStore
-from partialseg.truth import NO_TRUTH
+from partialseg.tiling.patches import PatchStore
 
 Mask = NDArray[np.bool_]
 

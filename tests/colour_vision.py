@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from partialseg.truth import Colour
+from partialseg.core.classes import Colour
 
 # Machado, Oliveira and Fernandes 2009, doi:10.1109/TVCG.2009.113: severity 1.0, of linear RGB.
 SIMULATED = {

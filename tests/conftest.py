@@ -12,8 +12,8 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 
-from partialseg.legend import LandCoverClass, Legend
-from partialseg.source import write_index
+from partialseg.source.index import write_index
+from partialseg.source.legend import LandCoverClass, Legend
 
 # A shell that runs the tests in the background makes them ignore Ctrl-C, and all that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -84,7 +84,8 @@ def make_source(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def make_patches(make_source: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes a patch store: one orthophoto each for train, val, test."""
-    from tile import Tile, tile
+    from partialseg.tiling.params import Tile
+    from partialseg.tiling.tile import tile
 
     def make(size: int = 32, rows: int = 1, columns: int = 3) -> Path:
         side = (rows * size, columns * size)

@@ -12,12 +12,12 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 
-from partialseg.cell_curves import CellCurves
+from partialseg.comparison.cells import CellCurves
+from partialseg.core.classes import Colour
+from partialseg.evaluation.runs import Cell
 from partialseg.figures.curves import CURVES
-from partialseg.figures.maps import PanelRow
 from partialseg.figures.miou import CellScore
-from partialseg.run import Cell
-from partialseg.truth import Colour
+from partialseg.figures.panel import PanelRow
 
 NAN = math.nan
 ARCHITECTURES = ("unet", "unetplusplus")

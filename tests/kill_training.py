@@ -15,7 +15,7 @@ from pathlib import Path
 import dvclive.live  # noqa: F401  (imported before the forks)
 import torch
 
-from partialseg.checkpoint import load_checkpoint
+from partialseg.engine.checkpoint import load_checkpoint
 from small_run import LIVELY, small_run
 
 EPOCHS = 24

@@ -8,8 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from partialseg.legend import LANDCOVER_AI
-from partialseg.patches import (
+from partialseg.evaluation.results import RunResults
+from partialseg.evaluation.runs import Run, listed_runs
+from partialseg.report.details import Detail
+from partialseg.source.legend import LANDCOVER_AI
+from partialseg.tiling.patches import (
     Patch,
     PatchStore,
     PatchWriter,
@@ -18,9 +21,6 @@ from partialseg.patches import (
     open_writer,
     write_manifest,
 )
-from partialseg.report.cells import Detail
-from partialseg.results import RunResults
-from partialseg.run import Run, listed_runs
 
 NAMES, PALETTE = LANDCOVER_AI.names, LANDCOVER_AI.palette
 

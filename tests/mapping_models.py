@@ -3,10 +3,9 @@
 import torch
 from torch import Tensor
 
-from partialseg.data import MEAN, STD
-from partialseg.mapping.model import ModelInfo
+from partialseg.engine.batches import MEAN, STD
+from partialseg.mapping.model import ModelInfo, TorchModel
 from partialseg.mapping.orthophoto import Reading
-from partialseg.mapping.torch_model import TorchModel
 from partialseg.models.build import build_network
 from small_run import CPU
 from test_checkpoint import checkpoint_of

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from partialseg.patterns.params import PatternParams
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.labelling.params import PatternParams
 
 FRACTIONS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9)
 SMALL = {"points": 20, "thickness": 3, "box": 12, "block": 8}

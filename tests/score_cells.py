@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from partialseg.results import RunResults
-from partialseg.run import Cell, Run
-from partialseg.scored_cell import ScoredCell
+from partialseg.comparison.cells import ScoredCell
+from partialseg.evaluation.results import RunResults
+from partialseg.evaluation.runs import Cell, Run
 
 
 def make_cell(**changes: str) -> Cell:

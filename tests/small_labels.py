@@ -1,6 +1,6 @@
 """Ways to label the small patches of the tests."""
 
-from partialseg.label_params import Label, Pattern
+from partialseg.labelling.params import Label, Pattern
 
 
 def label_params(pattern: Pattern = "random", **changes: int) -> Label:

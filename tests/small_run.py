@@ -11,21 +11,21 @@ import yaml
 from torch import Tensor, nn
 
 from code_of_stage import SRC
-from label import label
-from partialseg.augment import Augment, ShiftScaleRotate
-from partialseg.checkpoint import Checkpoint
-from partialseg.command import run
-from partialseg.compute import Compute
-from partialseg.consistency import Consistency
-from partialseg.data import MEAN, STD
-from partialseg.epoch_record import EpochRecord
-from partialseg.gated_crf import GatedCrf
-from partialseg.labelled_loss import Terms
-from partialseg.methods.build import Methods
-from partialseg.methods.pseudo_labels import PseudoLabels
-from partialseg.train_params import Train
+from partialseg.core.command import run
+from partialseg.engine.batches import MEAN, STD
+from partialseg.engine.checkpoint import Checkpoint
+from partialseg.engine.compute import Compute
+from partialseg.engine.curves import EpochRecord
+from partialseg.labelling.label import label
+from partialseg.training.data import Augment, ShiftScaleRotate
+from partialseg.training.losses import Terms
+from partialseg.training.methods.build import Methods
+from partialseg.training.methods.consistency import Consistency
+from partialseg.training.methods.gated_crf import GatedCrf
+from partialseg.training.methods.pseudo_labels import PseudoLabels
+from partialseg.training.params import Train
+from partialseg.training.train import train
 from small_labels import label_params
-from train import train
 
 torch.set_num_threads(1)  # networks as small as these only lose by more
 

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from scipy.special import softmax
 
-from acquire import acquire, main
+from acquire import main
 from acquisition_pool import evenly_predicting_network, network_input
 from code_of_stage import SRC
-from label import label
-from partialseg.acquisition.acquired import Acquired, read_acquired
+from partialseg.acquisition.acquire import Acquired, acquire, read_acquired
 from partialseg.acquisition.params import Acquire
-from partialseg.acquisition.uncertainty import entropy, margin
-from partialseg.checkpoint import save_checkpoint
-from partialseg.labels import LabelStore
-from partialseg.patches import PatchStore
+from partialseg.acquisition.prediction import entropy, margin
+from partialseg.engine.checkpoint import save_checkpoint
+from partialseg.labelling.label import label
+from partialseg.labelling.labels import LabelStore
+from partialseg.tiling.patches import PatchStore
 from small_run import fails_with, label_params, small_run
 from test_checkpoint import checkpoint_of, trained_network
 

@@ -7,7 +7,6 @@ import pytest
 from numpy.typing import NDArray
 
 from acquisition_pool import labelled, pool_of, write_visible
-from label import label
 from partialseg.acquisition.by_pixel import (
     CANDIDATES,
     balanced_pixels,
@@ -16,6 +15,7 @@ from partialseg.acquisition.by_pixel import (
     uncertain_pixels,
 )
 from partialseg.acquisition.pool import Pool
+from partialseg.labelling.label import label
 from partialseg.visibility import visible_pixels
 from small_run import label_params
 

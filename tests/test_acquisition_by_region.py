@@ -6,7 +6,6 @@ import pytest
 from numpy.typing import NDArray
 
 from acquisition_pool import labelled, pool_of, write_visible
-from label import label
 from partialseg.acquisition.by_region import (
     Windows,
     balanced_order,
@@ -19,6 +18,7 @@ from partialseg.acquisition.by_region import (
     window_pixels,
 )
 from partialseg.acquisition.pool import Pool
+from partialseg.labelling.label import label
 from small_run import label_params
 
 # Windows of 12 px in a patch of 32 px: the last of a row and of a column has 8 px.

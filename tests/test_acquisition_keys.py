@@ -3,7 +3,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from partialseg.acquisition.keys import pixel_keys, window_keys
+from partialseg.acquisition.pool import pixel_keys, window_keys
 from partialseg.visibility import visible_count, visible_pixels
 
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partialseg.acquisition.oracle import Oracle
-from partialseg.patches import PatchStore
+from partialseg.acquisition.pool import Oracle
+from partialseg.tiling.patches import PatchStore
 from truth_store import write_truth
 
 WANTED = np.zeros((4, 4), np.bool_)

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from partialseg.acquisition.params import Acquire
-from partialseg.params import load_section
+from partialseg.core.params import load_section
 
 SECTION = {
     "strategy": "entropy",

@@ -8,7 +8,7 @@ from torch import nn
 
 from acquisition_pool import network_input
 from partialseg.acquisition.prediction import Images, Predictor, deepest_block, last_head
-from partialseg.patches import PatchStore
+from partialseg.tiling.patches import PatchStore
 from small_run import CPU
 from test_checkpoint import trained_network
 

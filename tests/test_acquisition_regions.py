@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from partialseg.acquisition.regions import (
+from partialseg.acquisition.by_region import (
     grid_shape,
     region_features,
     region_mask,

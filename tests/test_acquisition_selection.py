@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from partialseg.acquisition.keys import pixel_keys
+from partialseg.acquisition.pool import pixel_keys
 from partialseg.acquisition.selection import (
     LEVELS,
     Limit,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from conftest import limited_files
-from partialseg.acquisition.spool import Spool
+from partialseg.acquisition.selection import Spool
 
 
 def test_arrays_return_as_they_were_from_any_place(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from scipy.stats import entropy as entropy_of_scipy
 
-from partialseg.acquisition.uncertainty import entropy, margin
+from partialseg.acquisition.prediction import entropy, margin
 
 LN2 = math.log(2)
 

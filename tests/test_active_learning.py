@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from partialseg.acquisition.acquired import read_acquired
+from partialseg.acquisition.acquire import read_acquired
 from test_pipeline import Clone, shrunk_clone
 
 pytestmark = pytest.mark.slow

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from partialseg.mapping.ahead import ahead
+from partialseg.mapping.stitch import ahead
 
 
 def test_items_keep_their_order() -> None:

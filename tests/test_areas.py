@@ -10,11 +10,11 @@ from pyproj import Geod
 from rasterio.crs import CRS
 from rasterio.windows import Window
 
-from partialseg.ground import ground_size
 from partialseg.mapping.areas import ClassArea, class_areas, row_areas, write_areas
 from partialseg.mapping.class_map import class_map_layout
 from partialseg.mapping.cog import new_cog
 from partialseg.mapping.frame import Frame
+from partialseg.source.raster import ground_size
 
 LOCAL_FEET = 'LOCAL_CS["site", UNIT["foot", 0.3048], AXIS["x", EAST], AXIS["y", NORTH]]'
 NAMES = ("field", "house", "lake")

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from partialseg.atomic import new_file, new_folder
+from partialseg.core.files import new_file, new_folder
 
 
 def test_a_folder_appears_whole_and_replaces_the_old_one(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from partialseg.augment import Augment, Augmenter
+from partialseg.training.data import Augment, Augmenter
 from small_run import LIVELY, STILL
 
 SIDE = 32

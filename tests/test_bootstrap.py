@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from partialseg.bootstrap import Term, bootstrap_interval
-from partialseg.scored_cell import miou
+from partialseg.comparison.cells import miou
+from partialseg.comparison.intervals import Term, bootstrap_interval
 
 
 def made_up_counts(seed: int, seeds: int, orthophotos: int) -> NDArray[np.int64]:

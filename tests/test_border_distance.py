@@ -3,9 +3,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from partialseg.border_distance import BorderDistance
-from partialseg.mosaic import Block
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.evaluation.boundary import BorderDistance
+from partialseg.evaluation.mosaic import Block
 from truth_store import random_ids
 
 RANGES = [(0, 1), (1, 2), (2, 4), (4, 8), (8, 16), (16, 32), (32, None)]

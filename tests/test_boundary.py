@@ -6,14 +6,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from partialseg.boundary import (
-    BoundaryScores,
-    Tolerance,
-    boundary_distance,
-    contours,
-)
-from partialseg.mosaic import Block
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.evaluation.boundary import BoundaryScores, Tolerance, boundary_distance, contours
+from partialseg.evaluation.mosaic import Block
 from truth_store import CLASSES, random_ids
 
 Ids = NDArray[np.uint8]

@@ -4,7 +4,7 @@ import torch
 from sklearn.calibration import calibration_curve
 from torch import Tensor
 
-from partialseg.calibration import Calibration
+from partialseg.evaluation.calibration import Calibration
 
 
 def logits_of(*probabilities: tuple[float, ...]) -> Tensor:

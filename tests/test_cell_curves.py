@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from partialseg.cell_curves import CellCurves, RunCurves, mean_curves, read_curves
-from partialseg.curves import CURVES, FOLDER, CurveWriter
-from partialseg.run import Cell, Run
+from partialseg.comparison.cells import CellCurves, RunCurves, mean_curves, read_curves
+from partialseg.engine.curves import CURVES, FOLDER, CurveWriter
+from partialseg.evaluation.runs import Cell, Run
 from small_run import record
 
 CELL = Cell(

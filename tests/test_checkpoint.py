@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from partialseg.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from partialseg.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from partialseg.models.build import build_network
 from small_run import record
 

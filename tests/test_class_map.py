@@ -16,7 +16,7 @@ from partialseg.mapping.class_map import (
 )
 from partialseg.mapping.cog import Layout, new_cog
 from partialseg.mapping.frame import Frame
-from partialseg.raster import open_raster
+from partialseg.source.raster import open_raster
 
 NAMES = ("field", 'house, "old" & Żółw', "lake")
 PALETTE = ((200, 180, 90), (200, 40, 30), (0, 0, 0))

@@ -5,11 +5,10 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from colour_vision import SIMULATED, lab, nearest_pair
-from partialseg.figures.cell_style import cell_styles
-from partialseg.figures.page import COLOURS
-from partialseg.legend import LANDCOVER_AI
-from partialseg.run import Cell
-from partialseg.truth import Colour
+from partialseg.core.classes import Colour
+from partialseg.evaluation.runs import Cell
+from partialseg.figures.style import COLOURS, cell_styles
+from partialseg.source.legend import LANDCOVER_AI
 
 
 def bytes_of(colour: str) -> Colour:

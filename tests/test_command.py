@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from code_of_stage import SRC
-from partialseg.command import run
+from partialseg.core.command import run
 
 
 @pytest.mark.parametrize("error", [ValueError("a\n  b"), OSError(28, "No space left", "x.npy")])

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from partialseg.commit import commit_of
+from partialseg.training.resume import commit_of
 
 
 @pytest.fixture

@@ -13,21 +13,16 @@ import pytest
 import yaml
 
 from code_of_stage import SRC
-from compare import (
-    compare,
-    main,
-    summary,
-    write_curve,
-    write_headline_curves,
-)
-from partialseg.cell_curves import CellCurves
-from partialseg.curves import CURVES, CurveWriter
-from partialseg.figures.maps import PanelRow
+from compare import compare, main
+from partialseg.comparison.cells import CellCurves
+from partialseg.comparison.headline import summary, write_curve, write_headline_curves
+from partialseg.engine.curves import CURVES, CurveWriter
+from partialseg.evaluation.results import RunResults, read_results, run_files, write_results
+from partialseg.evaluation.runs import Cell, Run, listed_runs
+from partialseg.evaluation.shown import choose_panel
 from partialseg.figures.miou import CellScore
-from partialseg.panel import choose_panel
-from partialseg.patches import PatchStore
-from partialseg.results import RunResults, read_results, run_files, write_results
-from partialseg.run import Cell, Run, listed_runs
+from partialseg.figures.panel import PanelRow
+from partialseg.tiling.patches import PatchStore
 from partialseg.visibility import visible_pixels
 from small_labels import label_params
 from small_run import fails_with, isolate, record
@@ -130,7 +125,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Any, ...]]:
     given: dict[str, tuple[Any, ...]] = {}
     for name in ("curves", "miou", "budget", "confusions", "panel", "differences"):
         monkeypatch.setattr(
-            f"compare.draw_{name}",
+            f"partialseg.figures.comparison.draw_{name}",
             lambda *arguments, name=f"draw_{name}": given.update({name: arguments}),
         )
     return given

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from code_of_stage import SRC
-from partialseg.compute import (
+from partialseg.engine.compute import (
     Compute,
     Precision,
     choose_algorithms,

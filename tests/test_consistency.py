@@ -8,16 +8,15 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import Tensor
 
-from partialseg.consistency import (
+from partialseg.loss import IGNORE_INDEX, partial_cross_entropy
+from partialseg.training.methods.consistency import (
     Consistency,
     consistency_loss,
     pseudo_labels,
     ramp,
     strong_views,
 )
-from partialseg.cutmix import cutmix_boxes, mix, partners
-from partialseg.loss import IGNORE_INDEX, partial_cross_entropy
-from partialseg.strong_augment import strong_augment
+from partialseg.training.methods.strong_views import cutmix_boxes, mix, partners, strong_augment
 
 LN2 = math.log(2)
 

@@ -5,9 +5,9 @@ import cv2
 import numpy as np
 import pytest
 
-from partialseg.contact_sheet import colour_mask, draw_contact_sheet
-from partialseg.patches import PatchStore
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.tiling.contact_sheet import colour_mask, draw_contact_sheet
+from partialseg.tiling.patches import PatchStore
 
 
 def test_ids_become_their_colours_and_no_truth_white() -> None:

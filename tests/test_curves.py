@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from partialseg.curves import CURVES, CurveWriter, read_curve
+from partialseg.engine.curves import CURVES, CurveWriter, read_curve
 from small_run import isolate, record
 
 

@@ -3,7 +3,7 @@ import torch
 from scipy.stats import kstest
 from torch import Tensor
 
-from partialseg.cutmix import AREA, ASPECT, cutmix_boxes, mix, partners
+from partialseg.training.methods.strong_views import AREA, ASPECT, cutmix_boxes, mix, partners
 
 
 def boxes_of(count: int, height: int, width: int, seed: int = 1) -> Tensor:

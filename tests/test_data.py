@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 import torch
 
-from partialseg.data import (
+from partialseg.core.classes import NO_TRUTH
+from partialseg.engine.batches import (
     TruthPatches,
     compose_label,
     image_tensor,
     normalise,
     truth_loader,
 )
-from partialseg.patches import PatchStore
-from partialseg.ranks import Ranks
-from partialseg.truth import NO_TRUTH
+from partialseg.engine.ranks import Ranks
+from partialseg.tiling.patches import PatchStore
 
 
 def test_normalise_subtracts_the_mean_and_divides_by_the_deviation_of_its_channel() -> None:

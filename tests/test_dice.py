@@ -3,7 +3,7 @@ import torch
 from sklearn.metrics import f1_score
 from torch import Tensor
 
-from partialseg.dice import partial_dice
+from partialseg.training.losses import partial_dice
 
 # Class probabilities of three pixels, as logits their logarithms.
 PROBABILITIES = ((0.5, 0.25, 0.25), (0.125, 0.75, 0.125), (0.25, 0.25, 0.5))

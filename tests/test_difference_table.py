@@ -6,8 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partialseg.difference_table import difference_rows, markdown, verdict, write_differences
-from partialseg.significance import Difference, differences
+from partialseg.comparison.difference_table import (
+    difference_rows,
+    markdown,
+    verdict,
+    write_differences,
+)
+from partialseg.comparison.significance import Difference, differences
 from score_cells import equal_unions, make_cell, make_scored
 
 HITS = np.array([[300, 500, 400], [320, 500, 380]])

@@ -13,8 +13,9 @@ import yaml
 from code_of_stage import SRC
 from conftest import draw_orthophoto, write_raster
 from download import download
-from partialseg.source import read_index
-from tile import Tile, tile
+from partialseg.source.index import read_index
+from partialseg.tiling.params import Tile
+from partialseg.tiling.tile import tile
 
 SAMPLE = {
     "seed": 3,

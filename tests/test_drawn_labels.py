@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from conftest import LEGEND, write_raster
 from download import download
-from label import label
-from partialseg.labels import LabelStore
-from partialseg.patches import PatchStore
-from partialseg.patterns.drawn import share
-from partialseg.source import check_unchanged, read_index, write_index
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.labelling.label import label
+from partialseg.labelling.labels import LabelStore
+from partialseg.labelling.patterns.drawn import share
+from partialseg.source.index import check_unchanged, read_index, write_index
+from partialseg.tiling.params import Tile
+from partialseg.tiling.patches import PatchStore
+from partialseg.tiling.tile import tile
 from small_labels import label_params
-from tile import Tile, tile
 
 IGNORED = 9  # LEGEND's
 LEFT, RIGHT = slice(0, 32), slice(32, 64)  # the two cells of an orthophoto

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from compare import write_headline_curves
 from drawings import ARCHITECTURES, RECIPES, make_cells, make_curves
-from partialseg.cell_curves import CellCurves
+from partialseg.comparison.cells import CellCurves
+from partialseg.comparison.headline import write_headline_curves
 from test_pipeline import ROOT, Clone
 
 CHARTS = {

@@ -14,19 +14,21 @@ import torch
 from numpy.typing import NDArray
 
 from code_of_stage import SRC
-from evaluate import Evaluate, evaluate, main, run_scores, split_scores
-from partialseg.checkpoint import load_checkpoint, save_checkpoint
+from evaluate import main
 from partialseg.confusion import ConfusionMatrix
-from partialseg.data import MEAN, STD
-from partialseg.flops import forward_gflop
-from partialseg.panel import choose_panel
-from partialseg.params import load_section
-from partialseg.patches import PatchStore
-from partialseg.results import RunFiles, read_results
-from partialseg.run import Cell, Run
-from partialseg.scoring import Scores
-from partialseg.spatial_scores import Spatial, spatial_scores
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.core.params import load_section
+from partialseg.engine.batches import MEAN, STD
+from partialseg.engine.checkpoint import load_checkpoint, save_checkpoint
+from partialseg.engine.scoring import Scores
+from partialseg.evaluation.evaluate import evaluate, run_scores, split_scores
+from partialseg.evaluation.model_card import forward_gflop
+from partialseg.evaluation.params import Evaluate, Spatial
+from partialseg.evaluation.results import RunFiles, read_results
+from partialseg.evaluation.runs import Cell, Run
+from partialseg.evaluation.shown import choose_panel
+from partialseg.evaluation.spatial import spatial_scores
+from partialseg.tiling.patches import PatchStore
 from small_run import fails_with, isolate, record, small_run, write_params
 
 WEIGHTS = (0.5, 1.0, 2.5)

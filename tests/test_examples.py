@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from partialseg.examples import class_examples
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.evaluation.shown import class_examples
 from truth_store import write_truth
 
 SIZE = 20  # 400 px: 0.5 % of them are 2

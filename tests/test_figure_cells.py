@@ -12,12 +12,11 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from drawings import extent, legend_texts, make_cells, points
+from partialseg.comparison.cells import SeedScore
 from partialseg.figures.border_distance import DistanceBand, border_distance_figure
 from partialseg.figures.budget import budget_figure
-from partialseg.figures.page import new_figure
 from partialseg.figures.reliability import Reliability, ReliabilityBin, reliability_figure
-from partialseg.figures.svg import svg_text
-from partialseg.seeds import SeedScore
+from partialseg.figures.style import new_figure, svg_text
 
 RECIPES = ("reproduction", "tuned")
 CELLS = make_cells([0.15, 0.1], RECIPES)

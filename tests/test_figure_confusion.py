@@ -9,8 +9,8 @@ from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
 from drawings import ARCHITECTURES, NAMES, NAN, RECIPES, extent, make_cells, make_matrices
+from partialseg.evaluation.runs import cell_names
 from partialseg.figures.confusion import confusions_figure
-from partialseg.run_name import cell_names
 
 
 def shares(axes: Axes) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 
 from drawings import NAN, RECIPES, extent, legend_of, legend_texts, make_cells, make_curves, points
-from partialseg.cell_curves import CellCurves
+from partialseg.comparison.cells import CellCurves
 from partialseg.figures.curves import MARKED_EPOCHS, curves_figure
 
 COLUMN = ("train/loss", "val/loss", "val/miou", "val/accuracy")

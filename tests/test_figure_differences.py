@@ -6,8 +6,8 @@ import pytest
 from matplotlib.axes import Axes
 
 from drawings import extent, legend_texts, points
+from partialseg.comparison.significance import Difference, differences
 from partialseg.figures.differences import OTHER, TOLD, differences_figure
-from partialseg.significance import Difference, differences
 from score_cells import make_cell, make_scored, random_counts
 
 

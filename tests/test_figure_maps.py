@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from drawings import NAMES, PALETTE, WHITE, make_row, with_truth
-from partialseg.figures.maps import (
+from partialseg.core.classes import NO_TRUTH
+from partialseg.figures.panel import (
     FADED,
     UNLABELLED,
     WIDEST_DOT,
@@ -14,10 +15,9 @@ from partialseg.figures.maps import (
     PanelRow,
     error_map,
     error_share,
+    panel_figure,
     visible_map,
 )
-from partialseg.figures.panel import panel_figure
-from partialseg.truth import NO_TRUTH
 
 
 def test_visible_map_of_dense_labels_is_exact() -> None:

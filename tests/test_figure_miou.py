@@ -11,7 +11,7 @@ from matplotlib.transforms import Bbox
 
 from drawings import NAN, RECIPES, extent, legend_texts, make_cells, make_scores, points
 from partialseg.figures.miou import CellScore, miou_figure
-from partialseg.figures.page import COLOURS, WIDTH
+from partialseg.figures.style import COLOURS, WIDTH
 
 
 def bars(axes: Axes) -> list[Rectangle]:

@@ -21,11 +21,17 @@ from drawings import (
     make_row,
     with_truth,
 )
-from partialseg.figures.maps import UNLABELLED, WRONG, error_map, visible_map
-from partialseg.figures.page import WIDTH
-from partialseg.figures.panel import draw_panel, panel_figure
-from partialseg.run_name import cell_names
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.evaluation.runs import cell_names
+from partialseg.figures.panel import (
+    UNLABELLED,
+    WRONG,
+    draw_panel,
+    error_map,
+    panel_figure,
+    visible_map,
+)
+from partialseg.figures.style import WIDTH
 
 
 def test_panel_holds_each_picture_under_its_caption() -> None:

@@ -16,8 +16,8 @@ from drawings import NAMES, PALETTE, make_cells, make_curves, make_matrices, mak
 from partialseg.figures.confusion import draw_confusions
 from partialseg.figures.curves import draw_curves
 from partialseg.figures.miou import draw_miou
-from partialseg.figures.page import new_figure, save_small
 from partialseg.figures.panel import draw_panel
+from partialseg.figures.style import new_figure, save_small
 
 CELLS = make_cells([0.1])
 Draw = Callable[[Path], None]

@@ -5,7 +5,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from partialseg.fingerprint import fingerprint
+from partialseg.training.resume import fingerprint
 
 
 @pytest.fixture

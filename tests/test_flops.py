@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from partialseg.flops import forward_gflop
+from partialseg.evaluation.model_card import forward_gflop
 from partialseg.models.build import build_network
 
 

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from partialseg.gated_crf import GatedCrf, gated_crf, potts_energy
-from partialseg.params import load_section
+from partialseg.core.params import load_section
+from partialseg.training.methods.gated_crf import GatedCrf, gated_crf, potts_energy
 
 SECTION = {"weight": 0.1, "radius": 2, "sigma_xy": 1.5, "sigma_rgb": 40.0, "stride": 1}
 

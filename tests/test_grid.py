@@ -1,6 +1,6 @@
 import pytest
 
-from partialseg.grid import cell_name, full_cells
+from partialseg.tiling.grid import cell_name, full_cells
 
 
 def test_numbers_count_the_partial_cells_of_the_right_border() -> None:

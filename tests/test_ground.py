@@ -3,7 +3,7 @@ import math
 import pytest
 from affine import Affine
 
-from partialseg.ground import ground_size
+from partialseg.source.raster import ground_size
 
 FOOT = 0.3048006096012192  # the US survey foot in metres
 

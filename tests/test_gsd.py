@@ -1,6 +1,7 @@
 import pytest
 
-from partialseg.gsd import distinct, nearest
+from partialseg.mapping.orthophoto import nearest
+from partialseg.tiling.patches import distinct
 
 
 def test_close_distances_are_one() -> None:

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from partialseg.health import Health
+from partialseg.training.loop import Health
 
 
 def watch(*steps: tuple[float, float], scaled: bool = False) -> Health:

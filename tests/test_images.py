@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from partialseg.mapping.images import find_images
+from partialseg.mapping.orthophoto import find_images
 
 MAPS = ("classes.tif", "overlay.png")
 

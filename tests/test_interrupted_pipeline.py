@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from partialseg.checkpoint import load_checkpoint
+from partialseg.engine.checkpoint import load_checkpoint
 from test_pipeline import Clone, shrunk_clone
 
 pytestmark = pytest.mark.slow

@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from partialseg.interval import half_width, pseudovalues
-from partialseg.scored_cell import miou
+from partialseg.comparison.cells import miou
+from partialseg.comparison.intervals import half_width, pseudovalues
 from score_cells import equal_unions, random_counts
 
 Table = NDArray[np.float64]

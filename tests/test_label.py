@@ -12,14 +12,14 @@ import yaml
 from numpy.typing import NDArray
 
 from code_of_stage import SRC
-from label import label, lines
-from partialseg.label_params import Label, Pattern
-from partialseg.labels import LabelStore
-from partialseg.params import load_section
-from partialseg.patches import PatchStore
-from partialseg.patterns import blocks, boxes, points, scribbles
-from partialseg.patterns.patches import chosen
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.core.params import load_section
+from partialseg.labelling.label import label, lines
+from partialseg.labelling.labels import LabelStore
+from partialseg.labelling.params import Label, Pattern
+from partialseg.labelling.patterns import blocks, boxes, points, scribbles
+from partialseg.labelling.patterns.patches import chosen
+from partialseg.tiling.patches import PatchStore
 from partialseg.visibility import visible_pixels
 from small_labels import label_params
 

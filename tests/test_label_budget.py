@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 import label_budget
-from partialseg.run import Cell
-from partialseg.significance import Difference
+from partialseg.comparison.significance import Difference
+from partialseg.evaluation.runs import Cell
 
 
 def row(labelling: str, recipe: str, **values: Any) -> dict[str, Any]:

@@ -6,10 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from partialseg.dice import partial_dice
-from partialseg.labelled_loss import Terms, labelled_loss
 from partialseg.loss import partial_cross_entropy
-from partialseg.lovasz import lovasz_softmax
+from partialseg.training.losses import Terms, labelled_loss, lovasz_softmax, partial_dice
 
 NONE = Terms(dice=0.0, lovasz=0.0)
 WEIGHTS = torch.tensor([1.0, 2.0, 3.0])
@@ -64,8 +62,8 @@ def test_a_term_of_weight_0_is_not_computed(
     def refuse(*_: Tensor) -> Tensor:
         raise AssertionError
 
-    monkeypatch.setattr("partialseg.labelled_loss.partial_dice", refuse)
-    monkeypatch.setattr("partialseg.labelled_loss.lovasz_softmax", refuse)
+    monkeypatch.setattr("partialseg.training.losses.partial_dice", refuse)
+    monkeypatch.setattr("partialseg.training.losses.lovasz_softmax", refuse)
     assert float(labelled_loss((example[0],), example[1], None, NONE)) > 0
     with pytest.raises(AssertionError):
         labelled_loss((example[0],), example[1], None, Terms(dice=0.1, lovasz=0.0))

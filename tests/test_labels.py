@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partialseg.labels import LabelStore, PatchLabels, write_labels
+from partialseg.labelling.labels import LabelStore, PatchLabels, write_labels
 
 RNG = np.random.default_rng(2)
 VISIBLE = {name: RNG.random((5, 5)) < 0.4 for name in ("a", "b")}

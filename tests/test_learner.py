@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from partialseg.compute import Compute
-from partialseg.learner import Learner, make_optimizer
+from partialseg.engine.compute import Compute
+from partialseg.engine.ranks import ALONE
 from partialseg.models.unet import UNet
-from partialseg.ranks import ALONE
+from partialseg.training.learner import Learner, make_optimizer
 from small_run import CPU, Lookup, red_image, train_params
 
 # Red 0 is class 0 with probability 3/4, red 1 is class 1.

@@ -6,8 +6,7 @@ import pytest
 import yaml
 
 from code_of_stage import SRC
-from partialseg.listing import load_listed_runs
-from partialseg.run import Cell, Run
+from partialseg.evaluation.runs import Cell, Run, load_listed_runs
 
 AXES: dict[str, Any] = {
     "sweep": [],

@@ -6,7 +6,7 @@ import torch
 from sklearn.metrics import jaccard_score
 from torch import Tensor
 
-from partialseg.lovasz import jaccard_steps, lovasz_of_probabilities, lovasz_softmax
+from partialseg.training.losses import jaccard_steps, lovasz_of_probabilities, lovasz_softmax
 
 # Probability of class 0 of four pixels; that of class 1 is the rest.
 CLASS_0 = (0.75, 0.625, 0.25, 0.5)

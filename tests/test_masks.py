@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from conftest import write_raster
-from partialseg.masks import MaskCode, mask_code
-from partialseg.raster import open_raster
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.source.legend import MaskCode, mask_code
+from partialseg.source.raster import open_raster
 
 COLOURS = ((132, 41, 246), (226, 169, 41), (60, 16, 152))
 IDS = mask_code("ids", COLOURS, (200,), ())

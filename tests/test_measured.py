@@ -1,6 +1,6 @@
 import pytest
 
-from partialseg.measured import is_measured
+from partialseg.evaluation.results import is_measured
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from label import label
-from partialseg.checkpoint import load_checkpoint
+from partialseg.engine.checkpoint import load_checkpoint
+from partialseg.labelling.label import label
+from partialseg.training.train import train
 from small_labels import label_params
 from small_run import METHODS, isolate, train_params
-from train import train
 
 SURE = {"pseudo_labels": {"threshold": 0.0}, "consistency": {"threshold": 0.0}, "gated_crf": {}}
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from partialseg.gated_crf import gated_crf
-from partialseg.learner import Learner
-from partialseg.methods.build import MethodName, build_method
-from partialseg.methods.method import Heads, Part, Stateless
-from partialseg.methods.pseudo_labels import PseudoLabels
+from partialseg.engine.ranks import ALONE
 from partialseg.models.unet import UNet
-from partialseg.ranks import ALONE
+from partialseg.training.learner import Learner
+from partialseg.training.methods.build import MethodName, build_method
+from partialseg.training.methods.gated_crf import gated_crf
+from partialseg.training.methods.method import Heads, Part, Stateless
+from partialseg.training.methods.pseudo_labels import PseudoLabels
 from small_run import CPU, METHODS, Lookup, red_image, train_params
 
 # Red 0 is class 0 with probability 3/4, red 1 is class 1, red 2 is either.
@@ -250,7 +250,9 @@ def test_every_part_of_every_step_has_draws_of_its_own(monkeypatch: pytest.Monke
     for seed in (3, 3, 4):
         recorder = Recorder()
         recorders.append(recorder)
-        monkeypatch.setattr("partialseg.learner.build_method", lambda *_, made=recorder: made)
+        monkeypatch.setattr(
+            "partialseg.training.learner.build_method", lambda *_, made=recorder: made
+        )
         params = train_params(batch_size=4, accumulation=2)
         steps_of(Learner(UNet(3, 2, 2), None, params, CPU, ALONE, seed), range(3))
     first, again, other = (recorder.draws for recorder in recorders)

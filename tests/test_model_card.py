@@ -1,6 +1,6 @@
 from typing import Any
 
-from partialseg.model_card import model_card
+from partialseg.evaluation.model_card import model_card
 from test_checkpoint import checkpoint_of, trained_network
 
 SPLIT = {

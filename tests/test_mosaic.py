@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from partialseg.mosaic import Block, join_patches
-from partialseg.patches import PatchStore
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.evaluation.mosaic import Block, join_patches
+from partialseg.tiling.patches import PatchStore
 from truth_store import write_truth
 
 SIZE = 4

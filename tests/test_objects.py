@@ -5,9 +5,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from partialseg.mosaic import Block
-from partialseg.objects import ObjectRecall
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.evaluation.mosaic import Block
+from partialseg.evaluation.objects import ObjectRecall
 from truth_store import random_ids
 
 HOUSE = 1

@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 
 from code_of_stage import SRC
-from partialseg.checkpoint import save_checkpoint
-from partialseg.mapping import export
-from partialseg.mapping.export import Deployed, export_onnx, largest_difference
-from partialseg.mapping.onnx_model import OnnxModel
-from partialseg.mapping.torch_model import TorchModel, info_of
+from partialseg.engine.checkpoint import save_checkpoint
+from partialseg.mapping import onnx as export
+from partialseg.mapping.model import TorchModel, info_of
+from partialseg.mapping.onnx import Deployed, OnnxModel, export_onnx, largest_difference
 from partialseg.models.build import build_network
 from small_run import CPU
 from test_checkpoint import checkpoint_of, trained_network

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from partialseg.panel import choose_panel, class_entropy
-from partialseg.patches import Patch
+from partialseg.evaluation.shown import choose_panel, class_entropy
+from partialseg.tiling.patches import Patch
 
 
 def patch(name: str, *counts: int, no_truth: int = 0) -> Patch:

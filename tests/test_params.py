@@ -6,7 +6,7 @@ import pytest
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from partialseg.params import STRICT, load_section
+from partialseg.core.params import STRICT, load_section
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from partialseg.confusion import ConfusionMatrix
-from partialseg.patch_confusion import patch_confusions
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.evaluation.mosaic import patch_confusions
 from truth_store import random_ids, write_truth
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partialseg.patches import (
+from partialseg.core.classes import NO_TRUTH
+from partialseg.tiling.patches import (
     Patch,
     PatchStore,
     Summary,
@@ -13,7 +14,6 @@ from partialseg.patches import (
     open_writer,
     write_manifest,
 )
-from partialseg.truth import NO_TRUTH
 
 SUMMARY = Summary(size=4, source_size=8, class_names=("field", "house"), palette=((1, 2, 3),) * 2)
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from partialseg.patterns import blocks
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.labelling.patterns import blocks
 from pattern_patches import halves, pattern_params, plain
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from partialseg.patterns.border import Border
-from partialseg.patterns.canvas import Canvas, new_canvas
-from partialseg.patterns.draws import Draws
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.labelling.patterns.canvas import Canvas, new_canvas
+from partialseg.labelling.patterns.draws import Draws
+from partialseg.labelling.patterns.strokes import Border
 from pattern_patches import halves, patchwork, plain
 
 NAMES = [f"a_{number}" for number in range(30)]

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from partialseg.patterns import boxes
-from partialseg.patterns.boxes import Box, draw_boxes
-from partialseg.patterns.canvas import Canvas, new_canvas
-from partialseg.patterns.draws import Draws
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.labelling.patterns import boxes
+from partialseg.labelling.patterns.boxes import Box, draw_boxes
+from partialseg.labelling.patterns.canvas import Canvas, new_canvas
+from partialseg.labelling.patterns.draws import Draws
 from pattern_patches import halves, patchwork, pattern_params, plain
 
 NAMES = [f"a_{number}" for number in range(20)]

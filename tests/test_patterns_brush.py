@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from partialseg.patterns.brush import brushed
+from partialseg.labelling.patterns.strokes import brushed
 from pattern_patches import SPOTS, mask_of, painted, patchwork, pieces, plain, spot
 
 

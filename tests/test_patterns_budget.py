@@ -3,8 +3,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from partialseg.patterns.budget import count_of, pixel_budget, smallest_fraction
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.labelling.patterns.budget import count_of, pixel_budget, smallest_fraction
 
 # 100 pixels, 30 of them without a truth.
 TRUTH = np.zeros((10, 10), np.uint8)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from partialseg.patterns.canvas import FAR, new_canvas
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.labelling.patterns.canvas import FAR, new_canvas
 
 
 def test_a_new_canvas_has_no_label() -> None:

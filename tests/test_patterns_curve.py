@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from partialseg.patterns.curve import random_curve
-from partialseg.patterns.draws import Draws
+from partialseg.labelling.patterns.draws import Draws
+from partialseg.labelling.patterns.strokes import random_curve
 
 SIDE = 161
 MIDDLE = 80 * SIDE + 80

@@ -8,10 +8,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from partialseg.patterns import blocks, boxes, points, scribbles
-from partialseg.patterns.drawing import Drawing
-from partialseg.patterns.params import PatternParams
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.labelling.params import PatternParams
+from partialseg.labelling.patterns import blocks, boxes, points, scribbles
+from partialseg.labelling.patterns.budget import Drawing
 from pattern_patches import FRACTIONS, halves, patchwork, pattern_params, plain
 
 PATTERNS: Mapping[str, ModuleType] = {

@@ -1,6 +1,6 @@
 import pytest
 
-from partialseg.patterns import effort
+from partialseg.labelling.patterns import budget as effort
 
 
 def test_a_first_click_on_a_class_takes_longer_than_the_further_ones() -> None:

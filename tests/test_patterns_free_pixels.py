@@ -1,7 +1,7 @@
 import numpy as np
 
-from partialseg.patterns.draws import Draws
-from partialseg.patterns.free_pixels import FreePixels
+from partialseg.labelling.patterns.canvas import FreePixels
+from partialseg.labelling.patterns.draws import Draws
 
 DRAWS = 3_000
 

@@ -3,8 +3,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from partialseg.patterns import patches
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.labelling.patterns import patches
 from pattern_patches import halves
 
 NAMES = [f"a_{number}" for number in range(40)]

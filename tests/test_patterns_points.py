@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from partialseg.patterns import points
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.labelling.patterns import points
 from pattern_patches import halves, patchwork, pattern_params, plain
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from partialseg.patterns import scribbles
-from partialseg.patterns.canvas import Canvas, new_canvas
-from partialseg.patterns.draws import Draws
-from partialseg.patterns.scribbles import draw_strokes
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.labelling.patterns import scribbles
+from partialseg.labelling.patterns.canvas import Canvas, new_canvas
+from partialseg.labelling.patterns.draws import Draws
+from partialseg.labelling.patterns.scribbles import draw_strokes
 from pattern_patches import (
     halves,
     mask_of,

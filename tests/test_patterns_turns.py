@@ -4,10 +4,9 @@ from itertools import groupby, islice
 import numpy as np
 import pytest
 
-from partialseg.patterns.canvas import Canvas, new_canvas
-from partialseg.patterns.draws import Draws
-from partialseg.patterns.turns import Turn, turns
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.labelling.patterns.canvas import Canvas, Turn, new_canvas, turns
+from partialseg.labelling.patterns.draws import Draws
 from pattern_patches import halves, patchwork, plain
 
 NAMES = [f"a_{number}" for number in range(60)]

@@ -23,11 +23,12 @@ from PIL import Image
 from code_of_stage import SRC
 from conftest import write_raster
 from mapping_models import PLAIN, Brightness
-from partialseg.checkpoint import save_checkpoint
-from partialseg.mapping.export import export_onnx
+from partialseg.engine.checkpoint import save_checkpoint
+from partialseg.mapping.maps import Wanted, predict
+from partialseg.mapping.model import TorchModel, info_of
+from partialseg.mapping.onnx import export_onnx
 from partialseg.mapping.stitch import Stitching
-from partialseg.mapping.torch_model import TorchModel, info_of
-from predict import Wanted, main, predict
+from predict import main
 from small_run import CPU, fails_with, isolate
 from test_checkpoint import checkpoint_of, trained_network
 

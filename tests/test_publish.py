@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from partialseg.run import Run, listed_runs
+from partialseg.evaluation.runs import Run, listed_runs
 from publish import main, publish
 from small_run import fails_with, isolate
 from test_compare import (

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from partialseg.mapping.quantities import entropy, most_probable, quantised
+from partialseg.mapping.class_map import entropy, most_probable, quantised
 
 
 def test_the_most_probable_class_is_taken_and_the_first_of_equals() -> None:

@@ -17,13 +17,13 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from code_of_stage import SRC
-from label import label
-from partialseg.checkpoint import Checkpoint, load_checkpoint
-from partialseg.models.sync_batchnorm import synchronise_batchnorm
+from partialseg.engine.checkpoint import Checkpoint, load_checkpoint
+from partialseg.engine.ranks import ALONE, Ranks, launched
+from partialseg.engine.scoring import score
+from partialseg.labelling.label import label
 from partialseg.models.unet import UNet
-from partialseg.ranks import ALONE, Ranks, launched
-from partialseg.resume import ResumeFolder
-from partialseg.scoring import score
+from partialseg.training.resume import ResumeFolder
+from partialseg.training.sync_batchnorm import synchronise_batchnorm
 from small_labels import label_params
 from small_run import CPU as SMALL
 from small_run import LIVELY, Lookup, isolate, red_image, train_arguments, write_params

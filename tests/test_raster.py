@@ -6,7 +6,7 @@ import rasterio
 from rasterio.windows import Window
 
 from conftest import write_raster
-from partialseg.raster import open_raster, read_colours, read_header, read_rgb
+from partialseg.source.raster import open_raster, read_colours, read_header, read_rgb
 
 
 def test_header_of_a_georeferenced_tiff(tmp_path: Path) -> None:

@@ -12,18 +12,20 @@ import yaml
 from code_of_stage import SRC
 from compare import compare
 from download import download
-from evaluate import Evaluate, evaluate
-from label import label
-from partialseg.legend import LANDCOVER_AI
-from partialseg.params import load_section
-from partialseg.patches import PatchStore
-from partialseg.results import run_files
-from partialseg.run import listed_runs
-from partialseg.source import read_index, write_index
-from partialseg.train_params import Train
+from partialseg.core.params import load_section
+from partialseg.evaluation.evaluate import evaluate
+from partialseg.evaluation.params import Evaluate
+from partialseg.evaluation.results import run_files
+from partialseg.evaluation.runs import listed_runs
+from partialseg.labelling.label import label
+from partialseg.source.index import read_index, write_index
+from partialseg.source.legend import LANDCOVER_AI
+from partialseg.tiling.params import Tile
+from partialseg.tiling.patches import PatchStore
+from partialseg.tiling.tile import tile
+from partialseg.training.params import Train
+from partialseg.training.train import train
 from small_labels import label_params
-from tile import Tile, tile
-from train import train
 
 PARAMS = SRC.parent / "params.yaml"
 REAL = Path(os.environ.get("PARTIALSEG_DATA", SRC.parent.parent / "shared" / "data"))

@@ -11,8 +11,8 @@ from shapely import Polygon, box
 from partialseg.mapping.class_map import class_map_layout
 from partialseg.mapping.cog import new_cog
 from partialseg.mapping.frame import Frame
-from partialseg.mapping.regions import find_regions
-from partialseg.raster import open_raster
+from partialseg.mapping.polygons import find_regions
+from partialseg.source.raster import open_raster
 
 NAMES = ("field", "house", "lake")
 RING = """

@@ -16,12 +16,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from code_of_stage import SRC
 from made_up_results import make_results, make_runs, make_store
-from partialseg.curves import CurveWriter
-from partialseg.difference_table import write_differences
-from partialseg.results import run_files, write_results
-from partialseg.scored_cell import scored_cells
-from partialseg.significance import differences
-from partialseg.table import table_rows, write_table
+from partialseg.comparison.cells import scored_cells
+from partialseg.comparison.difference_table import write_differences
+from partialseg.comparison.significance import differences
+from partialseg.comparison.table import table_rows, write_table
+from partialseg.engine.curves import CurveWriter
+from partialseg.evaluation.results import run_files, write_results
 from small_run import record
 
 SPLITS, SEEDS = ("main", "official"), (42, 1)

@@ -13,17 +13,17 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from drawings import make_curves, make_matrices
 from made_up_results import NAMES, make_results, make_runs, make_store
-from partialseg.difference_table import difference_rows
+from partialseg.comparison.cells import scored_cells
+from partialseg.comparison.difference_table import difference_rows
+from partialseg.comparison.significance import differences
+from partialseg.comparison.table import table_rows
 from partialseg.figures.confusion import confusions_figure
 from partialseg.figures.curves import curves_figure
 from partialseg.figures.differences import differences_figure
-from partialseg.figures.svg import svg_text
+from partialseg.figures.style import svg_text
 from partialseg.report.page import Chart, Section, render_page, write_page
 from partialseg.report.sections import Experiment, Figures, page_sections
 from partialseg.report.tables import Table, number, over_seeds, spread, text
-from partialseg.scored_cell import scored_cells
-from partialseg.significance import differences
-from partialseg.table import table_rows
 
 PHONE = {"width": 400, "height": 800}
 PAPER = 688  # px of 182 mm: A4 less its margins

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from made_up_results import PALETTE, make_results, make_runs, make_store
-from partialseg.figures.maps import WRONG
-from partialseg.report.examples import examples
-from partialseg.report.pictures import css_colour, example_pictures, map_uri, photo_uri
-from partialseg.truth import NO_TRUTH, Colour
+from partialseg.core.classes import NO_TRUTH, Colour
+from partialseg.figures.panel import WRONG
+from partialseg.report.examples import css_colour, example_pictures, examples, map_uri, photo_uri
 
 
 def decoded(uri: str) -> tuple[str, NDArray[np.int64]]:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from code_of_stage import SRC
-from partialseg.report.pooled import confusion, distance_bands, miou_score, reliability
+from partialseg.report.details import confusion, distance_bands, miou_score, reliability
 from partialseg.report.provenance import (
     TrackedOutput,
     commits,

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from made_up_results import ABSENT, NAMES, make_results, make_runs, make_store
-from partialseg.report.cells import at_fraction, best_run, cell_details, check_details, of_split
-from partialseg.report.class_tables import (
+from partialseg.comparison.table import table_rows
+from partialseg.evaluation.results import RunResults
+from partialseg.report.details import at_fraction, best_run, cell_details, check_details, of_split
+from partialseg.report.quality import (
     boundary_f1_table,
     boundary_iou_table,
     calibration_table,
@@ -18,7 +20,7 @@ from partialseg.report.class_tables import (
     objects_table,
     orthophoto_table,
 )
-from partialseg.report.comparison import (
+from partialseg.report.score_tables import (
     DIFFERENCE_KEYS,
     ROW_KEYS,
     comparison_table,
@@ -27,11 +29,8 @@ from partialseg.report.comparison import (
     leakage_table,
     read_rows,
 )
-from partialseg.report.data_table import data_table
-from partialseg.report.summary import spread_note, summary_facts
+from partialseg.report.summary import data_table, spread_note, summary_facts
 from partialseg.report.tables import NONE, Entry, Table, number, over_seeds, spread, text
-from partialseg.results import RunResults
-from partialseg.table import table_rows
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from partialseg.results import RunFiles, RunResults, read_results, run_files, write_results
-from partialseg.run import Cell, Run
+from partialseg.evaluation.results import (
+    RunFiles,
+    RunResults,
+    read_results,
+    run_files,
+    write_results,
+)
+from partialseg.evaluation.runs import Cell, Run
 
 CELL = Cell(
     split="main", architecture="unetplusplus", fraction="0.15", labelling="random", recipe="tuned"

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import torch
 
-import train as train_stage
 from code_of_stage import SRC
-from label import label
-from partialseg.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from partialseg.curves import CURVES, read_curve
-from partialseg.resume import ResumeFolder
+from partialseg.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from partialseg.engine.curves import CURVES, read_curve
+from partialseg.labelling.label import label
+from partialseg.training import train as train_stage
+from partialseg.training.resume import ResumeFolder
 from small_labels import label_params
 from small_run import (
     LIVELY,
@@ -240,7 +240,7 @@ def test_the_best_checkpoint_is_written_first(
         order.append((file.name, checkpoint.state is None))
         save_checkpoint(checkpoint, file)
 
-    monkeypatch.setattr("partialseg.resume.save_checkpoint", note)
+    monkeypatch.setattr("partialseg.training.resume.save_checkpoint", note)
     made = Checkpoint(
         **{"architecture": "unet", "recipe": "tuned", "base_channels": 2, "label_fraction": 0.1},
         **{

@@ -2,7 +2,7 @@
 
 import pytest
 
-from partialseg.run import AXES, Cell, Run, is_main, listed_runs
+from partialseg.evaluation.runs import AXES, Cell, Run, is_main, listed_runs
 
 
 def run_at(fraction: str = "0.1", seed: int = 42, **axes: str) -> Run:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from partialseg.run import Cell
-from partialseg.run_name import architecture_name, cell_names, percent
+from partialseg.evaluation.runs import Cell, architecture_name, cell_names, percent
 
 
 @pytest.mark.parametrize(

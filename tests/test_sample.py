@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 import rasterio
 
-from partialseg.datasets.sample.canvas import ROAD, WATER
-from partialseg.datasets.sample.light import sunlit
-from partialseg.datasets.sample.noise import generator, smooth_noise
+from partialseg.datasets.sample.canvas import ROAD, WATER, generator, smooth_noise
+from partialseg.datasets.sample.download import cell_names, write_sample
 from partialseg.datasets.sample.render import render_orthophoto
-from partialseg.datasets.sample.write import cell_names, write_sample
+from partialseg.datasets.sample.survey import sunlit
 
 SMALL: dict[str, Any] = {
     "seed": 3,
@@ -78,8 +77,8 @@ def test_georeference(sample: Path) -> None:
 
 
 def test_no_place_is_used_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("partialseg.datasets.sample.write.SHEETS_EAST", 2)
-    monkeypatch.setattr("partialseg.datasets.sample.write.SHEETS_NORTH", 2)
+    monkeypatch.setattr("partialseg.datasets.sample.download.SHEETS_EAST", 2)
+    monkeypatch.setattr("partialseg.datasets.sample.download.SHEETS_NORTH", 2)
     write_sample(tmp_path, **SMALL | {"min_side": 128, "max_side": 128})
     places = set()
     for path in tmp_path.glob("images/*.tif"):
@@ -191,7 +190,7 @@ def test_a_failed_write_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Monke
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("partialseg.atomic.os.replace", fail)
+    monkeypatch.setattr("partialseg.core.files.os.replace", fail)
     with pytest.raises(OSError, match="disk full"):
         write_sample(tmp_path, **SMALL | {"min_side": 128, "max_side": 128})
     assert contents(tmp_path) == {}

@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from partialseg.schedule import Schedule, learning_rate_factor
+from partialseg.training.learner import learning_rate_factor
+from partialseg.training.params import Schedule
 
 
 def factors(schedule: Schedule, warmup: float, steps: int) -> list[float]:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from partialseg.comparison.cells import miou, scored_cells
 from partialseg.confusion import ConfusionMatrix
-from partialseg.run import Run
-from partialseg.scored_cell import miou, scored_cells
+from partialseg.evaluation.runs import Run
 from score_cells import equal_unions, make_cell, make_results, make_scored, random_counts
 
 GOOD, BAD = [[3, 1], [0, 4]], [[1, 3], [2, 2]]

@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from partialseg.compute import Compute
-from partialseg.data import Batch
+from partialseg.engine.batches import Batch
+from partialseg.engine.compute import Compute
+from partialseg.engine.scoring import Scores, predict_logits, score
 from partialseg.models.unet import UNet
-from partialseg.scoring import Scores, predict_logits, score
 from small_run import CPU, Lookup, red_image
 
 # A red pixel 0 is class 0 with probability 3/4, a red pixel 1 is class 1.

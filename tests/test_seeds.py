@@ -4,8 +4,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from partialseg.run import Cell, Run
-from partialseg.seeds import by_cell, deviation
+from partialseg.comparison.cells import by_cell, deviation
+from partialseg.evaluation.runs import Cell, Run
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from partialseg.bootstrap import Term, bootstrap_interval
-from partialseg.interval import half_width, pseudovalues
-from partialseg.scored_cell import ScoredCell
-from partialseg.significance import Difference, differences, expected_by_chance
+from partialseg.comparison.cells import ScoredCell
+from partialseg.comparison.intervals import Term, bootstrap_interval, half_width, pseudovalues
+from partialseg.comparison.significance import Difference, differences, expected_by_chance
 from score_cells import equal_unions, make_scored, random_counts
 
 WILD = np.array([[100, 900, 400, 20, 600]])

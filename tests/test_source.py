@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from conftest import LEGEND, write_raster
-from partialseg.legend import LandCoverClass, Legend
-from partialseg.source import check_unchanged, read_index, write_index
+from partialseg.source.index import check_unchanged, read_index, write_index
+from partialseg.source.legend import LandCoverClass, Legend
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 
-from partialseg.params import load_section
-from partialseg.patches import PatchStore
-from partialseg.spatial_scores import Spatial, spatial_scores
-from partialseg.truth import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH
+from partialseg.core.params import load_section
+from partialseg.evaluation.params import Spatial
+from partialseg.evaluation.spatial import spatial_scores
+from partialseg.tiling.patches import PatchStore
 from truth_store import CLASSES, random_ids, write_truth
 
 SIZE = 32

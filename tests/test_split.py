@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from partialseg.split import by_pattern, by_share, official
+from partialseg.tiling.split import by_pattern, by_share, official
 
 NAMES = [f"cell_{number}" for number in range(10)]
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from code_of_stage import SRC
 from made_up_results import make_detail
-from partialseg.results import RunResults, run_files, write_results
-from partialseg.run import Run
+from partialseg.evaluation.results import RunResults, run_files, write_results
+from partialseg.evaluation.runs import Run
 from small_run import fails_with
 from strategies import load_strategy_runs, main
 

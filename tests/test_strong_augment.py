@@ -4,7 +4,7 @@ from PIL import Image, ImageEnhance
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from partialseg.strong_augment import REACH, blur, jitter, strong_augment
+from partialseg.training.methods.strong_views import REACH, blur, jitter, strong_augment
 
 
 def seeded(seed: int) -> torch.Generator:

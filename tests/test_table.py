@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from partialseg.results import RunResults
-from partialseg.run import Cell, Run
-from partialseg.table import markdown, table_rows, write_table
+from partialseg.comparison.table import markdown, table_rows, write_table
+from partialseg.evaluation.results import RunResults
+from partialseg.evaluation.runs import Cell, Run
 
 MAJORITY = ("background", 0.1165)
 

@@ -12,9 +12,10 @@ import rasterio
 
 from code_of_stage import SRC
 from conftest import LEGEND, draw_orthophoto, write_raster
-from partialseg.patches import PatchStore
-from partialseg.source import write_index
-from tile import THREADS, Tile, tile
+from partialseg.source.index import write_index
+from partialseg.tiling.params import Tile
+from partialseg.tiling.patches import PatchStore
+from partialseg.tiling.tile import THREADS, tile
 
 MakeSource = Callable[..., Path]
 
@@ -246,7 +247,7 @@ def test_a_full_disk_leaves_nothing(
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device")  # as write() says it: without a name
 
-    monkeypatch.setattr("partialseg.patches.PatchWriter.append", full)
+    monkeypatch.setattr("partialseg.tiling.patches.PatchWriter.append", full)
     with pytest.raises(OSError, match=r"No space left on device: '.*/out'"):
         tile(source, tmp_path / "out", params())
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
@@ -295,7 +296,7 @@ def test_the_number_of_threads_changes_no_byte(
     write_index(tmp_path, tmp_path / "images", tmp_path / "masks", LEGEND)
     trees: list[dict[str, bytes]] = []
     for threads in (1, 3, 10):  # 5 rows of cells
-        monkeypatch.setattr("tile.THREADS", threads)
+        monkeypatch.setattr("partialseg.tiling.tile.THREADS", threads)
         out = tmp_path / f"out{threads}"
         tile(tmp_path, out, params(source_size=40))
         trees.append({file.name: file.read_bytes() for file in out.rglob("*") if file.is_file()})

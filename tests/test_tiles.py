@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from partialseg.mapping.tiles import tiles_along
+from partialseg.mapping.stitch import tiles_along
 
 
 def test_tiles_cover_an_axis_from_its_start_to_its_end() -> None:

@@ -12,17 +12,17 @@ import yaml
 from torch import nn
 
 from code_of_stage import SRC
-from label import label
-from partialseg.checkpoint import load_checkpoint
-from partialseg.class_weights import inverse_root_frequency
-from partialseg.commit import commit_of
-from partialseg.curves import CURVES, read_curve
-from partialseg.data import MEAN, STD
-from partialseg.epoch_record import EpochRecord
-from partialseg.labels import LabelSummary
-from partialseg.learner import Learner
+from partialseg.engine.batches import MEAN, STD
+from partialseg.engine.checkpoint import load_checkpoint
+from partialseg.engine.curves import CURVES, EpochRecord, read_curve
+from partialseg.labelling.label import label
+from partialseg.labelling.labels import LabelSummary
 from partialseg.models.unet import UNet
 from partialseg.models.unetplusplus import UNetPlusPlus
+from partialseg.training.class_weights import inverse_root_frequency
+from partialseg.training.learner import Learner
+from partialseg.training.resume import commit_of
+from partialseg.training.train import report, train
 from small_labels import label_params
 from small_run import (
     LIVELY,
@@ -34,7 +34,7 @@ from small_run import (
     train_params,
     write_params,
 )
-from train import main, report, train
+from train import main
 
 
 @pytest.fixture(autouse=True)
@@ -157,7 +157,7 @@ def test_the_best_epoch_is_the_first_of_the_highest_validation_miou(
     scores: list[float],
     best: int,
 ) -> None:
-    monkeypatch.setattr("train.fit", fake_fit(scores))
+    monkeypatch.setattr("partialseg.training.train.fit", fake_fit(scores))
     small_run(patches, tmp_path / "run")
     for name, epoch in (("best.pt", best), ("last.pt", len(scores))):
         stored = load_checkpoint(tmp_path / "run" / name)
@@ -169,7 +169,7 @@ def test_the_best_epoch_is_the_first_of_the_highest_validation_miou(
 def test_the_last_epoch_is_kept_where_the_parameter_says_so(
     patches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.fit", fake_fit([0.2, 0.5, 0.3]))
+    monkeypatch.setattr("partialseg.training.train.fit", fake_fit([0.2, 0.5, 0.3]))
     small_run(patches, tmp_path / "run", select="last")
     assert load_checkpoint(tmp_path / "run" / "best.pt").epoch == 3
 
@@ -181,7 +181,7 @@ def test_a_failed_training_leaves_its_checkpoints_and_no_output(
         yield from fake_fit([0.5, 0.4])(*arguments)
         raise RuntimeError("the power failed in epoch 3")
 
-    monkeypatch.setattr("train.fit", fit)
+    monkeypatch.setattr("partialseg.training.train.fit", fit)
     with pytest.raises(RuntimeError, match="the power failed"):
         small_run(patches, tmp_path / "run")
     assert load_checkpoint(tmp_path / "run-resume" / "best.pt").epoch == 1
@@ -194,7 +194,7 @@ def test_another_run_replaces_the_first(
     patches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for seed, scores in ((1, [0.1, 0.2, 0.9]), (2, [0.3])):
-        monkeypatch.setattr("train.fit", fake_fit(scores))
+        monkeypatch.setattr("partialseg.training.train.fit", fake_fit(scores))
         small_run(patches, tmp_path / "run", seed=seed)
     assert load_checkpoint(tmp_path / "run" / "best.pt").history == [record(1, val_miou=0.3)]
     assert read_curve(tmp_path / "run" / "curves", "val/miou") == ([1], [0.3])

@@ -6,13 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from label import label
-from partialseg.augment import Augment
-from partialseg.data import Batch, image_tensor
-from partialseg.labels import LabelStore, LabelSummary, PatchLabels, write_labels
-from partialseg.patches import PatchStore
-from partialseg.ranks import ALONE, Ranks
-from partialseg.train_data import EpochBatches, TrainPatches, train_loader
+from partialseg.engine.batches import Batch, image_tensor
+from partialseg.engine.ranks import ALONE, Ranks
+from partialseg.labelling.label import label
+from partialseg.labelling.labels import LabelStore, LabelSummary, PatchLabels, write_labels
+from partialseg.tiling.patches import PatchStore
+from partialseg.training.data import Augment, EpochBatches, TrainPatches, train_loader
 from small_labels import label_params
 from small_run import LIVELY, STILL
 

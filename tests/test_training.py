@@ -10,21 +10,21 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from code_of_stage import SRC
-from label import label
-from partialseg import training
-from partialseg.compute import Compute, seed_everything
-from partialseg.data import TruthPatches, truth_loader
-from partialseg.epoch_record import EpochRecord
-from partialseg.labels import LabelStore
-from partialseg.learner import Learner
+from partialseg.core.params import load_section
+from partialseg.engine.batches import TruthPatches, truth_loader
+from partialseg.engine.compute import Compute, seed_everything
+from partialseg.engine.curves import EpochRecord
+from partialseg.engine.ranks import ALONE
+from partialseg.engine.scoring import score
+from partialseg.labelling.label import label
+from partialseg.labelling.labels import LabelStore
 from partialseg.models.build import build_network
-from partialseg.params import load_section
-from partialseg.patches import PatchStore
-from partialseg.ranks import ALONE
-from partialseg.scoring import score
-from partialseg.train_data import TrainPatches
-from partialseg.train_params import Train
-from partialseg.training import Trained, best_epoch, fit, is_over, train_epoch
+from partialseg.tiling.patches import PatchStore
+from partialseg.training import loop as training
+from partialseg.training.data import TrainPatches
+from partialseg.training.learner import Learner
+from partialseg.training.loop import Trained, best_epoch, fit, is_over, train_epoch
+from partialseg.training.params import Train
 from small_labels import label_params
 from small_run import CPU, LIVELY, Lookup, isolate, record, red_image, train_params
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from tqdm import tqdm
 
-from partialseg.datasets.landcover_ai import unpack as unpack_module
-from partialseg.datasets.landcover_ai.unpack import unpack
+from partialseg.datasets.landcover_ai import download as unpack_module
+from partialseg.datasets.landcover_ai.download import unpack
 
 IMAGE = bytes(range(256)) * 5000  # more than one block
 CONTENT = {"images/a.tif": IMAGE, "masks/deep/a.tif": b"\1\2", "train.txt": b"a_0\n", "none": b""}

@@ -3,8 +3,7 @@ import torch
 from torch import Tensor
 
 from mapping_models import Brightness, info, network_model
-from partialseg.mapping.model import ModelInfo
-from partialseg.mapping.views import VIEWS, Averaged, Views
+from partialseg.mapping.model import VIEWS, Averaged, ModelInfo, Views
 
 
 class Seen:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from partialseg.patches import (
+from partialseg.core.classes import NO_TRUTH
+from partialseg.tiling.patches import (
     Patch,
     PatchStore,
     Summary,
@@ -14,7 +15,6 @@ from partialseg.patches import (
     open_writer,
     write_manifest,
 )
-from partialseg.truth import NO_TRUTH
 
 CLASSES = ("field", "house", "lake")
 Place = tuple[int, int]  # row and column of a patch

@@ -11,13 +11,13 @@ from partialseg.acquisition.core_set import k_centre
 from partialseg.acquisition.pool import Pool
 from partialseg.acquisition.selection import (
     Orders,
+    Spool,
     best_first,
     equal_shares,
     fill_level,
     find_limit,
     score_levels,
 )
-from partialseg.acquisition.spool import Spool
 
 Mask = NDArray[np.bool_]
 

@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from partialseg.compute import Precision
-from partialseg.params import STRICT
+from partialseg.core.params import STRICT
+from partialseg.engine.compute import Precision
 
 Strategy = Literal["random", "class_balanced", "entropy", "margin", "core_set"]
 Unit = Literal["pixel", "region"]

@@ -1,13 +1,36 @@
 """The training patches, and which of their pixels are labelled."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partialseg.acquisition.keys import pixel_keys
-from partialseg.labels import LabelStore
-from partialseg.patches import Patch, PatchStore
+from partialseg.core.classes import NO_TRUTH
+from partialseg.labelling.labels import LabelStore
+from partialseg.loss import IGNORE_INDEX
+from partialseg.tiling.patches import Patch, PatchStore
+
+
+def pixel_keys(seed: int, name: str, pixels: int) -> NDArray[np.uint64]:
+    """Return the key of each pixel of a patch, in the order by which visible_pixels draws.
+
+    The pixel's own number in the low bits makes the keys of a patch unique.
+    """
+    low_bits = np.uint64(pixels.bit_length())
+    keys = _draw(f"{seed}/{name}", pixels)
+    return (keys >> low_bits << low_bits) | np.arange(pixels, dtype=np.uint64)
+
+
+def window_keys(seed: int, name: str, windows: int) -> NDArray[np.uint64]:
+    """Return the key of each window of a patch."""
+    return _draw(f"{seed}/{name}/windows", windows)
+
+
+def _draw(key: str, count: int) -> NDArray[np.uint64]:
+    """Return raw output of PCG64, the same in all versions of NumPy and on all machines."""
+    entropy = int.from_bytes(hashlib.sha256(key.encode()).digest())
+    return np.random.PCG64(entropy).random_raw(count)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,3 +69,30 @@ class Pool:
         counts = self.labels.summary.counts
         of_class = [counts[name] for name in self.store.summary.class_names]
         return sorted(range(len(of_class)), key=of_class.__getitem__)
+
+
+class Oracle:
+    """Answers from the truth of a patch store; nothing else of the acquisition reads it."""
+
+    def __init__(self, store: PatchStore) -> None:
+        self._store = store
+
+    def ask(self, patch: Patch, wanted: NDArray[np.bool_]) -> NDArray[np.int16]:
+        """Return the classes (H, W) of the wanted pixels (H, W), IGNORE_INDEX at all others.
+
+        It is IGNORE_INDEX too where a wanted pixel has no truth: the question is spent.
+
+        Raises:
+            ValueError: the truth of a wanted pixel is no class.
+        """
+        answers = self._store.truth(patch)[wanted].astype(np.int16)
+        classes = len(self._store.summary.class_names)
+        wrong = answers[(answers >= classes) & (answers != NO_TRUTH)]
+        if wrong.size:
+            raise ValueError(
+                f"patch {patch.name}: damaged truth: class id {wrong[0]}, allowed are "
+                f"0..{classes - 1} and {NO_TRUTH}"
+            )
+        labels = np.full(wanted.shape, IGNORE_INDEX, np.int16)
+        labels[wanted] = np.where(answers == NO_TRUTH, IGNORE_INDEX, answers)
+        return labels

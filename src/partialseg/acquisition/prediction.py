@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from partialseg.compute import Compute
-from partialseg.data import image_tensor, start_worker
+from partialseg.engine.batches import image_tensor, start_worker
+from partialseg.engine.compute import Compute
+from partialseg.engine.scoring import predict_logits
 from partialseg.models.blocks import ConvBlock
-from partialseg.patches import Patch, PatchStore
-from partialseg.scoring import predict_logits
+from partialseg.tiling.patches import Patch, PatchStore
 
 
 class Images(Dataset[Tensor]):
@@ -117,3 +117,25 @@ def _width(block: ConvBlock) -> int:
     convolution = block[0]
     assert isinstance(convolution, nn.Conv2d)
     return convolution.out_channels
+
+
+def entropy(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the entropy (H, W), in nats, of class probabilities (C, H, W).
+
+    0 where one class is certain, ln C where all are equally likely. Source: Settles 2009, "Active
+    Learning Literature Survey", section 3.1.
+    """
+    logarithms = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))  # 0 ln 0 is 0
+    surprise: NDArray[np.float32] = -(probabilities * logarithms).sum(axis=0)
+    return surprise
+
+
+def margin(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return 1 - (p1 - p2) (H, W) of the two largest class probabilities (C, H, W).
+
+    0 where one class is certain, 1 where two are equally likely. Source: Scheffer et al. 2001,
+    "Active Hidden Markov Models for Information Extraction", IDA.
+    """
+    second, first = np.partition(probabilities, (-2, -1), axis=0)[-2:]
+    closeness: NDArray[np.float32] = 1 - (first - second)
+    return closeness

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from partialseg.figures.cell_style import cell_styles
-from partialseg.figures.page import INK, WIDTH, dress, new_figure, save
-from partialseg.run import Cell
+from partialseg.evaluation.runs import Cell
+from partialseg.figures.style import INK, WIDTH, cell_styles, dress, new_figure, save
 
 
 @dataclass(frozen=True, kw_only=True)

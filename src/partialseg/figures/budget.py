@@ -7,11 +7,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from partialseg.figures.cell_style import CellStyle, cell_styles
-from partialseg.figures.page import INK, QUIET, WIDTH, dress, new_figure, save
-from partialseg.run import Cell
-from partialseg.run_name import architecture_name, percent
-from partialseg.seeds import SeedScore
+from partialseg.comparison.cells import SeedScore
+from partialseg.evaluation.runs import Cell, architecture_name, percent
+from partialseg.figures.style import (
+    INK,
+    QUIET,
+    WIDTH,
+    CellStyle,
+    cell_styles,
+    dress,
+    new_figure,
+    save,
+)
 
 APART = 1.012  # factor between lines, so that error bars do not hide each other
 MARGIN = 1.15  # factor on either side of the fractions

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from partialseg.figures.page import INK, QUIET, WIDTH, new_figure, save
+from partialseg.figures.style import INK, QUIET, WIDTH, new_figure, save
 
 EMPTY = "#efefef"  # row of a class without truth
 

@@ -10,17 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from partialseg.cell_curves import CellCurves
-from partialseg.figures.page import (
-    INK,
-    WIDTH,
-    colour_by_architecture,
-    dress,
-    new_figure,
-    save,
-)
-from partialseg.run import Cell
-from partialseg.run_name import cell_names
+from partialseg.comparison.cells import CellCurves
+from partialseg.evaluation.runs import Cell, cell_names
+from partialseg.figures.style import INK, WIDTH, colour_by_architecture, dress, new_figure, save
 
 # A line and a marker a fraction, the densest line for the most labels.
 LineStyle = str | tuple[int, tuple[float, ...]]

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from partialseg.difference_table import compared, where
-from partialseg.figures.page import COLOURS, INK, QUIET, WIDTH, dress, new_figure, save
-from partialseg.significance import Difference
+from partialseg.comparison.difference_table import compared, where
+from partialseg.comparison.significance import Difference
+from partialseg.figures.style import COLOURS, INK, QUIET, WIDTH, dress, new_figure, save
 
 LINE, GAP = 0.3, 0.6  # inches of a difference; lines between two comparisons
 TOLD, OTHER = COLOURS[0], QUIET

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from partialseg.figures.page import (
+from partialseg.evaluation.runs import Cell, cell_names
+from partialseg.figures.style import (
     INK,
     QUIET,
     WIDTH,
@@ -20,8 +21,6 @@ from partialseg.figures.page import (
     new_figure,
     save,
 )
-from partialseg.run import Cell
-from partialseg.run_name import cell_names
 
 Colour = tuple[float, float, float]
 # A cell takes a line of this many inches; fractions lie GAP lines apart.

@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from partialseg.figures.page import COLOURS, FAINT, INK, QUIET, WIDTH, dress, new_figure, save
+from partialseg.figures.style import COLOURS, FAINT, INK, QUIET, WIDTH, dress, new_figure, save
 
 COLUMNS = 4
 

@@ -1,11 +1,25 @@
 """What predicts: a network, and what has to be known to use it."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
+import torch
 from torch import Tensor
 
-from partialseg.truth import Colour
+from partialseg.core.classes import Colour
+from partialseg.engine.batches import normalise
+from partialseg.engine.checkpoint import Checkpoint
+from partialseg.engine.compute import Compute
+
+Views = Literal["none", "flips", "all"]
+
+
+# Quarter turns, and whether the view is mirrored.
+VIEWS: dict[Views, tuple[tuple[int, bool], ...]] = {
+    "none": ((0, False),),
+    "flips": ((0, False), (2, False), (0, True), (2, True)),
+    "all": tuple((turns, mirrored) for turns in range(4) for mirrored in (False, True)),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,3 +52,67 @@ class Model(Protocol):
     def probabilities(self, images: Tensor) -> Tensor:
         """Return the class probabilities (N, C, H, W), float32, of images (N, 3, H, W), uint8."""
         ...
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """A model whose probabilities are the mean over the views of a tile."""
+
+    model: Model
+    views: Views
+
+    @property
+    def info(self) -> ModelInfo:
+        """What has to be known to use the model."""
+        return self.model.info
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Return the class probabilities (N, C, H, W), float32, of images (N, 3, H, W), uint8."""
+        views = VIEWS[self.views]
+        predicted = [_back(self.model.probabilities(_view(images, *view)), *view) for view in views]
+        return torch.stack(predicted).mean(dim=0) if len(views) > 1 else predicted[0]
+
+
+def _view(images: Tensor, turns: int, mirrored: bool) -> Tensor:
+    return torch.rot90(images.flip(-1) if mirrored else images, turns, (-2, -1))
+
+
+def _back(maps: Tensor, turns: int, mirrored: bool) -> Tensor:
+    straight = torch.rot90(maps, -turns, (-2, -1))
+    return straight.flip(-1) if mirrored else straight
+
+
+class TorchModel:
+    """The network of a checkpoint on a device, in the precision of `compute`."""
+
+    def __init__(self, checkpoint: Checkpoint, compute: Compute) -> None:
+        self.info = info_of(checkpoint)
+        self._compute = compute
+        self._network = compute.place(checkpoint.build())
+
+    @torch.inference_mode()
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Return the class probabilities (N, C, H, W), float32, of images (N, 3, H, W), uint8."""
+        images = images.to(self._compute.device, non_blocking=True)
+        inputs = normalise(images, self.info.mean, self.info.std)
+        with self._compute.autocast():
+            logits = self._network(inputs.contiguous(memory_format=torch.channels_last))
+        return logits.float().softmax(dim=1)
+
+
+def info_of(checkpoint: Checkpoint) -> ModelInfo:
+    """Return what has to be known to use a checkpoint's network."""
+    return ModelInfo(
+        title=(
+            f"{checkpoint.architecture} of base width {checkpoint.base_channels}, trained on "
+            f"{checkpoint.label_fraction:.4g} of the labels of {checkpoint.dataset} "
+            f"(recipe {checkpoint.recipe}, epoch {checkpoint.epoch})"
+        ),
+        commit=checkpoint.commit,
+        class_names=tuple(checkpoint.class_names),
+        palette=tuple(checkpoint.palette),
+        mean=checkpoint.mean,
+        std=checkpoint.std,
+        patch_size=checkpoint.patch_size,
+        ground_sampling_distances=tuple(checkpoint.ground_sampling_distances),
+    )

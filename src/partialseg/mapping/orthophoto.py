@@ -1,5 +1,6 @@
 """An orthophoto as a network sees it: 8-bit RGB at the pixel size of its training."""
 
+import glob
 import math
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,14 +17,18 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from partialseg.ground import ground_size
-from partialseg.gsd import TOLERANCE, nearest
 from partialseg.mapping.frame import Frame, frame_of
 from partialseg.models.blocks import STRIDE
-from partialseg.raster import CACHE_MIB, open_raster
+from partialseg.source.raster import CACHE_MIB, SUFFIXES, ground_size, open_raster
+from partialseg.tiling.patches import TOLERANCE
 
 Pair = tuple[float, float]
 MOST_ENLARGED = 8  # times: pixels larger than that show nothing of what the network knows
+
+
+def nearest(distances: Sequence[float], distance: float) -> float:
+    """Return the one of the distances (at least one) by which `distance` has to be scaled least."""
+    return min(distances, key=lambda item: abs(math.log(item / distance)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,3 +238,37 @@ def stretched(pixels: NDArray[np.generic], stretch: Pair | None) -> NDArray[np.u
     low, high = stretch
     scaled = (pixels.astype(np.float32) - low) * (255 / (high - low))
     return np.clip(np.nan_to_num(scaled), 0, 255).round().astype(np.uint8)
+
+
+def find_images(asked: Sequence[str], out: Path, maps: Sequence[str]) -> list[Path]:
+    """Return the images that files, folders and patterns name, each once, in order.
+
+    What lies in `out` and ends as one of `maps` is no image.
+
+    Raises:
+        ValueError: one of them names no image, or two images have the same name.
+    """
+    images: dict[str, Path] = {}
+    for item in asked:
+        found = [image for image in _matching(item) if not _is_map(image, out, maps)]
+        if not found:
+            raise ValueError(f"{item}: no image")
+        for image in found:
+            if images.setdefault(image.stem, image).resolve() != image.resolve():
+                raise ValueError(f"{image}: {images[image.stem]} has the same name; their maps too")
+    return list(images.values())
+
+
+def _is_map(image: Path, out: Path, maps: Sequence[str]) -> bool:
+    in_out = image.resolve().parent == out.resolve()
+    return in_out and any(image.name.endswith(f"_{ending}") for ending in maps)
+
+
+def _matching(item: str) -> list[Path]:
+    path = Path(item)
+    if path.is_dir():
+        files = sorted(path.iterdir())
+        return [f for f in files if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")]
+    if path.exists():
+        return [path]
+    return [Path(name) for name in sorted(glob.glob(item, recursive=True))]

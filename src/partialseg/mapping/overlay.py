@@ -10,12 +10,12 @@ from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
-from partialseg.atomic import new_file
+from partialseg.core.classes import Colour
+from partialseg.core.files import new_file
 from partialseg.mapping.areas import MapAreas
 from partialseg.mapping.class_map import NODATA, read_classes
 from partialseg.mapping.orthophoto import Reading, stretched
-from partialseg.raster import open_raster
-from partialseg.truth import Colour
+from partialseg.source.raster import open_raster
 
 STRENGTH, BORDER_STRENGTH = 0.45, 0.9  # of the class colours, inside a region and at its border
 MIN_WIDTH = 360  # px, room for the legend of a small map

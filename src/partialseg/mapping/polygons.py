@@ -2,7 +2,12 @@
 
 import os
 import warnings
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyogrio.raw
@@ -10,19 +15,170 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
+from rasterio import features
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
 
+from partialseg.core.files import part_folder
 from partialseg.mapping.areas import row_areas
-from partialseg.mapping.class_map import read_classes
+from partialseg.mapping.class_map import NODATA, read_classes
 from partialseg.mapping.frame import Frame, frame_of
-from partialseg.mapping.part import part_folder
-from partialseg.mapping.regions import Regions, find_regions
-from partialseg.raster import open_raster
+from partialseg.source.raster import open_raster, read_values
 
 LAYER = "land_cover"
 FIELDS = ("class_id", "class_name", "area_m2", "area_px")
 STRIP_PIXELS = 2**24
+
+
 # QGIS lays a raster without georeference below the x axis: one unit a pixel, y upwards.
 UNREFERENCED = Affine.scale(1, -1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regions:
+    """Class ids (N,) and polygons (N,) in pixels: x = column, y = row, from the upper left."""
+
+    ids: NDArray[np.uint8]
+    polygons: NDArray[Any]
+
+    def __getitem__(self, chosen: NDArray[Any] | slice) -> "Regions":
+        return Regions(ids=self.ids[chosen], polygons=self.polygons[chosen])
+
+
+def find_regions(raster: DatasetReader, strip_rows: int) -> Iterator[Regions]:
+    """Yield all regions of a class map, each once and whole: pixels that share a side.
+
+    Strips of rows are cut into polygons one by one, and what the cuts part is joined again. A
+    region is held in memory until a strip ends without it.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    waiting: list[Regions] = []  # the parts of each region that reaches the last cut
+    for top in range(0, raster.height, strip_rows):
+        bottom = min(top + strip_rows, raster.height)
+        ids = read_values(raster, Window(0, top, raster.width, bottom - top))[0]
+        strip = _polygonise(ids, top)
+        bounds = shapely.bounds(strip.polygons).reshape(-1, 4)
+        cut = (bounds[:, 1] == top) & (top > 0)
+        cut |= (bounds[:, 3] == bottom) & (bottom < raster.height)
+        yield strip[~cut]
+        parts = [*waiting, *(strip[index : index + 1] for index in np.flatnonzero(cut))]
+        joined = _join(parts, len(waiting), top, raster.width)
+        whole = [region for region in joined if not _reaches(region, bottom, raster.height)]
+        waiting = [region for region in joined if _reaches(region, bottom, raster.height)]
+        if whole:
+            yield Regions(
+                ids=np.concatenate([region.ids[:1] for region in whole]),
+                polygons=np.array([_union(region, strip_rows) for region in whole], object),
+            )
+
+
+def _polygonise(ids: NDArray[np.uint8], top: int) -> Regions:
+    values: list[int] = []
+    rings: list[list[tuple[float, float]]] = []
+    ring_counts = [0]
+    for shape, value in features.shapes(ids, mask=ids != NODATA, connectivity=4):
+        values.append(int(value))
+        rings.extend(shape["coordinates"])
+        ring_counts.append(len(shape["coordinates"]))
+    corners = np.array(list(chain.from_iterable(rings)), np.float64).reshape(-1, 2)
+    corners[:, 1] += top
+    ring_ends = np.cumsum([0, *(len(ring) for ring in rings)])
+    polygons = shapely.from_ragged_array(
+        shapely.GeometryType.POLYGON, corners, (ring_ends, np.cumsum(ring_counts))
+    )
+    return Regions(ids=np.array(values, np.uint8), polygons=np.asarray(polygons))
+
+
+def _reaches(region: Regions, bottom: int, height: int) -> bool:
+    return bottom < height and bool((shapely.bounds(region.polygons)[:, 3] == bottom).any())
+
+
+def _join(parts: list[Regions], above: int, cut: int, width: int) -> list[Regions]:
+    """Join parts of one class that share a side at the cut; the first `above` lie above it."""
+    upper = _owners(parts[:above], 0, cut, width)
+    lower = _owners(parts[above:], above, cut, width)
+    ids = np.array([part.ids[0] for part in parts] + [NODATA])
+    same = (upper >= 0) & (lower >= 0) & (ids[upper] == ids[lower])
+    first = list(range(len(parts)))  # of each part, one that it is joined to: a forest
+
+    def root(index: int) -> int:
+        while first[index] != index:
+            first[index] = first[first[index]]
+            index = first[index]
+        return index
+
+    for one, other in np.unique(np.stack([upper[same], lower[same]], axis=1), axis=0):
+        first[root(int(one))] = root(int(other))
+    groups: dict[int, list[Regions]] = defaultdict(list)
+    for index, part in enumerate(parts):
+        groups[root(index)].append(part)
+    return [
+        Regions(
+            ids=np.concatenate([part.ids for part in group]),
+            polygons=np.concatenate([part.polygons for part in group]),
+        )
+        for group in groups.values()
+    ]
+
+
+def _owners(parts: list[Regions], start: int, cut: int, width: int) -> NDArray[np.int64]:
+    """Return which part (numbered from start) has the pixel at the cut in each column, or -1."""
+    owners = np.full(width, -1, np.int64)
+    for number, part in enumerate(parts, start):
+        # A hole has no side at a cut: the region would have to go on beyond it.
+        at_cut = (shapely.bounds(part.polygons)[:, [1, 3]] == cut).any(axis=1)
+        shells = shapely.get_exterior_ring(part.polygons[at_cut])
+        corners, shell = shapely.get_coordinates(shells, return_index=True)
+        level = corners[:, 1] == cut
+        sides = np.flatnonzero(level[:-1] & level[1:] & (shell[:-1] == shell[1:]))
+        for side in sides:
+            left, right = sorted((int(corners[side, 0]), int(corners[side + 1, 0])))
+            owners[left:right] = number
+    return owners
+
+
+def _union(region: Regions, strip_rows: int) -> Any:
+    """Return the one polygon that the parts of a region make up."""
+    if len(region.polygons) == 1:
+        return region.polygons[0]
+    # Holes of a part stay as they are. Left out of the union, which takes more than proportional
+    # time, they cost next to nothing.
+    rings, part = shapely.get_rings(region.polygons, return_index=True)
+    is_hole = np.diff(part, prepend=-1) == 0
+    shells = _with_steps(shapely.polygons(rings[~is_hole]), strip_rows)
+    whole = _without_seams(shapely.coverage_union_all(shells))
+    new = shapely.get_rings(whole)
+    return shapely.polygons(new[0], np.concatenate([new[1:], rings[is_hole]]))
+
+
+def _with_steps(shells: NDArray[Any], strip_rows: int) -> NDArray[Any]:
+    """Part the sides at cuts into pixels: both sides of a cut then have equal ones.
+
+    A union of such a coverage only has to leave these out, which is much faster.
+    """
+    kind, corners, (ring_ends, polygon_ends) = shapely.to_ragged_array(shells)
+    way = np.diff(corners, axis=0, append=corners[:1])
+    at_cut = (way[:, 1] == 0) & (corners[:, 1] % strip_rows == 0)
+    at_cut[ring_ends[1:] - 1] = False  # from a ring to the next
+    steps = np.where(at_cut, np.abs(way[:, 0]), 1).astype(np.int64)
+    starts = np.concatenate([[0], np.cumsum(steps)])
+    points = np.repeat(corners, steps, axis=0)
+    done = np.arange(len(points)) - np.repeat(starts[:-1], steps)
+    points[:, 0] += done * np.sign(np.repeat(way[:, 0], steps))
+    return shapely.from_ragged_array(kind, points, (starts[ring_ends], polygon_ends))
+
+
+def _without_seams(polygon: Any) -> Any:
+    """Leave out the corners that are none: where a straight side crosses a cut."""
+    # A normalised ring starts at its leftmost lowest point, which is a true corner.
+    kind, corners, (ring_ends, polygon_ends) = shapely.to_ragged_array([shapely.normalize(polygon)])
+    before, after = np.roll(corners, 1, axis=0), np.roll(corners, -1, axis=0)
+    straight = ((before == corners) & (corners == after)).any(axis=1)
+    straight[ring_ends[:-1]] = straight[ring_ends[1:] - 1] = False
+    kept = np.concatenate([[0], np.cumsum(~straight)])
+    return shapely.from_ragged_array(kind, corners[~straight], (kept[ring_ends], polygon_ends))[0]
 
 
 def write_polygons(class_map: Path, file: Path, min_area: float) -> int:

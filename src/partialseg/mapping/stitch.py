@@ -1,30 +1,90 @@
 """The prediction of a whole orthophoto, tile by tile, in blocks of bounded memory."""
 
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from rasterio.windows import Window
+from torch import Tensor
 
-from partialseg.data import image_tensor
-from partialseg.mapping.ahead import ahead
+from partialseg.engine.batches import image_tensor
 from partialseg.mapping.model import Model
 from partialseg.mapping.orthophoto import Orthophoto
-from partialseg.mapping.tiles import Tiles, tiles_along
 from partialseg.models.blocks import STRIDE
 
+T = TypeVar("T")
+END = object()
 Probabilities = NDArray[np.float32]
+
+
 # Rows of the file, or of the network's grid where that is finer, in a block: those of a tile of
 # the GeoTIFF, and at least.
 ROWS, MIN_ROWS = 512, 16
+
+
 # Columns, in the same way, in a strip: wider images go strip by strip, for which the columns of
 # tiles at a seam are asked twice.
 COLUMNS = 16_384
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tiles:
+    """Tiles of one length along an axis: where each begins, and its weights.
+
+    The weights of all tiles at a pixel sum to 1, float32 (length,) for each tile.
+    """
+
+    length: int
+    starts: tuple[int, ...]
+    weights: tuple[Tensor, ...]
+
+    def final(self, index: int, size: int) -> int:
+        """Return up to which pixel no tile after `index` contributes."""
+        return self.starts[index + 1] if index + 1 < len(self.starts) else size
+
+
+def tiles_along(size: int, length: int, overlap: int) -> Tiles:
+    """Cover `size` pixels by tiles of `length`, of which neighbours share at least `overlap`.
+
+    The last one ends at the end. Towards its ends a tile's weight falls like a squared cosine.
+    """
+    length = min(length, size)
+    step = max(1, length - overlap)
+    last = size - length
+    starts = (*range(0, last, step), last)
+    ramp = [math.sin(math.pi / 2 * (i + 0.5) / overlap) ** 2 for i in range(overlap)]
+    taper = torch.ones(length, dtype=torch.float64)
+    for i, value in enumerate(ramp[:length]):
+        taper[i] *= value
+        taper[length - 1 - i] *= value
+    total = torch.zeros(size, dtype=torch.float64)
+    for start in starts:
+        total[start : start + length] += taper
+    weights = tuple((taper / total[start : start + length]).float() for start in starts)
+    return Tiles(length=length, starts=starts, weights=weights)
+
+
+def ahead(items: Iterable[T], on_leaving: Callable[[], object] = lambda: None) -> Generator[T]:
+    """Yield items of which the next is already being made, in a thread of its own.
+
+    on_leaving is called before that thread is waited for, also where the items were left early.
+    """
+    iterator = iter(items)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            following = pool.submit(next, iterator, END)
+            while (item := following.result()) is not END:
+                following = pool.submit(next, iterator, END)
+                yield item  # type: ignore[misc]  # END is none
+        finally:
+            on_leaving()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from partialseg.atomic import new_file
+from partialseg.core.files import new_file
 from partialseg.report.examples import Example
 from partialseg.report.tables import Table
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from partialseg.params import read_yaml
+from partialseg.core.params import read_yaml
 from partialseg.report.tables import Table, number, text
 
 AXES = ("dataset", "label_fraction", "seeds", "splits", "labellings", "architectures", "recipes")

@@ -3,41 +3,39 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from partialseg.contact_sheet import NO_TRUTH_COLOUR
+from partialseg.evaluation.results import RunResults
+from partialseg.evaluation.runs import cell_names
 from partialseg.figures.budget import budget_figure
-from partialseg.figures.maps import WRONG
-from partialseg.figures.svg import svg_text
-from partialseg.patches import PatchStore
-from partialseg.report.cells import (
+from partialseg.figures.panel import WRONG
+from partialseg.figures.style import svg_text
+from partialseg.report.details import (
     CellDetails,
     at_fraction,
     best_run,
     cell_details,
+    miou_score,
     of_first,
     of_split,
 )
-from partialseg.report.comparison import (
+from partialseg.report.examples import css_colour, examples
+from partialseg.report.page import Chart, Section
+from partialseg.report.provenance import TrackedOutput, provenance_tables
+from partialseg.report.quality import (
+    borders_section,
+    calibration_section,
+    classes_section,
+    orthophotos_section,
+)
+from partialseg.report.score_tables import (
     Row,
     comparison_table,
     cost_table,
     differences_table,
     leakage_table,
 )
-from partialseg.report.data_table import data_table
-from partialseg.report.examples import examples
-from partialseg.report.page import Chart, Section
-from partialseg.report.pictures import css_colour
-from partialseg.report.pooled import miou_score
-from partialseg.report.provenance import TrackedOutput, provenance_tables
-from partialseg.report.quality_sections import (
-    borders_section,
-    calibration_section,
-    classes_section,
-    orthophotos_section,
-)
-from partialseg.report.summary import spread_note, summary_facts
-from partialseg.results import RunResults
-from partialseg.run_name import cell_names
+from partialseg.report.summary import data_table, spread_note, summary_facts
+from partialseg.tiling.contact_sheet import NO_TRUTH_COLOUR
+from partialseg.tiling.patches import PatchStore
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,13 +1,16 @@
 """The facts at the top of the page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from partialseg.report.cells import best_run, cell_details
-from partialseg.report.comparison import Row
-from partialseg.report.tables import over_seeds
-from partialseg.results import RunResults
-from partialseg.run_name import architecture_name, cell_names, percent
-from partialseg.significance import expected_by_chance
+from partialseg.comparison.significance import expected_by_chance
+from partialseg.evaluation.results import RunResults
+from partialseg.evaluation.runs import architecture_name, cell_names, percent
+from partialseg.report.details import best_run, cell_details
+from partialseg.report.score_tables import Row
+from partialseg.report.tables import Table, number, over_seeds, text
+from partialseg.tiling.patches import PatchStore
+
+PARTS = ("train", "val", "test")
 
 
 def summary_facts(
@@ -60,3 +63,34 @@ def _told_apart(judged: Sequence[Row], seeds: int) -> str:
     if seeds == 1:
         return f"{found}, for these trained networks only: another seed may well reverse it"
     return f"{found}; about {expected_by_chance(len(judged)):.2g} would be by chance"
+
+
+def data_table(stores: Mapping[str, PatchStore]) -> Table:
+    """Return a row for training, validation and test of each split, with shares of the classes.
+
+    stores are by the name of the split.
+    """
+    first = next(iter(stores.values()))
+    several = len(stores) > 1
+    of_split = "" if several else f" of split {next(iter(stores))}"
+    rows = []
+    for split, store in stores.items():
+        for part in PARTS:
+            patches = store.of_split(part)
+            counts = [sum(of_class) for of_class in zip(*(p.counts for p in patches), strict=True)]
+            rows.append(
+                [
+                    text(f"{split}, {part}" if several else part),
+                    number(len(patches), "d"),
+                    number(len({patch.orthophoto for patch in patches}), "d"),
+                    *(
+                        number(100 * count / sum(counts) if sum(counts) else None, ".1f")
+                        for count in counts or [0] * len(first.summary.class_names)
+                    ),
+                ]
+            )
+    return Table(
+        caption=f"Patches and orthophotos{of_split}, and shares of the classes in the truth (%)",
+        headings=["Part", "Patches", "Orthophotos", *first.summary.class_names],
+        rows=rows,
+    )

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydantic.dataclasses import dataclass
 
-from partialseg.atomic import new_folder
-from partialseg.legend import Legend
-from partialseg.params import STRICT
-from partialseg.source import write_index
+from partialseg.core.files import new_folder
+from partialseg.core.params import STRICT
+from partialseg.source.index import write_index
+from partialseg.source.legend import Legend
 
 SPLITS = ("train", "val", "test")
 

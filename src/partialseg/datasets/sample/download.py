@@ -1,15 +1,144 @@
 """The embedded synthetic data set, in the layout of the LandCover.ai archive."""
 
+import math
 from pathlib import Path
 
+import numpy as np
 from pydantic import NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
+from rasterio import Affine
+from rasterio.io import MemoryFile
 
-from partialseg.atomic import new_folder
-from partialseg.datasets.sample.write import write_sample
-from partialseg.legend import LANDCOVER_AI
-from partialseg.params import STRICT, Share
-from partialseg.source import write_index
+from partialseg.core.files import new_file, new_folder
+from partialseg.core.params import STRICT, Share
+from partialseg.datasets.sample.canvas import PIXEL_SIZE, Bytes, generator
+from partialseg.datasets.sample.render import render_orthophoto
+from partialseg.source.index import write_index
+from partialseg.source.legend import LANDCOVER_AI
+
+CRS = "EPSG:2180"  # ETRF2000-PL / CS92, the national grid of Polish orthophotos
+SHEET = 5_000  # metres from one place for an orthophoto to the next
+SHEETS_EAST, SHEETS_NORTH = 80, 60
+WEST, NORTH = 300_000, 600_000  # the north-west corner of a square that lies inside Poland
+BLOCK = 256  # pixels: side of the GeoTIFF's inner tiles
+
+
+def write_sample(
+    folder: Path,
+    *,
+    seed: int,
+    orthophotos: int,
+    min_side: int,
+    max_side: int,
+    cell: int,
+    val_share: float,
+    test_share: float,
+) -> None:
+    """Write images/, masks/, train.txt, val.txt and test.txt of a synthetic data set to folder.
+
+    The images are RGB GeoTIFFs of random sides in min_side..max_side pixels, the masks hold the
+    class ids 0 to 4 of LandCover.ai. The lists share out the full cells of cell pixels at random.
+
+    Raises:
+        ValueError: if the arguments admit no such data set.
+    """
+    check(orthophotos, min_side, max_side, cell, val_share, test_share)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    (folder / "masks").mkdir(exist_ok=True)
+    rng = generator(seed, "sample")
+    sheets = rng.choice(SHEETS_EAST * SHEETS_NORTH, orthophotos, replace=False)
+    sides = rng.integers(min_side, max_side, (orthophotos, 2), endpoint=True)
+    cells: list[str] = []
+    for number, (sheet, (height, width)) in enumerate(zip(sheets, sides, strict=True), start=1):
+        stem = f"sample-{number:02d}"
+        image, mask = render_orthophoto(seed, stem, int(height), int(width))
+        place = sheet_transform(int(sheet))
+        write_geotiff(folder / "images" / f"{stem}.tif", image, place)
+        write_geotiff(folder / "masks" / f"{stem}.tif", mask[..., None], place)
+        cells += cell_names(stem, int(height), int(width), cell)
+    write_lists(folder, cells, val_share, test_share, generator(seed, "split"))
+
+
+def check(
+    orthophotos: int, min_side: int, max_side: int, cell: int, val_share: float, test_share: float
+) -> None:
+    """Raise ValueError if write_sample cannot serve these arguments."""
+    most, longest = SHEETS_EAST * SHEETS_NORTH, int(SHEET / PIXEL_SIZE)
+    if not 1 <= orthophotos <= most:
+        raise ValueError(f"orthophotos must lie in 1..{most}, not {orthophotos}")
+    if cell < 1:
+        raise ValueError(f"cell must be at least 1 pixel, not {cell}")
+    if min_side < cell:
+        raise ValueError(f"min_side must be at least cell ({cell}), not {min_side}")
+    if min_side > max_side:
+        raise ValueError(f"min_side must not exceed max_side ({max_side}), but is {min_side}")
+    if max_side > longest:
+        raise ValueError(f"max_side must be at most {longest}, not {max_side}")
+    for name, share in (("val_share", val_share), ("test_share", test_share)):
+        if not 0 <= share < 1:
+            raise ValueError(f"{name} must lie in [0, 1), not {share}")
+    if val_share + test_share >= 1:
+        raise ValueError(f"val_share + test_share must be below 1, not {val_share + test_share}")
+
+
+def sheet_transform(sheet: int) -> Affine:
+    """Transform of an orthophoto in the north-west corner of a numbered sheet, north up."""
+    row, column = divmod(sheet, SHEETS_EAST)
+    west, north = WEST + column * SHEET, NORTH - row * SHEET
+    return Affine(PIXEL_SIZE, 0.0, west, 0.0, -PIXEL_SIZE, north)
+
+
+def write_geotiff(path: Path, pixels: Bytes, transform: Affine) -> None:
+    """Write pixels (H, W, bands) as a tiled, deflated GeoTIFF, whole or not at all."""
+    height, width, bands = pixels.shape
+    # In memory first: libtiff would print its own lines about a full disk.
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff",
+            height=height,
+            width=width,
+            count=bands,
+            dtype="uint8",
+            crs=CRS,
+            transform=transform,
+            tiled=True,
+            blockxsize=BLOCK,
+            blockysize=BLOCK,
+            compress="deflate",
+            photometric="RGB" if bands == 3 else "MINISBLACK",
+        ) as raster:
+            raster.write(np.moveaxis(pixels, 2, 0))
+        with new_file(path) as part:
+            part.write_bytes(memory.getbuffer())
+
+
+def cell_names(stem: str, height: int, width: int, cell: int) -> list[str]:
+    """Names of the full cells; the number counts partial cells at the east edge, as split.py does.
+
+    Source: split.py of the LandCover.ai archive.
+    """
+    columns = math.ceil(width / cell)
+    return [
+        f"{stem}_{row * columns + column}"
+        for row in range(height // cell)
+        for column in range(width // cell)
+    ]
+
+
+def write_lists(
+    folder: Path, cells: list[str], val_share: float, test_share: float, rng: np.random.Generator
+) -> None:
+    """Share the cells out at random over train.txt, val.txt and test.txt, each sorted."""
+    shuffled = [cells[index] for index in rng.permutation(len(cells))]
+    val, test = round(val_share * len(cells)), round(test_share * len(cells))
+    parts = {
+        "val": shuffled[:val],
+        "test": shuffled[val : val + test],
+        "train": shuffled[val + test :],
+    }
+    for name, part in parts.items():
+        with new_file(folder / f"{name}.txt") as file:
+            file.write_text("".join(f"{cell}\n" for cell in sorted(part)))
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -7,9 +7,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from partialseg.datasets.sample.canvas import METRE, Bytes, Floats, Shape
-from partialseg.datasets.sample.geometry import distance_to
-from partialseg.datasets.sample.noise import fractal_noise, smooth_noise
+from partialseg.datasets.sample.canvas import (
+    METRE,
+    Bytes,
+    Floats,
+    Shape,
+    distance_to,
+    fractal_noise,
+    smooth_noise,
+)
 from partialseg.datasets.sample.survey import CROPS, GRASSLAND, Survey
 
 BLOCKS, STRIPS, CUTS = 48, 64, 8  # table sizes: ids repeat beyond them, which only shares a crop

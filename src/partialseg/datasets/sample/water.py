@@ -13,12 +13,14 @@ from partialseg.datasets.sample.canvas import (
     Flags,
     Floats,
     Shape,
+    distance_to,
+    draw_curve,
+    fractal_noise,
     paint,
+    smooth_noise,
     tint,
 )
-from partialseg.datasets.sample.geometry import distance_to, draw_curve
-from partialseg.datasets.sample.network import Road, river_course
-from partialseg.datasets.sample.noise import fractal_noise, smooth_noise
+from partialseg.datasets.sample.roads import Road, river_course
 from partialseg.datasets.sample.survey import Survey
 
 SHORE_GAP = 12 * METRE  # still water keeps this far from roads

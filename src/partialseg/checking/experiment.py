@@ -1,0 +1,135 @@
+"""The top level of params.yaml: which experiment is run."""
+
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from partialseg.core.params import STRICT
+
+Dataset = Literal["sample", "landcover_ai", "folder"]
+
+
+Architecture = Literal["unet", "unetplusplus"]
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # a part of names of files
+
+
+Fraction = Annotated[float, Field(gt=0, le=1)]
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # NumPy's global seed takes 32 bits
+
+
+AXES = ("sweep", "seeds", "splits", "labellings", "architectures", "recipes", "strategies")
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Sections:
+    """The parameters of a data set, by stage."""
+
+    download: dict[str, object]
+    tile: dict[str, object]
+    splits: dict[Name, dict[str, object]]
+    label: dict[str, object]
+    labellings: dict[Name, dict[str, object]]
+    acquire: dict[str, object]
+    strategies: dict[Name, dict[str, object]]
+    train: dict[str, object]
+    recipes: dict[Name, dict[str, object]]
+    evaluate: dict[str, object]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Round:
+    """A round of active learning: from which label fraction up to which labels are bought."""
+
+    after: Fraction
+    fraction: Fraction
+
+    def __post_init__(self) -> None:
+        if self.fraction <= self.after:
+            raise ValueError(
+                f"fraction must be larger than after, got {self.fraction} after {self.after}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Experiment:
+    """A data set, its label fractions (the headline, a sweep), and the axes of the comparison.
+
+    strategies and rounds are those of active learning; it is off where both are empty.
+    datasets holds the sections of the data sets; what is in them their stages check.
+    """
+
+    dataset: Dataset
+    label_fraction: Fraction
+    sweep: tuple[Fraction, ...]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    splits: Annotated[tuple[Name, ...], Field(min_length=1)]
+    labellings: Annotated[tuple[Name, ...], Field(min_length=1)]
+    architectures: Annotated[tuple[Architecture, ...], Field(min_length=1)]
+    recipes: Annotated[tuple[Name, ...], Field(min_length=1)]
+    strategies: tuple[Name, ...]
+    rounds: tuple[Round, ...]
+    datasets: dict[Dataset, Sections]
+
+    def __post_init__(self) -> None:
+        for axis in AXES:
+            values = getattr(self, axis)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{axis} must differ, got {list(values)}")
+        again = {self.label_fraction} & {*self.sweep}
+        if again:
+            raise ValueError(f"sweep holds the label_fraction, {again.pop()}, again")
+        if self.dataset not in self.datasets:
+            raise ValueError(f"dataset {self.dataset!r} has no section under datasets")
+        for axis in ("splits", "labellings", "recipes", "strategies"):
+            known = getattr(self.datasets[self.dataset], axis)
+            for name in getattr(self, axis):
+                if name not in known:
+                    raise ValueError(
+                        f"{axis}: {name!r} is not in datasets.{self.dataset}.{axis} "
+                        f"({', '.join(known)})"
+                    )
+        self._check_drawn(self.datasets[self.dataset])
+        self._check_rounds()
+
+    def _check_drawn(self, sections: Sections) -> None:
+        """What a person drew is the truth of some splits alone, and nobody draws on demand."""
+        drawn = [
+            name
+            for name in self.labellings
+            if (sections.label | sections.labellings[name]).get("pattern") == "drawn"
+        ]
+        for split in self.splits:
+            truth = (sections.tile | sections.splits[split]).get("train_truth")
+            if drawn and truth != "labels":
+                raise ValueError(
+                    f"labellings: {drawn[0]!r} needs splits whose train_truth is labels, and that "
+                    f"of {split!r} is {truth}"
+                )
+            if self.strategies and truth == "labels":
+                raise ValueError(
+                    f"strategies: they buy labels of masks, and train_truth of {split!r} is labels"
+                )
+
+    def _check_rounds(self) -> None:
+        if bool(self.strategies) != bool(self.rounds):
+            raise ValueError(
+                "strategies and rounds belong together, got "
+                f"{len(self.strategies)} strategies and {len(self.rounds)} rounds"
+            )
+        for name in self.strategies:
+            if name in self.labellings:
+                raise ValueError(
+                    f"strategies: {name!r} is in labellings, too, and files are named by both"
+                )
+        for before, item in pairwise(self.rounds):
+            if item.after != before.fraction:
+                raise ValueError(
+                    f"rounds: the round up to {item.fraction} is after {item.after}, "
+                    f"but the one before ends at {before.fraction}"
+                )

@@ -1,0 +1,141 @@
+"""Bootstrap intervals over whole test orthophotos, and over seeds where there are several.
+
+Orthophotos are drawn, not pixels: neighbouring pixels are no independent observations. Seeds are
+drawn independently of them, and what all cells share is drawn for all alike, which keeps them
+paired (Owen 2007, The pigeonhole bootstrap, doi 10.1214/07-AOAS122). Of few orthophotos a
+bootstrap is too short an interval: partialseg.interval has another one, and
+benchmarks/interval_coverage.py the shares of both that hold the truth.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import bootstrap
+from scipy.stats import t as student
+
+from partialseg.comparison.cells import miou
+
+CONFIDENCE = 0.95
+RESAMPLES = 9_999
+SEED = 1  # of the resampling: equal tables every time
+BATCH = 1_000  # resamples in memory at a time
+
+
+def pseudovalues(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the jackknife pseudovalues of the mIoU of counts (S, N, C, C), float64 (S, N).
+
+    That of an orthophoto is N times the mIoU of all less N - 1 times that without it; N >= 2.
+    """
+    number = counts.shape[1]
+    assert number > 1, "one orthophoto"
+    total = counts.sum(axis=1, keepdims=True)
+    return number * miou(total) - (number - 1) * miou(total - counts)
+
+
+def half_width(tables: Sequence[NDArray[np.float64]]) -> float:
+    """Return half the length of the 95 % interval of a sum of means of tables (S, N).
+
+    Tables have the same seeds, S >= 1, and each its own orthophotos, N >= 2: another table's are
+    independent of them. The interval of one seed does not cover what another seed would change.
+    """
+    variance, freedom = _variance(tables)
+    return float(student.ppf((1 + CONFIDENCE) / 2, freedom)) * variance**0.5
+
+
+def _variance(tables: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
+    """Return the variance of the sum of the means, and its degrees of freedom."""
+    seeds = tables[0].shape[0]
+    # Each term estimates a variance of the sum: (estimate, degrees of freedom).
+    orthophotos = [(_squares(y.mean(axis=0)), y.shape[1] - 1) for y in tables]
+    if seeds == 1:
+        return _satterthwaite(orthophotos)
+    of_seeds = [(_squares(np.sum([y.mean(axis=1) for y in tables], axis=0)), seeds - 1)]
+    both = [(_interaction(y), (seeds - 1) * (y.shape[1] - 1)) for y in tables]
+    # Orthophotos and seeds both contain the interaction, which counts once; a variance component
+    # is not negative, so a factor below the interaction adds nothing to it.
+    larger = [terms for terms in (orthophotos, of_seeds) if _total(terms) > _total(both)]
+    terms = [term for factor in larger for term in factor]
+    terms += [((1 - len(larger)) * estimate, freedom) for estimate, freedom in both]
+    variance, freedom = _satterthwaite(terms)
+    # No fewer than the smallest of its terms has; the subtracted one can bring it below.
+    least = min(count for estimate, count in terms if estimate >= 0)
+    return variance, max(freedom, least)
+
+
+def _squares(means: NDArray[np.float64]) -> float:
+    """Return the estimated variance of the mean of these values."""
+    return float(means.var(ddof=1)) / len(means)
+
+
+def _interaction(table: NDArray[np.float64]) -> float:
+    """Return what neither seeds nor orthophotos explain, as a variance of the table's mean."""
+    rest = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
+    seeds, number = table.shape
+    return float((rest**2).sum()) / ((seeds - 1) * (number - 1) * seeds * number)
+
+
+def _total(terms: Sequence[tuple[float, int]]) -> float:
+    return sum(estimate for estimate, _ in terms)
+
+
+def _satterthwaite(terms: Sequence[tuple[float, int]]) -> tuple[float, float]:
+    """Return the sum of independent estimates of variance, and its degrees of freedom."""
+    total = _total(terms)
+    spread = sum(estimate**2 / freedom for estimate, freedom in terms)
+    return total, total**2 / spread if spread else 1.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Term:
+    """A cell's part in a difference: its weight, its split, its counts int64 (S, N, C, C)."""
+
+    weight: float
+    split: str
+    counts: NDArray[np.int64]
+
+
+def bootstrap_interval(terms: Sequence[Term]) -> tuple[float, float]:
+    """Return the 95 % percentile interval of the weighted sum of the cells' mean mIoU.
+
+    The terms have the same seeds, S >= 1; those of one split the same orthophotos, N >= 2.
+    """
+    splits = {term.split: term.counts.shape[1] for term in terms}
+    seeds = terms[0].counts.shape[0]
+    assert min(splits.values()) > 1, "one orthophoto"
+    sampled = [np.arange(number) for number in splits.values()]
+    if seeds > 1:
+        sampled.append(np.arange(seeds))
+
+    def difference(*drawn: NDArray[np.int64], axis: int) -> NDArray[np.float64]:
+        assert axis == -1
+        orthophotos = dict(zip(splits, drawn, strict=False))
+        of_seeds = drawn[-1] if seeds > 1 else np.zeros((*drawn[0].shape[:-1], 1), np.int64)
+        return sum(
+            (_drawn_mean(term, orthophotos[term.split], of_seeds) for term in terms),
+            start=np.zeros(drawn[0].shape[:-1]),
+        )
+
+    found = bootstrap(
+        sampled,
+        difference,
+        n_resamples=RESAMPLES,
+        batch=BATCH,
+        vectorized=True,
+        axis=-1,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(SEED),
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+def _drawn_mean(
+    term: Term, orthophotos: NDArray[np.int64], seeds: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return a term for each draw of orthophotos (..., N) and seeds (..., S)."""
+    number = term.counts.shape[1]
+    times = (orthophotos[..., None] == np.arange(number)).sum(axis=-2)  # how often each is drawn
+    of_seeds = miou(np.einsum("...n,sncd->...scd", times, term.counts, optimize=True))
+    return term.weight * np.take_along_axis(of_seeds, seeds, axis=-1).mean(axis=-1)

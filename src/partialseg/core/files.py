@@ -1,0 +1,74 @@
+"""Files and folders that exist under their final name only when they are whole."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty sibling folder that replaces `folder` when the block succeeds.
+
+    After an exception nothing is left behind and an earlier `folder` is as it was.
+
+    Raises:
+        OSError: it cannot be written (a full disk); the message names the folder.
+    """
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        with _named(folder):
+            part.mkdir(parents=True)
+            yield part
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def new_file(file: Path) -> Iterator[Path]:
+    """Yield a sibling path that replaces `file` when the block succeeds.
+
+    The suffix is kept, since writers choose the format by it. After an exception nothing is left
+    behind and an earlier `file` is as it was.
+
+    Raises:
+        OSError: it cannot be written (a full disk); the message names the file.
+    """
+    part = file.with_name(f".{file.stem}.part{file.suffix}")
+    try:
+        with _named(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            yield part
+            os.replace(part, file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Give an OSError the path: that of a full disk, from write(), has none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+@contextmanager
+def part_folder(file: Path) -> Iterator[Path]:
+    """Yield an empty hidden folder beside a file, which is removed however the block ends.
+
+    GDAL and SQLite put files of their own beside the one they write: here they go with it.
+    """
+    part = file.with_name(f".{file.name}.part")
+    shutil.rmtree(part, ignore_errors=True)  # of a killed run
+    try:
+        part.mkdir(parents=True)
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

@@ -1,0 +1,106 @@
+"""A training run's checkpoint: weights, what is needed to use them, and how they came about."""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from partialseg.core.files import new_file
+from partialseg.engine.curves import EpochRecord
+from partialseg.models.build import build_network
+
+BEST = "best.pt"
+
+
+LAST = "last.pt"
+
+
+# What torch.load raises on damaged bytes, found by flipping them.
+DAMAGED = (OSError, RuntimeError, EOFError, ValueError, IndexError, pickle.UnpicklingError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """Weights after the last epoch of `history`, the network they fit and its training.
+
+    dataset, split, label_fraction, labelling and recipe say on what and how it was trained;
+    labelled_share is the share of the training pixels that had a label, clicks and
+    annotation_seconds what they cost a person by an estimate (None: unknown). mean and std
+    normalise RGB in 0..255; patch_size is the side in pixels and ground_sampling_distances the
+    pixel sizes in metres (empty: unknown) of the training patches. class_weights are those of the
+    loss, None for equal ones; compute names device and precision; commit the code, '+' if changed
+    since. fingerprint stands for all that the training depended on; state is what an unfinished
+    training needs to go on.
+    """
+
+    dataset: str
+    split: str
+    architecture: str
+    labelling: str
+    recipe: str
+    base_channels: int
+    deep_supervision: bool
+    class_names: list[str]
+    palette: list[tuple[int, int, int]]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    patch_size: int
+    ground_sampling_distances: list[float]
+    label_fraction: float
+    labelled_share: float
+    clicks: int | None
+    annotation_seconds: float | None
+    seed: int
+    class_weights: list[float] | None
+    compute: str
+    commit: str
+    history: list[EpochRecord] = field(default_factory=list)
+    weights: Mapping[str, Tensor] = field(default_factory=dict)
+    fingerprint: str = ""
+    state: dict[str, Any] | None = None
+
+    @property
+    def epoch(self) -> int:
+        """The epoch after which these weights were saved."""
+        return self.history[-1].epoch
+
+    def build(self) -> nn.Module:
+        """Return the network with these weights, in evaluation mode, on the CPU."""
+        network = build_network(
+            self.architecture, 3, len(self.class_names), self.base_channels, self.deep_supervision
+        )
+        network.load_state_dict(dict(self.weights))
+        return network.eval()
+
+
+def save_checkpoint(checkpoint: Checkpoint, file: Path) -> None:
+    """Write a checkpoint as plain types and tensors, so that it loads with weights_only=True."""
+    content = {item.name: getattr(checkpoint, item.name) for item in fields(checkpoint)}
+    content["history"] = [asdict(record) for record in checkpoint.history]
+    content["weights"] = dict(checkpoint.weights)
+    # By way of memory: torch reports a full disk as a RuntimeError without the file's name.
+    buffer = BytesIO()
+    torch.save(content, buffer)
+    with new_file(file) as part:
+        part.write_bytes(buffer.getvalue())
+
+
+def load_checkpoint(file: Path) -> Checkpoint:
+    """Read a checkpoint onto the CPU.
+
+    Raises:
+        ValueError: the file is missing, damaged or no checkpoint of this project.
+    """
+    try:
+        content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        history = [EpochRecord(**record) for record in content.pop("history")]
+        return Checkpoint(history=history, **content)
+    except DAMAGED as error:
+        raise ValueError(f"{file}: missing or damaged checkpoint: {error}") from error
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"{file}: no checkpoint of this project: {error}") from error

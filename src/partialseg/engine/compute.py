@@ -1,0 +1,121 @@
+"""Where and in which precision a network runs."""
+
+import os
+import random
+import resource
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from partialseg.engine.batches import normalise
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy and torch (the patches' own draws have seeds of their own)."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def choose_algorithms(deterministic: bool) -> None:
+    """Take algorithms that give equal bits run by run, or else the fastest ones.
+
+    A CPU gives equal bits either way. Where CUDA has no deterministic algorithm, torch warns.
+    """
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    torch.backends.cudnn.benchmark = not deterministic
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A device, and the type in which autocast computes there (float32: no autocast)."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """Move a network to the device, channels last: there convolutions are fastest."""
+        on_device = network.to(self.device)
+        return on_device.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which forward passes run."""
+        mixed = self.dtype != torch.float32
+        return torch.autocast(self.device.type, self.dtype, enabled=mixed)
+
+    def grad_scaler(self) -> torch.amp.GradScaler:
+        """Return a scaler for the gradients; float16 alone needs one, the others pass through."""
+        return torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
+
+    def to_input(self, images: Tensor) -> Tensor:
+        """Move images (N, 3, H, W), uint8, to the device and normalise them."""
+        images = images.to(self.device, non_blocking=True)
+        return normalise(images).contiguous(memory_format=torch.channels_last)
+
+    def to_labels(self, labels: Tensor) -> Tensor:
+        """Move labels (N, H, W) to the device as int64."""
+        return labels.to(self.device, non_blocking=True).long()
+
+    def peak_memory_mib(self) -> float:
+        """Return the most memory, in MiB, held so far: by tensors on CUDA, else by the process."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device) / 2**20
+        unit = 1 if sys.platform == "darwin" else 2**10  # bytes of ru_maxrss
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+    def __str__(self) -> str:
+        name = torch.cuda.get_device_name() if self.device.type == "cuda" else "CPU"
+        return f"{name}, {str(self.dtype).removeprefix('torch.')}"
+
+
+def choose_compute(precision: Precision, device_name: str = "") -> Compute:
+    """Choose a device by torch's name, or CUDA where there is one, and the precision.
+
+    'auto' is mixed precision where the hardware has the type: on CUDA bfloat16, else float16; on
+    a CPU with bfloat16 instructions that, else float32.
+
+    Raises:
+        ValueError: float16 on a CPU, or this machine has no such device.
+    """
+    if device_name:
+        device = _device(device_name)
+    else:
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if precision == "float16" and device.type == "cpu":
+        raise ValueError("precision: float16 needs a CUDA device; take auto, float32 or bfloat16")
+    if precision != "auto":
+        return Compute(device, getattr(torch, precision))
+    if device.type == "cuda":
+        return Compute(
+            device,
+            torch.bfloat16
+            if torch.cuda.is_bf16_supported(including_emulation=False)
+            else torch.float16,
+        )
+    return Compute(device, torch.bfloat16 if _cpu_has_bfloat16() else torch.float32)
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"device {name!r}: torch knows none of this name") from error
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type not in ("cpu", "cuda") or (
+        device.type == "cuda" and (device.index or 0) >= gpus
+    ):
+        raise ValueError(f"device {name!r}: this machine has a cpu and {gpus} cuda devices")
+    return device
+
+
+def _cpu_has_bfloat16() -> bool:
+    # Without the instructions torch emulates bfloat16, several times slower than float32.
+    return bool(torch.cpu._is_avx512_bf16_supported())

@@ -1,0 +1,87 @@
+"""Scores of a network on a fully labelled split."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from partialseg.confusion import ConfusionMatrix
+from partialseg.engine.batches import Batch
+from partialseg.engine.compute import Compute
+from partialseg.engine.ranks import ALONE, Ranks
+from partialseg.loss import IGNORE_INDEX, partial_cross_entropy
+
+Observer = Callable[[Tensor, Tensor], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """The confusion matrix of a split, its loss, and the mean over batches of per-batch mIoU.
+
+    batch_miou depends on the batch size and counts classes as absent batch by batch: it is here
+    because published tables of this experiment used it, and is no score to choose by.
+    """
+
+    confusion: ConfusionMatrix
+    loss: float
+    batch_miou: float
+
+
+@torch.inference_mode()
+def score(
+    network: nn.Module,
+    batches: DataLoader[Batch],
+    num_classes: int,
+    class_weights: Tensor | None,
+    compute: Compute,
+    ranks: Ranks = ALONE,
+    observers: Sequence[Observer] = (),
+) -> Scores:
+    """Score a network in evaluation mode on all pixels of a split that have a truth.
+
+    Several ranks have batches each, and get the scores of all. Observers see each batch's logits
+    (N, C, H, W) and labels (N, H, W).
+
+    Raises:
+        ValueError: no pixel has a truth.
+    """
+    network.eval()
+    whole = ConfusionMatrix(num_classes)
+    loss_sum, pixels = 0.0, 0
+    batch_mious: list[float] = []
+    for images, labels in batches:
+        logits = predict_logits(network, images, compute)
+        truth = compute.to_labels(labels)
+        for observe in observers:
+            observe(logits, truth)
+        known = int((truth != IGNORE_INDEX).sum())
+        loss_sum += float(partial_cross_entropy(logits, truth, class_weights)) * known
+        pixels += known
+        of_batch = ConfusionMatrix(num_classes)
+        # Not argmax(), which takes seven times as long on a CPU.
+        of_batch.update(logits.max(dim=1).indices, truth)
+        if known:
+            batch_mious.append(of_batch.miou())
+        whole.merge(of_batch)
+    # Summed over the ranks as counts: a mean of the ranks' scores would be another quantity.
+    whole.counts = ranks.sum(whole.counts)
+    sums = [loss_sum, pixels, sum(batch_mious), len(batch_mious)]
+    loss_sum, pixels, batch_miou_sum, batches_with_truth = ranks.sum(
+        torch.tensor(sums, dtype=torch.float64)
+    ).tolist()
+    if not pixels:
+        raise ValueError("no pixel of the split that is scored has a truth")
+    return Scores(
+        confusion=whole,
+        loss=loss_sum / pixels,
+        batch_miou=batch_miou_sum / batches_with_truth,
+    )
+
+
+def predict_logits(network: nn.Module, images: Tensor, compute: Compute) -> Tensor:
+    """Return the logits (N, C, H, W), float32, of uint8 images (N, 3, H, W)."""
+    with compute.autocast():
+        logits: Tensor = network(compute.to_input(images))
+    return logits.float()

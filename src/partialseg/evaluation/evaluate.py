@@ -1,0 +1,190 @@
+"""Score the best checkpoint of a run on the whole validation and test truth."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from partialseg.core.files import new_file
+from partialseg.engine.batches import TruthPatches, truth_loader
+from partialseg.engine.checkpoint import BEST, LAST, Checkpoint, load_checkpoint
+from partialseg.engine.compute import Compute, choose_compute
+from partialseg.engine.scoring import Scores, score
+from partialseg.evaluation.calibration import Calibration
+from partialseg.evaluation.model_card import CARD, forward_gflop, model_card
+from partialseg.evaluation.params import Evaluate
+from partialseg.evaluation.results import SCORED_SPLITS, RunFiles, RunResults, write_results
+from partialseg.evaluation.runs import Cell, Run
+from partialseg.evaluation.shown import choose_panel, class_examples
+from partialseg.evaluation.spatial import spatial_scores
+from partialseg.models.build import count_parameters
+from partialseg.tiling.patches import Patch, PatchStore
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SplitResults:
+    """The scores of a split, the calibration, and the class ids (K, H, W) of its patches."""
+
+    scores: Scores
+    calibration: Calibration
+    predictions: NDArray[np.uint8]
+
+
+def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -> RunResults:
+    """Score a run; write its scores, all details, predictions to show and its model card.
+
+    Raises:
+        ValueError: patches or checkpoints are missing, damaged or of different classes.
+    """
+    store = PatchStore(patches)
+    best = load_checkpoint(run_folder / BEST)
+    last = load_checkpoint(run_folder / LAST)
+    if tuple(best.class_names) != store.summary.class_names:
+        raise ValueError(
+            f"{run_folder / BEST}: trained on classes {best.class_names}, but the patches hold "
+            f"{list(store.summary.class_names)}"
+        )
+    params.spatial.object_class(best.class_names)  # an unknown one is told before anything runs
+    compute = choose_compute(params.precision)
+    network = compute.place(best.build())
+    detail = run_scores(last, best.epoch) | cost(best) | {"panel_patches": params.panel_patches}
+    for split in SCORED_SPLITS:
+        scored = score_split(network, store, split, best, params, compute)
+        detail[split] = (
+            split_scores(scored.scores, best.class_names)
+            | {"calibration": scored.calibration.summary()}
+            | spatial_scores(store, store.of_split(split), scored.predictions, params.spatial)
+        )
+    # The test split comes last: what is to be seen is of it.
+    tested = store.of_split("test")
+    examples = class_examples(store, tested, scored.predictions, params.examples)
+    results = RunResults(
+        run=run_of(last),
+        detail=detail | {"test_examples": examples},
+        predictions=kept_predictions(tested, scored.predictions, examples, params.panel_patches),
+    )
+    write_results(out, results)
+    with new_file(run_folder / CARD) as file:
+        file.write_text(model_card(best, results.detail), encoding="utf-8")
+    return results
+
+
+def score_split(
+    network: nn.Module,
+    store: PatchStore,
+    split: str,
+    checkpoint: Checkpoint,
+    params: Evaluate,
+    compute: Compute,
+) -> SplitResults:
+    """Score a network on one split, with the class weights of its training in the loss."""
+    batches = truth_loader(
+        TruthPatches(store, store.of_split(split)), params.batch_size, params.workers
+    )
+    weights = checkpoint.class_weights
+    on_device = None if weights is None else torch.tensor(weights, device=compute.device)
+    calibration = Calibration(params.calibration_bins)
+    predictions: list[NDArray[np.uint8]] = []
+
+    def keep(logits: Tensor, _: Tensor) -> None:
+        predictions.append(logits.argmax(dim=1).to(torch.uint8).cpu().numpy())
+
+    return SplitResults(
+        scores=score(
+            network,
+            batches,
+            len(checkpoint.class_names),
+            on_device,
+            compute,
+            observers=(calibration.update, keep),
+        ),
+        calibration=calibration,
+        predictions=np.concatenate(predictions),
+    )
+
+
+def kept_predictions(
+    patches: Sequence[Patch],
+    predictions: NDArray[np.uint8],
+    examples: dict[str, Any],
+    panel_patches: int,
+) -> dict[str, NDArray[np.uint8]]:
+    """Return the predictions (K, H, W) of the patches that figures show, by name."""
+    shown = {patch.name for patch in choose_panel(patches, panel_patches)}
+    shown |= {item["patch"] for ends in examples.values() for end in ends.values() for item in end}
+    named = zip(patches, predictions, strict=True)
+    return {patch.name: ids for patch, ids in named if patch.name in shown}
+
+
+def run_of(checkpoint: Checkpoint) -> Run:
+    """Return the run whose training left a checkpoint."""
+    cell = Cell(
+        split=checkpoint.split,
+        fraction=str(checkpoint.label_fraction),
+        labelling=checkpoint.labelling,
+        architecture=checkpoint.architecture,
+        recipe=checkpoint.recipe,
+    )
+    return Run(cell=cell, seed=checkpoint.seed)
+
+
+def cost(checkpoint: Checkpoint) -> dict[str, float]:
+    """Return the size of a network and what it takes to predict a patch."""
+    network = checkpoint.build()
+    return {
+        "parameters": count_parameters(network),
+        "gflop": forward_gflop(network, checkpoint.patch_size),
+    }
+
+
+def run_scores(last: Checkpoint, kept_epoch: int) -> dict[str, Any]:
+    """Return what the training of a run says of itself: cost, and the curves' final and best."""
+    final = last.history[-1]
+    return run_of(last).identity() | {
+        "compute": last.compute,
+        "commit": last.commit,
+        "labelled_pixels": last.labelled_share,
+        "clicks": last.clicks,
+        "annotation_seconds": last.annotation_seconds,
+        "epochs": len(last.history),
+        "kept_epoch": kept_epoch,
+        "train_seconds": round(sum(record.seconds for record in last.history), 1),
+        "peak_memory_mib": round(max(record.peak_memory_mib for record in last.history)),
+        "best_val_miou": max(record.val_miou for record in last.history),
+        "final_val_miou": final.val_miou,
+        "final_val_accuracy": final.val_accuracy,
+        "final_val_batch_miou": final.val_batch_miou,
+        "best_val_batch_miou": max(record.val_batch_miou for record in last.history),
+    }
+
+
+def split_scores(scores: Scores, class_names: Sequence[str]) -> dict[str, Any]:
+    """Return the scores of a split, beside those of predicting its largest class everywhere.
+
+    A class that occurs neither in the truth nor in the prediction is named in `absent` and has
+    no IoU and no F1.
+    """
+    confusion = scores.confusion
+    of_truth = confusion.counts.sum(dim=1).double()
+    absent = confusion.absent()
+    present = [index for index in range(len(class_names)) if index not in absent]
+    iou, f1 = confusion.iou(), confusion.f1()
+    return {
+        "miou": confusion.miou(),
+        "accuracy": confusion.accuracy(),
+        "mean_f1": confusion.mean_f1(),
+        "fw_iou": confusion.frequency_weighted_iou(),
+        "loss": scores.loss,
+        "batch_miou": scores.batch_miou,
+        "majority_class": class_names[int(of_truth.argmax())],
+        "majority_miou": float(of_truth.max() / of_truth.sum() / (of_truth > 0).sum()),
+        "iou": {class_names[index]: float(iou[index]) for index in present},
+        "f1": {class_names[index]: float(f1[index]) for index in present},
+        "absent": [class_names[index] for index in absent],
+        "confusion": confusion.counts.tolist(),
+    }

@@ -1,0 +1,118 @@
+"""What evaluate writes of a run: scores, details, and the predictions that figures show."""
+
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialseg.core.files import new_file
+from partialseg.evaluation.runs import Run
+
+SCORED_SPLITS = ("val", "test")
+
+
+# What reading a JSON file or an .npz raises on damaged bytes or other content.
+DAMAGED = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    IndexError,
+    TypeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+MEASURED = frozenset({"train_seconds", "peak_memory_mib"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFiles:
+    """Where the results of one run lie: headline scores, all details, some predictions."""
+
+    scores: Path
+    detail: Path
+    predictions: Path
+
+
+def run_files(runs: Path, metrics: Path, item: Run) -> RunFiles:
+    """Return where the results of a run lie, as dvc.yaml lays them out."""
+    return RunFiles(
+        scores=metrics / f"{item.path}.json",
+        detail=metrics / "detail" / f"{item.path}.json",
+        predictions=runs / item.path / "predictions.npz",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResults:
+    """The results of one run.
+
+    detail is the content of the detail file: the run's identity, settings and cost, and for each
+    split its scores and its confusion matrix counts[t][p]; predictions the predicted class ids,
+    uint8 (H, W), of the test patches that figures show, by patch name.
+    """
+
+    run: Run
+    detail: dict[str, Any]
+    predictions: Mapping[str, NDArray[np.uint8]]
+
+    def scores(self) -> dict[str, float]:
+        """Return the few numbers that `dvc metrics` shows of a run, best checkpoint."""
+        scores = {
+            f"{split}_{score}": self.detail[split][score]
+            for split in SCORED_SPLITS
+            for score in ("miou", "accuracy")
+        }
+        return scores | {"train_seconds": self.detail["train_seconds"]}
+
+    def confusion(self, split: str) -> NDArray[np.int64]:
+        """Return the confusion matrix counts[t, p] of a split, int64 (C, C)."""
+        return np.array(self.detail[split]["confusion"], np.int64)
+
+
+def write_results(files: RunFiles, results: RunResults) -> None:
+    """Write the results of a run, the scores last."""
+    with new_file(files.predictions) as file:
+        # Not as arrays of their names: NumPy has names of its own.
+        names, ids = list(results.predictions), list(results.predictions.values())
+        np.savez_compressed(file, names=np.array(names, np.str_), ids=np.array(ids, np.uint8))
+    write_json(files.detail, results.detail)
+    write_json(files.scores, results.scores())
+
+
+def read_results(files: RunFiles, run: Run) -> RunResults:
+    """Read what write_results wrote of a run.
+
+    Raises:
+        ValueError: a file is missing, damaged or of another run.
+    """
+    reading = files.detail
+    try:
+        detail = json.loads(files.detail.read_text(encoding="utf-8"))
+        if not isinstance(detail, dict) or not detail.keys() >= {"seed", *SCORED_SPLITS}:
+            raise ValueError("no results of a run")
+        if not detail.items() >= run.identity().items():
+            raise ValueError(f"not of the run {run.path}")
+        reading = files.predictions
+        with np.load(files.predictions, allow_pickle=False) as arrays:
+            predictions = dict(zip(arrays["names"].tolist(), arrays["ids"], strict=True))
+    except DAMAGED as error:
+        raise ValueError(f"{reading}: missing or damaged results of a run: {error}") from error
+    return RunResults(run=run, detail=detail, predictions=predictions)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON object, indented, as a whole file."""
+    with new_file(path) as file:
+        file.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def is_measured(key: str) -> bool:
+    """Whether a dotted key, 'unet.tuned.train_seconds', ends in the name of a measured metric."""
+    return key.rpartition(".")[2] in MEASURED

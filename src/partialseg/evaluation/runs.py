@@ -1,0 +1,145 @@
+"""Which runs there are: the axes of the comparison."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from partialseg.core.params import load_section
+
+DISPLAY_NAMES: Mapping[str, str] = {"unet": "UNet", "unetplusplus": "UNet++"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A cell of the comparison: all that its runs, one a seed, have in common.
+
+    An architecture, trained by a recipe on a fraction of the labels, where split says which
+    patches are for training, validation and test, and labelling how the labels are drawn. fraction
+    is spelt as in dvc.yaml, because it is a part of names of files.
+    """
+
+    split: str
+    fraction: str
+    labelling: str
+    architecture: str
+    recipe: str
+
+    @property
+    def label_fraction(self) -> float:
+        """The fraction as a number."""
+        return float(self.fraction)
+
+    def identity(self) -> dict[str, str | float]:
+        """Return what the details and the table say of it."""
+        return {
+            "split": self.split,
+            "label_fraction": self.label_fraction,
+            "labelling": self.labelling,
+            "architecture": self.architecture,
+            "recipe": self.recipe,
+        }
+
+
+def is_main(cell: Cell, first: Cell) -> bool:
+    """Whether a cell has the split and the labelling of the first one listed.
+
+    What has no room for all cells shows those.
+    """
+    return (cell.split, cell.labelling) == (first.split, first.labelling)
+
+
+AXES = tuple(field.name for field in fields(Cell))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One training: a cell, and the seed of its label masks, weights and training order."""
+
+    cell: Cell
+    seed: int
+
+    @property
+    def path(self) -> str:
+        """The relative path of its folder and, with an ending, of its files: 'main/…/unet-…'."""
+        cell = self.cell
+        name = f"{cell.architecture}-{cell.fraction}-{cell.recipe}-{self.seed}"
+        return f"{cell.split}/{cell.labelling}/{name}"
+
+    def identity(self) -> dict[str, str | float]:
+        """Return what the details say of it."""
+        return self.cell.identity() | {"seed": self.seed}
+
+
+def listed_runs(
+    splits: Sequence[str],
+    fractions: Sequence[str],
+    labellings: Sequence[str],
+    architectures: Sequence[str],
+    recipes: Sequence[str],
+    seeds: Sequence[int],
+) -> list[Run]:
+    """Return the runs of a table in its order; fractions are ordered by value, equal ones once."""
+    ordered = sorted(set(fractions), key=float)
+    axes = splits, ordered, labellings, architectures, recipes
+    return [
+        Run(cell=Cell(**dict(zip(AXES, values, strict=True))), seed=seed)
+        for *values, seed in itertools.product(*axes, seeds)
+    ]
+
+
+def load_listed_runs(params_file: Path, fractions: Sequence[str]) -> list[Run]:
+    """Return the runs at the fractions and those of the sweep, along the axes of a params file.
+
+    Raises:
+        ValueError: the file cannot be read, or an axis is missing or no list.
+    """
+    # As they are written, since that is how DVC names files by them.
+    sweep = load_section(params_file, "sweep", list[int | float])
+    return listed_runs(
+        load_section(params_file, "splits", list[str]),
+        [*fractions, *map(str, sweep)],
+        load_section(params_file, "labellings", list[str]),
+        load_section(params_file, "architectures", list[str]),
+        load_section(params_file, "recipes", list[str]),
+        load_section(params_file, "seeds", list[int]),
+    )
+
+
+def architecture_name(architecture: str) -> str:
+    """Return the name of an architecture as its paper writes it; unknown ones stay as they are."""
+    return DISPLAY_NAMES.get(architecture, architecture)
+
+
+def percent(fraction: float) -> str:
+    """Return a fraction as text: 0.005 is '0.5 %', 1.0 is '100 %'."""
+    return f"{100 * fraction:g} %"
+
+
+def share(value: float) -> str:
+    """Return a measured share as text of three digits: 0.00123 is '0.123 %'."""
+    return f"{100 * value:.3g} %"
+
+
+def cell_names(cells: Sequence[Cell]) -> dict[Cell, str]:
+    """Name cells that are shown together: 'UNet++ 10 %, points, tuned, main'.
+
+    Labelling, recipe and split are left out where all have the same.
+    """
+    axes = ("labelling", "recipe", "split")
+    several = [axis for axis in axes if len({getattr(cell, axis) for cell in cells}) > 1]
+    return {
+        cell: ", ".join(
+            [
+                f"{architecture_name(cell.architecture)} {percent(cell.label_fraction)}",
+                *(getattr(cell, axis) for axis in several),
+            ]
+        )
+        for cell in cells
+    }
+
+
+def labels_folder(data: Path, item: Run) -> Path:
+    """Return where the labels of a run lie, as dvc.yaml lays them out."""
+    cell = item.cell
+    return data / cell.split / "labels" / f"{cell.labelling}-{cell.fraction}-{item.seed}"

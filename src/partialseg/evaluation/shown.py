@@ -1,0 +1,59 @@
+"""The test patches that the figure shows."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialseg.evaluation.mosaic import patch_confusions
+from partialseg.tiling.patches import Patch, PatchStore
+
+MIN_SHARE = 0.005  # of a patch's known pixels: the IoU of a few pixels says nothing
+
+
+def choose_panel(patches: Sequence[Patch], count: int) -> list[Patch]:
+    """Choose the patches whose truth mixes the classes most evenly (highest entropy).
+
+    The choice looks at the truth alone, never at a prediction; equal ones by name.
+    """
+    ranked = sorted(patches, key=lambda patch: (-class_entropy(patch), patch.name))
+    return ranked[:count]
+
+
+def class_entropy(patch: Patch) -> float:
+    """Return the entropy of the class shares of a patch, in nats."""
+    total = sum(patch.counts)
+    shares = [count / total for count in patch.counts if count]
+    return -sum(share * math.log(share) for share in shares)
+
+
+def class_examples(
+    store: PatchStore, patches: Sequence[Patch], predictions: NDArray[np.uint8], count: int
+) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Return, for each class, up to `count` patches with its best IoU and as many with its worst.
+
+    predictions are the class ids (K, size, size) of the patches in their order. Patches whose
+    truth has less than MIN_SHARE of the class are not asked; of few, the best ones come first, so
+    none is both. Equal ones come by name.
+    """
+    confusions = patch_confusions(store, patches, predictions)
+    hits = np.diagonal(confusions, axis1=1, axis2=2)
+    of_truth = confusions.sum(axis=2)
+    either = of_truth + confusions.sum(axis=1) - hits
+    enough = (of_truth > 0) & (of_truth >= MIN_SHARE * of_truth.sum(axis=1, keepdims=True))
+    examples = {}
+    for index, name in enumerate(store.summary.class_names):
+        scored = [
+            (hits[k, index] / either[k, index], patches[k].name)
+            for k in np.flatnonzero(enough[:, index]).tolist()
+        ]
+        best = sorted(scored, key=lambda item: (-item[0], item[1]))
+        worst = sorted(best[count:])[:count]
+        examples[name] = {"best": _listed(best[:count]), "worst": _listed(worst)}
+    return examples
+
+
+def _listed(scored: Sequence[tuple[float, str]]) -> list[dict[str, Any]]:
+    return [{"patch": name, "iou": float(iou)} for iou, name in scored]

@@ -1,0 +1,105 @@
+"""Who labels: one pattern, one label fraction and one seed for all patches."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialseg.core.classes import NO_TRUTH
+from partialseg.labelling.labels import PatchLabels
+from partialseg.labelling.params import Label
+from partialseg.labelling.patterns import blocks, boxes, drawn, patches, points, scribbles
+from partialseg.labelling.patterns.budget import Drawing
+from partialseg.tiling.patches import Patch, PatchStore
+from partialseg.visibility import visible_pixels
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Annotation:
+    """The visible pixels (H, W) of a patch, and what they cost a person.
+
+    clicks and seconds are estimates, None of pixels that nobody clicks on; short has the clicks
+    that a class, by its id, was too small for.
+    """
+
+    visible: NDArray[np.bool_]
+    clicks: int | None
+    seconds: float | None
+    short: Mapping[int, int] = field(default_factory=dict)
+
+
+class Annotator:
+    """Labels patches by params.pattern, as far as a label fraction goes.
+
+    names are those of all patches: the pattern `patches` chooses among them.
+
+    Raises:
+        ValueError: fraction is not in 0 < fraction <= 1, or pays for less than one whole patch.
+    """
+
+    def __init__(self, params: Label, fraction: float, seed: int, names: Collection[str]) -> None:
+        self._params = params
+        self._fraction = fraction
+        self._seed = seed
+        whole = params.pattern == "patches"
+        self._chosen = patches.chosen(names, seed, fraction) if whole else set()
+
+    def annotate(self, name: str, truth: NDArray[np.uint8]) -> Annotation:
+        """Label one patch, whose class ids are truth (H, W).
+
+        Raises:
+            ValueError: fraction is not in 0 < fraction <= 1, or the patch cannot hold what it
+                asks for.
+        """
+        asked = truth, self._seed, name, self._fraction, self._params
+        match self._params.pattern:
+            case "random":
+                height, width = truth.shape
+                visible = visible_pixels(self._seed, name, height, width, self._fraction)
+                return Annotation(visible=visible, clicks=None, seconds=None)
+            case "points":
+                return _annotation(points.draw(*asked))
+            case "scribbles":
+                return _annotation(scribbles.draw(*asked))
+            case "boxes":
+                return _annotation(boxes.draw(*asked))
+            case "blocks":
+                return _annotation(blocks.draw(*asked))
+            case "drawn":
+                visible = drawn.share(truth, self._seed, name, self._fraction)
+                return Annotation(visible=visible, clicks=None, seconds=None)
+            case "patches" if name in self._chosen:
+                return _annotation(patches.whole(truth))
+            case "patches":
+                return Annotation(visible=np.zeros(truth.shape, np.bool_), clicks=0, seconds=0.0)
+
+
+def _annotation(drawing: Drawing) -> Annotation:
+    return Annotation(
+        visible=drawing.visible,
+        clicks=drawing.clicks,
+        seconds=drawing.seconds,
+        short=drawing.short,
+    )
+
+
+def label_patch(store: PatchStore, patch: Patch, annotator: Annotator) -> PatchLabels:
+    """Draw the visible pixels of one patch and count their classes.
+
+    Raises:
+        ValueError: the patch cannot hold what the label fraction asks for.
+    """
+    truth = store.truth(patch)
+    drawn = annotator.annotate(patch.name, truth)
+    classes = len(patch.counts)
+    counts = np.bincount(truth[drawn.visible], minlength=NO_TRUTH + 1)[:classes]
+    return PatchLabels(
+        name=patch.name,
+        bits=np.packbits(drawn.visible),
+        visible=int(drawn.visible.sum()),
+        counts=tuple(counts.tolist()),
+        clicks=drawn.clicks,
+        seconds=drawn.seconds,
+        short=tuple(drawn.short.get(class_id, 0) for class_id in range(classes)),
+    )

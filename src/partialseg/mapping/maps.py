@@ -1,0 +1,167 @@
+"""The maps of one orthophoto: all that are asked for, or none."""
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+from numpy.typing import NDArray
+
+from partialseg.core.files import part_folder
+from partialseg.mapping.areas import class_areas, write_areas
+from partialseg.mapping.class_map import (
+    NODATA,
+    class_map_layout,
+    entropy,
+    entropy_layout,
+    most_probable,
+    probabilities_layout,
+    quantised,
+)
+from partialseg.mapping.cog import new_cog
+from partialseg.mapping.model import Model
+from partialseg.mapping.orthophoto import Reading, open_orthophoto
+from partialseg.mapping.overlay import write_overlay
+from partialseg.mapping.polygons import write_polygons
+from partialseg.mapping.stitch import Block, Stitching, ahead, predict_blocks
+
+CLASSES = "classes.tif"
+
+
+PROBABILITIES = "probabilities.tif"
+
+
+ENTROPY = "entropy.tif"
+
+
+POLYGONS = "polygons.gpkg"
+
+
+AREAS = ("areas.csv", "areas.json")
+
+
+OVERLAY = "overlay.png"
+
+
+MAPS = (CLASSES, PROBABILITIES, ENTROPY, POLYGONS, *AREAS, OVERLAY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is written beside the class map; regions below min_area (m2) are no polygons."""
+
+    probabilities: bool
+    entropy: bool
+    polygons: bool
+    areas: bool
+    overlay: bool
+    min_area: float
+
+    def __post_init__(self) -> None:
+        if not self.min_area >= 0:
+            raise ValueError(f"min-area must be at least 0, got {self.min_area:g}")
+
+    def files(self) -> list[str]:
+        """Return the endings of all files of an image."""
+        asked = {
+            PROBABILITIES: self.probabilities,
+            ENTROPY: self.entropy,
+            POLYGONS: self.polygons,
+            AREAS[0]: self.areas,
+            AREAS[1]: self.areas,
+            OVERLAY: self.overlay,
+        }
+        return [CLASSES, *(name for name, is_asked in asked.items() if is_asked)]
+
+
+def predict(
+    model: Model,
+    image: Path,
+    out: Path,
+    reading: Reading,
+    stitching: Stitching,
+    wanted: Wanted,
+    on_share: Callable[[float], object] = lambda _: None,
+) -> list[Path]:
+    """Write the maps of an orthophoto to a folder, all of them or none; return the files.
+
+    Raises:
+        ValueError: the image cannot be read, or does not fit the model.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with part_folder(out / image.name) as aside:
+        files = {name: aside / f"{image.stem}_{name}" for name in wanted.files()}
+        write_rasters(model, image, files, reading, stitching, on_share)
+        if wanted.polygons:
+            write_polygons(files[CLASSES], files[POLYGONS], wanted.min_area)
+        if wanted.areas or wanted.overlay:
+            areas = class_areas(files[CLASSES])
+            if wanted.areas:
+                write_areas(areas, files[AREAS[0]], files[AREAS[1]])
+            if wanted.overlay:
+                write_overlay(image, files[CLASSES], files[OVERLAY], areas, reading)
+        # The class map last: where it is, all is.
+        made = sorted(aside.iterdir(), key=lambda file: file == files[CLASSES])
+        for file in made:
+            side = f"{file.name}.aux.xml"  # of an earlier map: statistics that QGIS would believe
+            if side not in {other.name for other in made}:
+                (out / side).unlink(missing_ok=True)
+            os.replace(file, out / file.name)
+    return [out / file.name for file in files.values()]
+
+
+def write_rasters(
+    model: Model,
+    image: Path,
+    files: dict[str, Path],
+    reading: Reading,
+    stitching: Stitching,
+    on_share: Callable[[float], object],
+) -> None:
+    """Predict an orthophoto into the class map and, where asked, probabilities and entropy."""
+    info = model.info
+    tags = {"model": info.title, "commit": info.commit}
+    layouts = {
+        CLASSES: class_map_layout(info.class_names, info.palette, tags),
+        PROBABILITIES: probabilities_layout(info.class_names),
+        ENTROPY: entropy_layout(),
+    }
+    with ExitStack() as opened:
+        orthophoto = opened.enter_context(
+            open_orthophoto(image, info.ground_sampling_distances, reading)
+        )
+        rasters = {
+            name: opened.enter_context(new_cog(files[name], orthophoto.frame, layout))
+            for name, layout in layouts.items()
+            if name in files
+        }
+        left = Event()
+
+        def tick(share: float) -> None:
+            if left.is_set():  # by Ctrl-C: a row of tiles may take minutes
+                raise InterruptedError("prediction was left")
+            on_share(share)
+
+        # Reading, the network and writing: each goes on while the others do.
+        blocks = predict_blocks(model, orthophoto, stitching, tick)
+        predicted = ahead(((block, bands_of(block, files)) for block in blocks), left.set)
+        with closing(blocks), closing(predicted):  # before the image they read from
+            for block, bands in predicted:
+                for name, raster in rasters.items():
+                    raster.write(bands[name], block.window)
+
+
+def bands_of(block: Block, files: dict[str, Path]) -> dict[str, NDArray[np.uint8]]:
+    """Return the bands (bands, h, w), uint8, that a block has in each raster, by its name."""
+    bands = {CLASSES: most_probable(block.probabilities)[None]}
+    if PROBABILITIES in files:
+        bands[PROBABILITIES] = quantised(block.probabilities)
+    if ENTROPY in files:
+        bands[ENTROPY] = quantised(entropy(block.probabilities))[None]
+    if block.valid is not None:
+        for pixels in bands.values():
+            pixels[:, ~block.valid] = NODATA
+    return bands

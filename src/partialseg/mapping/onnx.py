@@ -1,0 +1,187 @@
+"""Export of a trained network to ONNX, of any batch, height and width."""
+
+import copy
+import json
+import logging
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import onnxruntime
+import torch
+import torch.nn.functional as F
+from onnxruntime.capi import onnxruntime_pybind11_state as errors
+from pydantic import TypeAdapter, ValidationError
+from torch import Tensor, nn
+from torch.export import Dim
+
+from partialseg.core.files import new_file
+from partialseg.mapping.model import ModelInfo
+from partialseg.models.blocks import STRIDE
+
+INPUT, OUTPUT, METADATA = "image", "probabilities", "partialseg"
+
+
+# Largest difference of a probability that an export may show, float32 on a CPU.
+TOLERANCE = 1e-4
+SHAPES = (
+    (1, 64, 64),
+    (2, 80, 112),
+    (3, 50, 37),
+    (1, 64, 50),
+)  # N, H, W on which an export is checked
+INFO = TypeAdapter(ModelInfo)
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+# What onnxruntime raises on a file that it cannot use, found by flipping bits.
+UNUSABLE = (
+    errors.Fail,
+    errors.InvalidArgument,
+    errors.InvalidGraph,
+    errors.InvalidProtobuf,
+    errors.NoSuchFile,
+    errors.NotImplemented,
+    errors.RuntimeException,
+    UnicodeDecodeError,
+)
+
+
+class Deployed(nn.Module):
+    """A network from RGB images (N, 3, H, W) in 0..1 to class probabilities (N, C, H, W)."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, info: ModelInfo) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(info.mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(info.std).view(1, 3, 1, 1))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the probabilities of images."""
+        height, width = image.shape[-2:]
+        # As pad_to_stride does, but without asking whether: an export has no branches. Without
+        # negative numbers too, which ONNX divides otherwise than Python.
+        bottom, right = ((side + STRIDE - 1) // STRIDE * STRIDE - side for side in (height, width))
+        padded = F.pad((image * 255 - self.mean) / self.std, (0, right, 0, bottom), "replicate")
+        return self.network(padded)[..., :height, :width].softmax(dim=1)
+
+
+def export_onnx(network: nn.Module, info: ModelInfo, file: Path) -> float:
+    """Write a network as one ONNX file that carries its ModelInfo.
+
+    The file is written only if it computes what the network computes; returns the largest
+    difference of a probability on random images.
+
+    Raises:
+        ValueError: the suffix is not .onnx, or the export computes something else.
+    """
+    if file.suffix != ".onnx":
+        raise ValueError(f"{file}: the suffix must be .onnx")
+    deployed = Deployed(copy.deepcopy(network).cpu().float(), info).eval()
+    # Sizes that differ from one another and from 1: equal ones would be taken for the same.
+    images = torch.zeros(2, 3, 83, 117)
+    shapes = {INPUT: {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}}
+    with quiet(), new_file(file) as part:
+        program = torch.onnx.export(
+            deployed,
+            (images,),
+            dynamo=True,
+            dynamic_shapes=shapes,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            verbose=False,
+        )
+        assert program is not None
+        for node in program.model.graph.all_nodes():
+            node.metadata_props.clear()  # stack traces: paths of whoever exports
+        program.model.metadata_props.update(metadata(info))
+        program.save(part)
+        difference = largest_difference(deployed, part)
+        if not difference <= TOLERANCE:
+            raise ValueError(
+                f"{file}: the export differs from the network by {difference:g} in a probability, "
+                f"allowed is {TOLERANCE:g}"
+            )
+    return difference
+
+
+def metadata(info: ModelInfo) -> dict[str, str]:
+    """Return what an ONNX file says of itself, as text by name."""
+    # The first is ours; the others are those of the QGIS plugin Deepness: what it reads
+    # (src/deepness/processing/models/model_base.py of PUTvision/qgis-plugin-deepness), as its
+    # documentation calls tile_size otherwise. Without a threshold of 0, pixels where no class
+    # reaches the plugin's own one would all become the first class.
+    own = {
+        METADATA: INFO.dump_json(info).decode(),
+        "model_type": json.dumps("Segmentor"),
+        "class_names": json.dumps(dict(enumerate(info.class_names))),
+        "tile_size": json.dumps(info.patch_size),
+        "tiles_overlap": json.dumps(25),  # %
+        "seg_thresh": json.dumps(0),
+    }
+    if info.ground_sampling_distances:
+        own["resolution"] = json.dumps(100 * info.ground_sampling_distances[0])  # cm
+    return own
+
+
+def largest_difference(deployed: Deployed, file: Path) -> float:
+    """Return by how much an ONNX file differs from a network on random images."""
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    generator = torch.Generator().manual_seed(0)
+    differences = []
+    for count, height, width in SHAPES:
+        images = torch.rand(count, 3, height, width, generator=generator)
+        with torch.no_grad():
+            expected = deployed(images)
+        exported = torch.from_numpy(session.run(None, {INPUT: images.numpy()})[0])
+        if exported.shape != expected.shape:
+            return math.inf
+        differences.append(float((exported - expected).abs().max()))
+    return max(differences)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the exporters' remarks, on versions and on other packages, to themselves."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+class OnnxModel:
+    """The network of an ONNX file of src/export.py, on a device: 'cpu' or 'cuda'.
+
+    Raises:
+        ValueError: the file is missing, damaged or of another origin, or onnxruntime has no such
+            device.
+    """
+
+    def __init__(self, file: Path, device: str = "cpu") -> None:
+        provider = PROVIDERS.get(device)
+        if provider not in onnxruntime.get_available_providers():
+            raise ValueError(f"device {device!r}: this onnxruntime has none of this name")
+        try:
+            self._session = onnxruntime.InferenceSession(file, providers=[provider])
+            text = self._session.get_modelmeta().custom_metadata_map[METADATA]
+            self.info = INFO.validate_json(text, strict=True, extra="forbid")
+        except UNUSABLE as error:
+            raise ValueError(f"{file}: missing or damaged ONNX file: {error}") from error
+        except (KeyError, ValidationError) as error:
+            raise ValueError(f"{file}: no ONNX file of src/export.py") from error
+        channels, names = self._session.get_outputs()[0].shape[1], self.info.class_names
+        if channels != len(names):
+            raise ValueError(f"{file}: {channels} channels for {len(names)} classes: {names}")
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Return the class probabilities (N, C, H, W), float32, of images (N, 3, H, W), uint8."""
+        inputs = (images.float() / 255).numpy()
+        return torch.from_numpy(self._session.run(None, {INPUT: inputs})[0])

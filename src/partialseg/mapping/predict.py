@@ -1,0 +1,109 @@
+"""Predict many orthophotos, one after the other, and say how each was taken."""
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from affine import Affine
+from tqdm import tqdm
+
+from partialseg.engine.checkpoint import load_checkpoint
+from partialseg.engine.compute import Precision, choose_compute
+from partialseg.mapping.areas import row_areas
+from partialseg.mapping.frame import Frame
+from partialseg.mapping.maps import Wanted, predict
+from partialseg.mapping.model import Model, ModelInfo, TorchModel
+from partialseg.mapping.onnx import OnnxModel
+from partialseg.mapping.orthophoto import Orthophoto, Reading, open_orthophoto
+from partialseg.mapping.stitch import Stitching
+
+BAR = "{desc} {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} Mpx, {remaining} left"
+
+
+def load_model(file: Path, is_onnx: bool, device: str, precision: Precision) -> Model:
+    """Return the network of a checkpoint, or of an ONNX file, on a device ('': the best one)."""
+    if is_onnx:
+        return OnnxModel(file, device or "cpu")
+    if file.suffix == ".onnx":
+        raise ValueError(f"{file}: is an ONNX file; say so by --onnx")
+    return TorchModel(load_checkpoint(file), choose_compute(precision, device))
+
+
+def remarks(orthophoto: Orthophoto, info: ModelInfo, reading: Reading) -> list[str]:
+    """Return what is to be said of how an image is taken."""
+    said = []
+    if orthophoto.alpha:
+        said.append(f"where band {orthophoto.alpha}, marked as alpha, is 0, it has no data")
+    if orthophoto.frame.crs is None and orthophoto.frame.transform == Affine.identity():
+        said.append("no georeference, so the maps have none either")
+    elif orthophoto.frame.crs is None:
+        said.append("no CRS: the maps lie where the image does, without areas in m2")
+    trained = " or ".join(f"{size:.3g} m" for size in info.ground_sampling_distances)
+    if not trained:
+        said.append("not resampled: the pixel size of the training is unknown")
+    elif orthophoto.frame.crs is None and reading.gsd is None:
+        said.append(f"taken for pixels of {trained}; say otherwise by --gsd")
+    elif max(orthophoto.scale) != 1 or min(orthophoto.scale) != 1:
+        rows, columns = orthophoto.shape
+        said.append(f"resampled to {columns} x {rows} px, for a network trained at {trained}")
+    return said
+
+
+def predict_all(
+    model: Model,
+    images: Sequence[Path],
+    out: Path,
+    reading: Reading,
+    stitching: Stitching,
+    wanted: Wanted,
+) -> None:
+    """Predict images one by one, after a look at each; with a progress bar and a line an image."""
+    sizes = []  # in Mpx
+    for image in images:
+        with open_orthophoto(image, model.info.ground_sampling_distances, reading) as orthophoto:
+            sizes.append(orthophoto.frame.width * orthophoto.frame.height / 1e6)
+            if wanted.areas or wanted.polygons or wanted.overlay:
+                check_areas(image, orthophoto.frame)
+            for remark in remarks(orthophoto, model.info, reading):
+                print(f"{image}: {remark}")
+    for image, size in zip(images, sizes, strict=True):
+        started = time.perf_counter()
+        with tqdm(total=size, desc=image.name, disable=None, bar_format=BAR) as bar:
+            on_share = partial(_advance, bar, size)
+            try:
+                files = predict(model, image, out, reading, stitching, wanted, on_share)
+            except torch.OutOfMemoryError as error:
+                raise ValueError(f"{image}: out of memory: lower --batch-size or --tile") from error
+        seconds = time.perf_counter() - started
+        names = ", ".join(file.name for file in files)
+        print(f"{image}: {size:.1f} Mpx in {seconds:.1f} s: {names}", flush=True)
+
+
+def check_areas(image: Path, frame: Frame) -> None:
+    """Check that the areas of an image's pixels can be told, before hours of prediction.
+
+    Raises:
+        ValueError: its CRS is wrong.
+    """
+    try:
+        row_areas(frame)
+    except ValueError as error:
+        raise ValueError(
+            f"{image}: {error}; areas, polygons and overlay need a right CRS, or none"
+        ) from error
+
+
+def _advance(bar: "tqdm[NoReturn]", size: float, share: float) -> None:
+    bar.update(share * size)
+
+
+def without_maps(images: Sequence[Path], out: Path, wanted: Wanted) -> list[Path]:
+    """Return the images of which a map is missing in `out`."""
+    return [
+        image
+        for image in images
+        if not all((out / f"{image.stem}_{name}").exists() for name in wanted.files())
+    ]

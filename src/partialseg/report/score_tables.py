@@ -1,0 +1,212 @@
+"""The tables that compare cells: scores, differences, splits, cost."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from partialseg.evaluation.runs import AXES, Cell, cell_names
+from partialseg.report.details import CellDetails, Detail
+from partialseg.report.tables import (
+    NONE,
+    Entry,
+    Table,
+    mean_and_std,
+    number,
+    over_seeds,
+    shown,
+    spread,
+    text,
+)
+
+Row = Mapping[str, Any]
+
+
+ALIKE = {"split": "split", "labelling": "labels drawn as", "recipe": "recipe"}  # by axis
+
+
+LABELLED = ("Labelled (%)", "Annotation (h, estimate)")
+
+
+SCORES = {
+    "test_miou": "Test mIoU",
+    "test_accuracy": "Test accuracy",
+    "final_val_miou": "Final val mIoU",
+    "best_val_miou": "Best val mIoU",
+    "final_val_accuracy": "Final val accuracy",
+}
+
+
+ROW_KEYS = {
+    *(*AXES, "label_fraction", "seeds", "labelled_pixels", "annotation_seconds"),
+    *(*SCORES, *(f"{score}_std" for score in SCORES)),
+} - {"fraction"}
+
+
+DIFFERENCE_KEYS = {
+    *("axis", "compared", "where", "difference", "low", "high"),
+    *("jackknife_low", "jackknife_high", "verdict"),
+}
+
+
+def read_rows(file: Path, keys: set[str]) -> list[Row]:
+    """Read a list of JSON objects that each have the given keys.
+
+    Raises:
+        ValueError: the file is missing or damaged, or an object lacks a key.
+    """
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(rows, list):
+            raise ValueError("no list of rows")
+        for place, row in enumerate(rows):
+            missing = sorted(keys - set(row))
+            if missing:
+                raise ValueError(f"row {place} lacks {', '.join(missing)}")
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(f"{file}: missing or damaged table: {error}") from error
+    return rows
+
+
+def comparison_table(rows: Sequence[Row], majority_class: str, majority_miou: float) -> Table:
+    """Return the scores of all cells, and below them that of the trivial answer.
+
+    Of several labellings it also says how much they label, and what that costs by an estimate.
+    """
+    cells = [_cell(row) for row in rows]
+    names = cell_names(cells)
+    several = len({cell.labelling for cell in cells}) > 1
+    headings = ["Cell", *SCORES.values(), *(LABELLED if several else ())]
+    trivial = {"Cell": text(f"all {majority_class}"), "Test mIoU": number(majority_miou)}
+    return Table(
+        caption=f"Scores of the cells{_alike(cells)}",
+        headings=headings,
+        rows=[
+            [
+                text(names[cell]),
+                *(spread(row[score], row[f"{score}_std"]) for score in SCORES),
+                *(_labelled(row) if several else ()),
+            ]
+            for row, cell in zip(rows, cells, strict=True)
+        ],
+        footer=[[trivial.get(heading, text("")) for heading in headings]],
+    )
+
+
+def differences_table(rows: Sequence[Row]) -> Table:
+    """Return the differences of test mIoU with their intervals, what is said of them first."""
+    return Table(
+        caption="Differences of test mIoU, with 95 % confidence intervals",
+        headings=["Compared", "Difference", "Verdict", "Bootstrap", "Jackknife"],
+        rows=[
+            [
+                text(f"{row['compared']}: {row['where']}"),
+                number(row["difference"], "+.3f"),
+                text(row["verdict"]),
+                _interval(row["low"], row["high"]),
+                _interval(row["jackknife_low"], row["jackknife_high"]),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def leakage_table(cells: CellDetails) -> Table | None:
+    """Return the test mIoU of each split side by side, and what it differs from the first.
+
+    None where there is one split.
+    """
+    splits = list(dict.fromkeys(cell.split for cell in cells))
+    if len(splits) < 2:
+        return None
+    first, *others = splits
+    names = cell_names([cell for cell in cells if cell.split == first])
+    rows = []
+    for cell, name in names.items():
+        alike = [_in_split(cells, cell, split) for split in splits]
+        means = [mean_and_std(map(_test_miou, details))[0] for details in alike]
+        rows.append(
+            [
+                text(name),
+                *(over_seeds(map(_test_miou, details)) for details in alike),
+                *(number(_minus(mean, means[0]), "+.3f") for mean in means[1:]),
+            ]
+        )
+    return Table(
+        caption=f"Test mIoU by split{_alike(list(cells))}",
+        headings=["Cell", *splits, *(f"{other} − {first}" for other in others)],
+        rows=rows,
+    )
+
+
+def cost_table(cells: CellDetails) -> Table:
+    """Return what the training of each cell costs, and what its network weighs."""
+    names = cell_names(list(cells))
+    return Table(
+        caption="Cost of training and prediction",
+        headings=[
+            *("Cell", "Training time (s)", "Epochs", "Parameters (M)", "GFLOP a patch"),
+            *("Peak memory (MiB)", "Compute"),
+        ],
+        rows=[
+            [
+                text(names[cell]),
+                over_seeds(_each("train_seconds", details), ".1f"),
+                over_seeds(_each("epochs", details), ".3g"),
+                number(details[0]["parameters"] / 1e6, ".2f"),
+                number(details[0]["gflop"], ".2f"),
+                over_seeds(_each("peak_memory_mib", details), ".0f"),
+                text("; ".join(dict.fromkeys(detail["compute"] for detail in details))),
+            ]
+            for cell, details in cells.items()
+        ],
+    )
+
+
+def _each(key: str, details: Sequence[Detail]) -> list[float | None]:
+    return [detail[key] for detail in details]
+
+
+def _test_miou(detail: Detail) -> float:
+    return float(detail["test"]["miou"])
+
+
+def _in_split(cells: CellDetails, cell: Cell, split: str) -> Sequence[Detail]:
+    """Return the details of the cell that differs from another in the split alone."""
+    return cells.get(replace(cell, split=split), ())
+
+
+def _minus(value: float | None, other: float | None) -> float | None:
+    return None if value is None or other is None else value - other
+
+
+def _cell(row: Row) -> Cell:
+    return Cell(
+        split=row["split"],
+        fraction=str(row["label_fraction"]),
+        labelling=row["labelling"],
+        architecture=row["architecture"],
+        recipe=row["recipe"],
+    )
+
+
+def _alike(cells: Sequence[Cell]) -> str:
+    """Return what the names of the cells leave out: ' (split main, labels drawn as random)'."""
+    values = {name: {getattr(cell, axis) for cell in cells} for axis, name in ALIKE.items()}
+    alike = [f"{name} {min(found)}" for name, found in values.items() if len(found) == 1]
+    return f" ({', '.join(alike)})" if alike else ""
+
+
+def _labelled(row: Row) -> list[Entry]:
+    seconds = row["annotation_seconds"]
+    return [
+        number(100 * row["labelled_pixels"], ".3g"),
+        number(None if seconds is None else seconds / 3600, ".2f"),
+    ]
+
+
+def _interval(low: float | None, high: float | None) -> Entry:
+    if low is None or high is None:
+        return Entry(NONE, None, True)
+    return Entry(f"{shown(low, '+.3f')} to {shown(high, '+.3f')}", low, True)

@@ -1,0 +1,218 @@
+"""The source of a data set: orthophotos, their masks, labels that a person drew on them, and the
+index.json that describes all of it."""
+
+import hashlib
+import math
+from collections.abc import Callable, Set
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from affine import Affine
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from partialseg.core.files import new_file
+from partialseg.core.params import STRICT
+from partialseg.source.legend import Legend
+from partialseg.source.raster import SUFFIXES, Header, read_header
+
+INDEX = "index.json"
+
+
+File = Annotated[Path, Field(strict=False)]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Orthophoto:
+    """One orthophoto: its files with their MD5, size in pixels and georeference.
+
+    mask is the whole truth, labels what a person drew: classes here and there. One of the two may
+    be None.
+    """
+
+    name: str
+    image: File
+    mask: File | None
+    labels: File | None
+    image_md5: str
+    mask_md5: str | None
+    labels_md5: str | None
+    width: int
+    height: int
+    crs: str
+    transform: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Source:
+    """A whole source: its legend and its orthophotos, sorted by name."""
+
+    legend: Legend
+    orthophotos: tuple[Orthophoto, ...]
+
+
+_SOURCE = TypeAdapter(Source)
+
+
+def write_index(
+    folder: Path, images: Path, masks: Path, legend: Legend, labels: Path | None = None
+) -> Source:
+    """Check the orthophotos under images/, masks/ and labels/ and write folder/index.json.
+
+    Paths inside `folder` are stored relative to it, others as absolute ones.
+
+    Raises:
+        ValueError: no image, an image with neither mask nor labels, one of these without image, an
+            unreadable file, unequal sizes or georeferences, an image that is not 8-bit RGB, or two
+            images of one name.
+    """
+    image_files, mask_files = _rasters(images), _rasters(masks)
+    label_files = _rasters(labels) if labels else {}
+    if not image_files:
+        raise ValueError(f"{images}: no image with a suffix of {', '.join(SUFFIXES)}")
+    known = mask_files.keys() | label_files.keys()
+    _check_none_alone(image_files, known, "mask", f"{masks} or {labels}" if labels else str(masks))
+    _check_none_alone(mask_files, image_files.keys(), "image", str(images))
+    _check_none_alone(label_files, image_files.keys(), "image", str(images))
+    orthophotos = [
+        _orthophoto(name, image_files[name], mask_files.get(name), label_files.get(name))
+        for name in sorted(image_files)
+    ]
+    stored = [_with_paths(item, partial(_stored, folder=folder)) for item in orthophotos]
+    source = Source(legend=legend, orthophotos=tuple(stored))
+    with new_file(folder / INDEX) as file:
+        file.write_bytes(_SOURCE.dump_json(source, indent=1))
+    return source
+
+
+def read_index(folder: Path) -> Source:
+    """Read what write_index wrote, with paths that can be opened.
+
+    Raises:
+        ValueError: the index is missing or damaged.
+    """
+    file = folder / INDEX
+    try:
+        source = _SOURCE.validate_json(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{file}: no usable index of a source: {error}") from error
+    orthophotos = [_with_paths(item, folder.joinpath) for item in source.orthophotos]
+    return replace(source, orthophotos=tuple(orthophotos))
+
+
+def check_unchanged(orthophoto: Orthophoto) -> None:
+    """Compare the files with the checksums of the index.
+
+    Raises:
+        ValueError: a file is missing or is not the one that was indexed.
+    """
+    for file, md5 in (
+        (orthophoto.image, orthophoto.image_md5),
+        (orthophoto.mask, orthophoto.mask_md5),
+        (orthophoto.labels, orthophoto.labels_md5),
+    ):
+        if file is None:
+            continue
+        if not file.is_file() or _md5(file) != md5:
+            raise ValueError(
+                f"{file}: missing or changed since the download stage indexed it (MD5 {md5}); "
+                "run that stage again: dvc repro --force --single-item download@DATASET"
+            )
+
+
+def _rasters(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder")
+    files: dict[str, Path] = {}
+    for file in sorted(folder.iterdir()):
+        if file.suffix.lower() not in SUFFIXES or file.name.startswith("."):
+            continue
+        if file.stem in files:
+            raise ValueError(f"{file}: {files[file.stem].name} has the same name in this folder")
+        files[file.stem] = file
+    return files
+
+
+def _check_none_alone(
+    files: dict[str, Path], others: Set[str], other_kind: str, where: str
+) -> None:
+    alone = sorted(files.keys() - others)
+    if alone:
+        count = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
+        raise ValueError(f"{files[alone[0]]}: no {other_kind} of this name in {where}{count}")
+
+
+def _orthophoto(name: str, image: Path, mask: Path | None, labels: Path | None) -> Orthophoto:
+    header = read_header(image)
+    _check_image(image, header)
+    for file, kind in ((mask, "a mask"), (labels, "a raster of labels")):
+        if file is not None:
+            _check_truth(image, header, file, kind)
+    return Orthophoto(
+        name=name,
+        image=image,
+        mask=mask,
+        labels=labels,
+        image_md5=_md5(image),
+        mask_md5=_md5(mask) if mask else None,
+        labels_md5=_md5(labels) if labels else None,
+        width=header.width,
+        height=header.height,
+        crs=header.crs,
+        transform=header.transform,
+    )
+
+
+def _check_truth(image: Path, image_header: Header, file: Path, kind: str) -> None:
+    header = read_header(file)
+    if header.dtype != "uint8":
+        raise ValueError(f"{file}: {kind} must be 8-bit, got {header.dtype}")
+    _check_alignment(image, image_header, file, header)
+
+
+def _check_image(image: Path, header: Header) -> None:
+    if header.bands < 3:
+        raise ValueError(f"{image}: an image needs 3 bands (RGB), got {header.bands}")
+    if header.dtype != "uint8":
+        raise ValueError(f"{image}: an image must be 8-bit, got {header.dtype}")
+
+
+def _check_alignment(image: Path, image_header: Header, mask: Path, mask_header: Header) -> None:
+    image_size = image_header.width, image_header.height
+    mask_size = mask_header.width, mask_header.height
+    if image_size != mask_size:
+        raise ValueError(
+            f"{mask}: size {mask_size[0]} x {mask_size[1]} px differs from "
+            f"{image_size[0]} x {image_size[1]} px of {image}"
+        )
+    if not (image_header.crs and mask_header.crs):
+        return
+    far = max(
+        math.dist(Affine(*image_header.transform) @ corner, Affine(*mask_header.transform) @ corner)
+        for corner in ((0, 0), image_size)
+    )
+    pixel = math.hypot(image_header.transform[0], image_header.transform[3])
+    if far > pixel / 2:
+        raise ValueError(
+            f"{mask}: lies {far:g} map units away from {image}, more than half a pixel ({pixel:g})"
+        )
+
+
+def _with_paths(orthophoto: Orthophoto, change: Callable[[Path], Path]) -> Orthophoto:
+    return replace(
+        orthophoto,
+        image=change(orthophoto.image),
+        mask=orthophoto.mask and change(orthophoto.mask),
+        labels=orthophoto.labels and change(orthophoto.labels),
+    )
+
+
+def _stored(file: Path, folder: Path) -> Path:
+    return file.relative_to(folder) if file.is_relative_to(folder) else file.resolve()
+
+
+def _md5(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "md5").hexdigest()

@@ -1,0 +1,161 @@
+"""Reading rasters by windows: GeoTIFF, TIFF, PNG and JPEG through rasterio (GDAL)."""
+
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+RGB = (1, 2, 3)  # bands
+SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+
+
+# GDAL keeps decoded blocks up to this bound: room for a row of cells of a strip TIFF that is
+# 40,000 px wide, and a bound on the memory of any raster.
+CACHE_MIB = 96
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a raster file says of itself; transform is rasterio's a, b, c, d, e, f."""
+
+    width: int
+    height: int
+    bands: int
+    dtype: str
+    crs: str
+    transform: tuple[float, ...]
+
+
+@contextmanager
+def open_raster(file: Path) -> Iterator[DatasetReader]:
+    """Open a raster for reading by windows.
+
+    Raises:
+        ValueError: the file is missing or is no raster.
+    """
+    with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=CACHE_MIB):
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # PNG and JPEG have none
+        try:
+            raster = rasterio.open(file)
+        except RasterioError as error:
+            raise _unreadable(file, error) from error
+        with raster:
+            yield raster
+
+
+def read_header(file: Path) -> Header:
+    """Return size, bands, type and georeference of a raster (crs '' where it has none).
+
+    Raises:
+        ValueError: the file is missing or is no raster.
+    """
+    with open_raster(file) as raster:
+        return Header(
+            width=raster.width,
+            height=raster.height,
+            bands=raster.count,
+            dtype=raster.dtypes[0],
+            crs=raster.crs.to_string() if raster.crs else "",
+            transform=tuple(raster.transform)[:6],
+        )
+
+
+def read_rgb(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
+    """Return the first three bands of a window as (H, W, 3).
+
+    Raises:
+        ValueError: the file breaks off or is damaged there.
+    """
+    return np.moveaxis(_read(raster, RGB, window), 0, -1)
+
+
+def read_values(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
+    """Return all bands of a window as (bands, H, W), untouched.
+
+    Raises:
+        ValueError: the file breaks off or is damaged there.
+    """
+    return _read(raster, tuple(raster.indexes), window)
+
+
+def read_colours(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
+    """Return the colours of a window as (3, H, W): a palette is looked up, alpha left out.
+
+    Raises:
+        ValueError: the file breaks off or is damaged there.
+    """
+    if raster.count >= 3:
+        return _read(raster, RGB, window)
+    band = _read(raster, (1,), window)[0]
+    try:
+        palette = raster.colormap(1)
+    except ValueError:  # a grey mask: its colours are r = g = b
+        return np.stack([band, band, band])
+    table = np.zeros((256, 3), np.uint8)
+    for index, colour in palette.items():
+        table[index] = colour[:3]
+    return np.moveaxis(table[band], -1, 0)
+
+
+def _read(raster: DatasetReader, bands: tuple[int, ...], window: Window) -> NDArray[np.uint8]:
+    # As the files have it, with the bands of a pixel side by side: GDAL would take three times
+    # as long to part them, and images are wanted so anyway.
+    pixels = np.empty((window.height, window.width, len(bands)), np.uint8)
+    try:
+        return raster.read(bands, window=window, out=np.moveaxis(pixels, -1, 0))
+    except RasterioError as error:
+        raise _unreadable(Path(raster.name), error) from error
+
+
+def _unreadable(file: Path, error: RasterioError) -> ValueError:
+    return ValueError(f"{file}: cannot be read as a raster: {error.__cause__ or error}")
+
+
+def ground_size(crs: str, transform: Affine, width: int, height: int) -> tuple[float, float] | None:
+    """Return the metres on the ground between two columns and between two rows of a raster.
+
+    They are means over the middle row and the middle column, along geodesics: so pixels of
+    degrees, of feet and of the Mercator projection have their true size. None without a CRS.
+
+    Raises:
+        ValueError: the CRS is unknown, or the coordinates lie outside it.
+    """
+    if not crs:
+        return None
+    row = (0, height / 2), (width, height / 2)
+    column = (width / 2, 0), (width / 2, height)
+    try:
+        known = CRS.from_user_input(crs)
+        across, down = (
+            _distance(known, *(transform @ end for end in ends)) for ends in (row, column)
+        )
+    except CRSError as error:
+        raise ValueError(f"CRS {crs}: {error}") from error
+    if not (0 < across < math.inf and 0 < down < math.inf):
+        x, y = transform @ (width / 2, height / 2)
+        raise ValueError(f"the coordinates ({x:g}, {y:g}) lie outside its CRS, {known.name}")
+    return across / width, down / height
+
+
+def _distance(crs: CRS, start: tuple[float, float], end: tuple[float, float]) -> float:
+    if crs.geodetic_crs is None:  # a local system: a plane with a unit of its own
+        return math.dist(start, end) * crs.axis_info[0].unit_conversion_factor
+    to_degrees = Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+    xs, ys = to_degrees.transform((start[0], end[0]), (start[1], end[1]))
+    geod = crs.get_geod()
+    assert geod is not None
+    if not all(-90 <= y <= 90 and abs(x) <= 360 for x, y in zip(xs, ys, strict=True)):
+        return math.inf
+    return float(geod.inv(xs[0], ys[0], xs[1], ys[1])[2])

@@ -1,0 +1,98 @@
+"""Gated CRF loss: unlabelled pixels follow their neighbours of like colour."""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+
+from partialseg.core.params import STRICT
+from partialseg.training.methods.method import Part, Stateless
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class GatedCrf:
+    """Weight of the loss in the objective (0: off), and which pixels it compares, and how much.
+
+    Probabilities and images are averaged over cells of stride x stride pixels. radius (a window
+    has 2 * radius + 1 cells a side) and sigma_xy are in cells, sigma_rgb in levels of 0..255.
+    """
+
+    weight: NonNegativeFloat
+    radius: PositiveInt
+    sigma_xy: PositiveFloat
+    sigma_rgb: PositiveFloat
+    stride: PositiveInt
+
+
+def gated_crf(logits: Tensor, images: Tensor, params: GatedCrf) -> Tensor:
+    """Return the Potts energy of softmax predictions, a pixel of the reduced grid.
+
+    The weight is left to the caller. Computed in float32. The gates of the paper, masks of pixels
+    that neither send nor receive, are all open: every pixel takes part.
+    Source: Obukhov et al. 2019, arXiv:1906.04651.
+
+    Args:
+        logits: (N, C, H, W), float.
+        images: (N, 3, H, W), in 0..255.
+        params: the window, the kernel and the stride.
+    """
+    return potts_energy(logits.float().softmax(dim=1), images.float(), params)
+
+
+def potts_energy(probabilities: Tensor, images: Tensor, params: GatedCrf) -> Tensor:
+    """Return the mean over pixels i of the sum over the others j of its window of k * (1 - p.q).
+
+    p and q are the class probabilities (N, C, H, W) at i and j; k is exp(-distance^2 / (2
+    sigma_xy^2) - colour difference^2 / (2 sigma_rgb^2)), from images (N, 3, H, W), and 0 for a j
+    outside the image. 1 - p.q is the chance that the two pixels are of different classes, so it
+    is 0 only where both are sure.
+    """
+    # ceil_mode: a cell that the edge cuts is the mean of what it has.
+    probabilities = F.avg_pool2d(probabilities, params.stride, ceil_mode=True)
+    colours = F.avg_pool2d(images, params.stride, ceil_mode=True) / params.sigma_rgb
+    count, _, height, width = probabilities.shape
+    energy = probabilities.new_zeros(())
+    for dy, dx in _half_window(params.radius, height, width):
+        first, second = _pairs(colours, dy, dx)
+        distances = (first - second).square().sum(dim=1) + (dy**2 + dx**2) / params.sigma_xy**2
+        first, second = _pairs(probabilities, dy, dx)
+        differ = 1 - (first * second).sum(dim=1)
+        energy = energy + ((-distances / 2).exp() * differ).sum()
+    return 2 * energy / (count * height * width)  # each pair is in the windows of two pixels
+
+
+def _half_window(radius: int, height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Yield one of each two opposite offsets (dy, dx) of a window that pairs of the grid have."""
+    reach = min(radius, width - 1)
+    for dy in range(min(radius, height - 1) + 1):
+        for dx in range(-reach if dy else 1, reach + 1):
+            yield dy, dx
+
+
+def _pairs(values: Tensor, dy: int, dx: int) -> tuple[Tensor, Tensor]:
+    """Return two views of (N, C, H, W): the pixels that have one at this offset, and those."""
+    height, width = values.shape[-2:]
+    left, right = max(0, -dx), min(width, width - dx)
+    here = values[..., : height - dy, left:right]
+    there = values[..., dy:, left + dx : right + dx]
+    return here, there
+
+
+class GatedCrfMethod(Stateless):
+    """Adds the gated CRF loss of the predictions.
+
+    Source: Obukhov et al. 2019, arXiv:1906.04651.
+    """
+
+    def __init__(self, params: GatedCrf) -> None:
+        self._params = params
+
+    def term(self, part: Part) -> Tensor:
+        """Return the weighted loss, the mean over the heads."""
+        if not self._params.weight:
+            return part.nothing()
+        energies = [gated_crf(head, part.images, self._params) for head in part.outputs]
+        return self._params.weight * torch.stack(energies).mean()

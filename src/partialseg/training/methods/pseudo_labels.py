@@ -1,0 +1,69 @@
+"""The method pseudo_labels: a second round on what the network of the first is sure of.
+
+Source: Lee 2013, Pseudo-Label, ICML workshop on challenges in representation learning.
+"""
+
+from copy import deepcopy
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field, NonNegativeFloat
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from partialseg.core.params import STRICT, Share
+from partialseg.engine.scoring import predict_logits
+from partialseg.loss import IGNORE_INDEX
+from partialseg.training.methods.consistency import consistency_loss, pseudo_labels
+from partialseg.training.methods.method import Part
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class PseudoLabels:
+    """Weight of the term, the confidence from which a prediction is a label, and the first round.
+
+    first_round is its share of the steps of the training.
+    """
+
+    weight: NonNegativeFloat
+    threshold: Share
+    first_round: Annotated[float, Field(gt=0, lt=1)]
+
+
+class PseudoLabelsMethod:
+    """Adds the cross-entropy against the predictions of the network that ended the first round.
+
+    That network is frozen and predicts each batch as it comes: no predictions have to be stored
+    between the rounds. The second round goes on with the weights of the first, so that both take
+    the steps of one training.
+    """
+
+    def __init__(self, params: PseudoLabels, network: nn.Module) -> None:
+        self._params = params
+        self._teacher = deepcopy(network).requires_grad_(False).eval()
+        self._taught = False
+
+    def term(self, part: Part) -> Tensor:
+        """Return the weighted loss of the unlabelled pixels; 0 in the first round."""
+        first_round = part.step < self._params.first_round * part.steps
+        if first_round or not self._params.weight:
+            return part.nothing()
+        if not self._taught:
+            self._teacher.load_state_dict(part.scored.state_dict())
+            self._taught = True
+        with torch.no_grad():
+            teacher = predict_logits(self._teacher, part.images, part.compute)
+        targets = pseudo_labels(teacher, part.labels, self._params.threshold)
+        targets = targets.masked_fill(part.labels != IGNORE_INDEX, IGNORE_INDEX)
+        losses = [consistency_loss(head, targets) for head in part.outputs]
+        return self._params.weight * torch.stack(losses).mean()
+
+    def state(self) -> dict[str, Any]:
+        """Return the frozen network, once there is one."""
+        return {"teacher": self._teacher.state_dict() if self._taught else None}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take the frozen network of another one."""
+        self._taught = state["teacher"] is not None
+        if self._taught:
+            self._teacher.load_state_dict(state["teacher"])

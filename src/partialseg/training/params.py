@@ -1,0 +1,81 @@
+"""The section train of params.yaml."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic.dataclasses import dataclass
+
+from partialseg.core.params import STRICT, Share
+from partialseg.engine.compute import Precision
+from partialseg.training.class_weights import ClassWeights
+from partialseg.training.data import Augment
+from partialseg.training.losses import Terms
+from partialseg.training.methods.build import MethodName, Methods
+
+Schedule = Literal["constant", "cosine", "one_cycle"]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Train:
+    """How a network is trained on partial cross-entropy, and on what is added to it.
+
+    base_channels is the width of the first level; deep_supervision concerns UNet++ alone.
+    batch_size images make a step, however they are spread: over processes (one a GPU), each of
+    which computes its share in `accumulation` parts, one after the other, to save memory.
+    sampling says whether an epoch has each labelled patch as often, or in proportion to its
+    labelled pixels.
+    warmup is the share of the steps in which the learning rate rises; ema_decay that of the
+    average of weights that is scored and kept (0: none); training stops after `patience` epochs
+    without a better validation mIoU (0: never), and keeps the epoch of the best one or the last,
+    which suits a schedule that falls to nothing. loss adds terms on the labelled pixels, method one
+    on the others, with its own section of methods. workers are processes that load patches for each
+    training process (0: it loads them itself).
+    """
+
+    base_channels: PositiveInt
+    deep_supervision: bool
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    processes: PositiveInt
+    accumulation: PositiveInt
+    sampling: Literal["patches", "pixels"]
+    optimizer: Literal["adam", "adamw"]
+    learning_rate: PositiveFloat
+    schedule: Schedule
+    warmup: Share
+    weight_decay: NonNegativeFloat
+    ema_decay: Annotated[float, Field(ge=0, lt=1)]
+    patience: NonNegativeInt
+    select: Literal["best", "last"]
+    class_weights: ClassWeights
+    loss: Terms
+    method: MethodName
+    methods: Methods
+    precision: Precision
+    compile: bool
+    deterministic: bool
+    workers: NonNegativeInt
+    augment: Augment
+
+    def __post_init__(self) -> None:
+        if self.method == "consistency" and not self.ema_decay:
+            raise ValueError(
+                "method consistency has the average of the weights as its teacher: ema_decay must "
+                "be above 0, got 0"
+            )
+        if self.method == "consistency":
+            self._check_cutmix()
+        if self.method == "pseudo_labels" and (self.select != "last" or self.patience):
+            raise ValueError(
+                "method pseudo_labels has a second round, which has to be reached and kept: select "
+                f"must be last and patience 0, got {self.select} and {self.patience}"
+            )
+
+    def _check_cutmix(self) -> None:
+        parts = self.processes * self.accumulation
+        cutmix = self.methods.consistency.cutmix
+        if cutmix and self.batch_size < 2 * parts:
+            raise ValueError(
+                f"method consistency mixes the patches of a part (cutmix {cutmix}): batch_size "
+                f"{self.batch_size} in {parts} parts leaves one alone; raise it, or set cutmix to 0"
+            )

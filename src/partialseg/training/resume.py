@@ -1,0 +1,135 @@
+"""Where a training that was interrupted goes on: a folder that no stage lists as its output.
+
+DVC removes a stage's outputs before it runs again, and `persist: true`, which would keep them,
+takes the stage out of DVC's run cache. So the checkpoints of a training lie here until it is
+over, and are copied to its outputs then.
+"""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+
+from partialseg.core.files import new_file
+from partialseg.engine.checkpoint import BEST, LAST, Checkpoint, load_checkpoint, save_checkpoint
+
+# Other versions of these may compute other numbers.
+LIBRARIES = ("torch", "numpy", "albumentations", "cv2")
+CODE = ("src", "params.yaml")  # what makes the code another one; results of a run do not
+
+
+class ResumeFolder:
+    """The checkpoints of one training; one process at a time may have it.
+
+    Raises:
+        ValueError: another process has it.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self._folder = folder
+        self._fingerprint = fingerprint
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(folder / "lock")
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            raise ValueError(
+                f"{folder}: another process is training this run; wait for it or end it"
+            ) from None
+
+    def load(self) -> Checkpoint | None:
+        """Return the last checkpoint of this very training; else say why not and remove it."""
+        file = self._folder / LAST
+        if not file.exists():
+            return None
+        try:
+            last, best = load_checkpoint(file), load_checkpoint(self._folder / BEST)
+            if {last.fingerprint, best.fingerprint} != {self._fingerprint}:
+                raise ValueError(f"{file}: of another configuration, code or data")
+        except ValueError as error:
+            print(f"{error}; training starts from the beginning", flush=True)
+            for name in (LAST, BEST):
+                (self._folder / name).unlink(missing_ok=True)
+            return None
+        return last
+
+    def save(self, checkpoint: Checkpoint, best: bool) -> None:
+        """Write the checkpoint of an epoch: first as the best, if it is."""
+        if best:
+            save_checkpoint(replace(checkpoint, state=None), self._folder / BEST)
+        save_checkpoint(checkpoint, self._folder / LAST)
+
+    def publish(self, last: Checkpoint, out: Path) -> Checkpoint:
+        """Copy the checkpoints of a finished training to its outputs, the last without state."""
+        last = replace(last, state=None)
+        save_checkpoint(last, self._folder / LAST)
+        for name in (BEST, LAST):
+            with new_file(out / name) as part:
+                shutil.copyfile(self._folder / name, part)
+        return last
+
+    def __str__(self) -> str:
+        return str(self._folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._lock.release()
+
+
+def fingerprint(settings: Mapping[str, Any], folders: Mapping[str, Path]) -> str:
+    """Return a digest of settings (plain types), code, versions and the content of folders.
+
+    Code is that of all modules of partialseg that are imported by now, and the script.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
+    for library in LIBRARIES:
+        version = getattr(sys.modules.get(library), "__version__", "none")
+        digest.update(f"{library} {version}\n".encode())
+    for name, file in [*_code(), *_content(folders)]:
+        with file.open("rb") as stream:
+            # Reading the patches here also brings them into memory for the first epoch.
+            content = hashlib.file_digest(stream, "blake2b").hexdigest()
+        digest.update(f"{name} {content}\n".encode())
+    return digest.hexdigest()
+
+
+def _code() -> Iterator[tuple[str, Path]]:
+    for name, module in sorted(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and (name == "__main__" or name.split(".")[0] == "partialseg"):
+            yield name, Path(file)
+
+
+def _content(folders: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
+    for name, folder in sorted(folders.items()):
+        for file in sorted(folder.rglob("*")):
+            if file.is_file():
+                yield f"{name}/{file.relative_to(folder).as_posix()}", file
+
+
+def commit_of(repository: Path) -> str:
+    """Return the commit hash of a work tree, with '+' where its code has changed since.
+
+    '' without git or outside a repository: a copy of the files alone is no error.
+    """
+    try:
+        commit = _git(repository, "rev-parse", "HEAD")
+        changed = _git(repository, "status", "--porcelain", "--", *CODE)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return commit + ("+" if changed else "")
+
+
+def _git(repository: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(repository), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -1,0 +1,166 @@
+"""Train a network on the visible labels, from its patches to its checkpoints and curves."""
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from partialseg.engine.batches import MEAN, STD, TruthPatches
+from partialseg.engine.checkpoint import Checkpoint
+from partialseg.engine.compute import Compute, choose_algorithms, choose_compute, seed_everything
+from partialseg.engine.curves import FOLDER, CurveWriter, EpochRecord
+from partialseg.engine.ranks import ALONE, Ranks
+from partialseg.labelling.labels import LabelStore
+from partialseg.models.build import build_network
+from partialseg.tiling.patches import PatchStore, distinct
+from partialseg.training.class_weights import resolve_class_weights
+from partialseg.training.data import TrainPatches
+from partialseg.training.learner import Learner
+from partialseg.training.loop import fit, is_kept, is_over, out_of_memory_named
+from partialseg.training.params import Train
+from partialseg.training.resume import ResumeFolder, commit_of, fingerprint
+
+
+def train(
+    dataset: str,
+    architecture: str,
+    recipe: str,
+    split: str,
+    labelling: str,
+    patches: Path,
+    labels: Path,
+    out: Path,
+    resume: Path,
+    params: Train,
+    seed: int,
+    ranks: Ranks = ALONE,
+) -> Checkpoint:
+    """Train a network; write its best and last checkpoint and its curves to `out`.
+
+    The best epoch is the one of the highest validation mIoU (the first of equals), or the last one
+    where params.select says so. A training that was interrupted goes on from its last epoch, which
+    lies in `resume`. Of several ranks the first writes. Returns the last checkpoint.
+
+    Raises:
+        ValueError: the architecture is unknown, labels, patches and parameters do not fit, or the
+            training fails.
+    """
+    store = PatchStore(patches)
+    store.check_truth()
+    label_store = LabelStore(labels, [patch.name for patch in store.of_split("train")])
+    weights = resolve_class_weights(params.class_weights, label_store.summary.counts)
+    choose_algorithms(params.deterministic)
+    compute = choose_compute(params.precision)
+    untrained = Checkpoint(
+        dataset=dataset,
+        split=split,
+        architecture=architecture,
+        labelling=labelling,
+        recipe=recipe,
+        base_channels=params.base_channels,
+        deep_supervision=params.deep_supervision,
+        class_names=list(store.summary.class_names),
+        palette=list(store.summary.palette),
+        mean=MEAN,
+        std=STD,
+        patch_size=store.summary.size,
+        ground_sampling_distances=distinct(patch.gsd for patch in store.of_split("train")),
+        label_fraction=label_store.summary.fraction,
+        labelled_share=label_store.summary.labelled_share,
+        clicks=label_store.summary.clicks,
+        annotation_seconds=label_store.summary.seconds,
+        seed=seed,
+        class_weights=None if weights is None else list(weights),
+        compute=str(compute),
+        commit=commit_of(Path(__file__).parent.parent),
+    )
+    with out_of_memory_named(params):
+        learner = make_learner(untrained, params, compute, ranks)
+    with ExitStack() as stack:
+        folder = None
+        if ranks.first:
+            # Without the commit: the code itself is in the fingerprint.
+            identity = asdict(replace(untrained, commit=""))
+            settings = {"run": identity, "train": asdict(params), "ranks": ranks.count}
+            mark = fingerprint(settings, {"patches": patches, "labels": labels})
+            folder = stack.enter_context(ResumeFolder(resume, mark))
+            untrained = replace(untrained, fingerprint=mark)
+        last = ranks.share((folder and folder.load()) or untrained)
+        if last.state:
+            learner.restore(last.state)
+        records = fit(
+            learner,
+            TrainPatches(store, label_store, params.augment, seed),
+            TruthPatches(store, store.of_split("val")),
+            len(untrained.class_names),
+            params,
+            seed,
+            last.history,
+        )
+        return keep(records, learner, last, folder, out, params)
+
+
+def make_learner(untrained: Checkpoint, params: Train, compute: Compute, ranks: Ranks) -> Learner:
+    """Return the learner of a network that starts as the seed says."""
+    seed_everything(untrained.seed)
+    network = build_network(
+        untrained.architecture,
+        3,
+        len(untrained.class_names),
+        params.base_channels,
+        params.deep_supervision,
+    )
+    weights = untrained.class_weights
+    on_device = None if weights is None else torch.tensor(weights, device=compute.device)
+    placed = compute.place(network)
+    return Learner(placed, on_device, params, compute, ranks, untrained.seed)
+
+
+def keep(
+    records: Iterable[EpochRecord],
+    learner: Learner,
+    last: Checkpoint,
+    folder: ResumeFolder | None,
+    out: Path,
+    params: Train,
+) -> Checkpoint:
+    """Train on after `last`, save every epoch, and at the end write the outputs.
+
+    A rank without a folder only trains.
+    """
+    if folder is None:
+        for _ in records:
+            pass
+        return last
+    if is_over(last.history, params):
+        print(f"trained already, by the same parameters, code and data: {folder} has it")
+    elif last.history:
+        print(f"going on after epoch {last.epoch}/{params.epochs}", flush=True)
+    with CurveWriter(out / FOLDER) as curves:
+        for record in last.history:
+            curves.append(record)
+        for record in records:
+            last = replace(
+                last,
+                history=[*last.history, record],
+                weights=learner.scored.state_dict(),
+                state=learner.state(),
+            )
+            folder.save(last, best=is_kept(last.history, params))
+            curves.append(record)
+            report(record, params.epochs)
+    return folder.publish(last, out)
+
+
+def report(record: EpochRecord, epochs: int) -> None:
+    """Print one line about an epoch."""
+    skipped = f", {record.skipped_steps} steps overflowed" if record.skipped_steps else ""
+    print(
+        f"epoch {record.epoch}/{epochs}: loss {record.train_loss:.4f}, "
+        f"val loss {record.val_loss:.4f}, val mIoU {record.val_miou:.4f}, "
+        f"val accuracy {record.val_accuracy:.4f}, {record.images_per_second:.1f} images/s "
+        f"({record.loader_share:.1%} waiting for patches), {record.seconds:.1f} s{skipped}",
+        flush=True,
+    )
