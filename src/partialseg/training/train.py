@@ -74,7 +74,7 @@ def train(
         seed=seed,
         class_weights=None if weights is None else list(weights),
         compute=str(compute),
-        commit=commit_of(Path(__file__).parent.parent),
+        commit=commit_of(Path(__file__).parents[3]),
     )
     with out_of_memory_named(params):
         learner = make_learner(untrained, params, compute, ranks)
