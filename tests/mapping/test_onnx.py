@@ -1,0 +1,195 @@
+"""Export to ONNX, and prediction by onnxruntime."""
+
+import filecmp
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+import torch
+from torch import Tensor
+
+from checkpoints import checkpoint_of, trained_network
+from code_of_stage import SRC
+from partialseg.engine.checkpoint import save_checkpoint
+from partialseg.mapping import onnx as export
+from partialseg.mapping.model import TorchModel, info_of
+from partialseg.mapping.onnx import Deployed, OnnxModel, export_onnx, largest_difference
+from partialseg.models.build import build_network
+from small_run import CPU
+
+UNET = checkpoint_of(trained_network())
+
+
+def exported(file: Path, **changes: Any) -> float:
+    checkpoint = checkpoint_of(
+        trained_network(
+            changes.get("architecture", "unet"), changes.get("deep_supervision", False)
+        ),
+        **changes,
+    )
+    return export_onnx(checkpoint.build(), info_of(checkpoint), file)
+
+
+@pytest.fixture(scope="module")
+def unet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("onnx") / "best.onnx"
+    assert export_onnx(UNET.build(), info_of(UNET), file) < 1e-6
+    return file
+
+
+def images(count: int, height: int, width: int) -> Tensor:
+    generator = torch.Generator().manual_seed(9)
+    return torch.randint(256, (count, 3, height, width), generator=generator, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 17), (2, 96, 33), (5, 48, 160), (1, 100, 100)])
+def test_onnxruntime_gives_what_torch_gives(unet: Path, shape: tuple[int, int, int]) -> None:
+    asked = images(*shape)
+    expected = TorchModel(UNET, CPU).probabilities(asked)
+    assert expected.std() > 0.01
+    assert torch.allclose(OnnxModel(unet).probabilities(asked), expected, atol=1e-5)
+
+
+def test_unetplusplus_with_its_heads_is_exported_too(tmp_path: Path) -> None:
+    file = tmp_path / "best.onnx"
+    assert exported(file, architecture="unetplusplus", deep_supervision=True) < 1e-6
+    checkpoint = checkpoint_of(
+        trained_network("unetplusplus", True), architecture="unetplusplus", deep_supervision=True
+    )
+    asked = images(2, 40, 50)
+    expected = TorchModel(checkpoint, CPU).probabilities(asked)
+    assert torch.allclose(OnnxModel(file).probabilities(asked), expected, atol=1e-5)
+
+
+def test_the_file_carries_all_that_is_needed_to_use_it(unet: Path) -> None:
+    assert OnnxModel(unet).info == info_of(UNET)
+    assert os.listdir(unet.parent) == ["best.onnx"]  # the weights are inside
+
+
+def test_the_file_says_what_the_plugin_of_qgis_reads(unet: Path) -> None:
+    said = {item.key: item.value for item in onnx.load(unet).metadata_props}
+    assert json.loads(said["model_type"]) == "Segmentor"
+    assert json.loads(said["class_names"]) == {"0": "field", "1": "house", "2": "lake"}
+    assert json.loads(said["resolution"]) == 25  # cm, the finest of the training
+    assert json.loads(said["tile_size"]) == 32
+    assert json.loads(said["seg_thresh"]) == 0
+
+
+def test_the_file_names_no_path_of_whoever_exported_it(unet: Path) -> None:
+    content = unet.read_bytes()
+    assert b"MatMul" in content
+    assert b".py" not in content
+
+
+def test_an_export_leaves_the_network_as_it_was_and_gives_the_same_bytes_again(
+    unet: Path, tmp_path: Path
+) -> None:
+    network = UNET.build().double().train()
+    export_onnx(network, info_of(UNET), tmp_path / "again.onnx")
+    assert network.training
+    assert next(network.parameters()).dtype == torch.float64
+    assert filecmp.cmp(tmp_path / "again.onnx", unet, shallow=False)
+
+
+def test_a_network_of_unknown_pixel_size_names_no_resolution() -> None:
+    info = info_of(checkpoint_of(trained_network(), ground_sampling_distances=[]))
+    assert "resolution" not in export.metadata(info)
+
+
+def test_another_network_is_noticed(unet: Path) -> None:
+    """Of other weights, and of a class more."""
+    network = UNET.build()
+    assert largest_difference(Deployed(network, info_of(UNET)).eval(), unet) < 1e-6
+    with torch.no_grad():
+        network.head.bias[0] += 1
+    assert largest_difference(Deployed(network, info_of(UNET)).eval(), unet) > 0.1
+    more = build_network("unet", 3, 4, 2)
+    assert largest_difference(Deployed(more, info_of(UNET)).eval(), unet) == math.inf
+
+
+def test_an_export_that_computes_something_else_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "largest_difference", lambda *_: 0.25)
+    with pytest.raises(ValueError, match=r"best\.onnx: the export differs .* by 0\.25 .* 0\.0001"):
+        exported(tmp_path / "best.onnx")
+    assert os.listdir(tmp_path) == []
+
+
+def test_another_suffix_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"best\.pt: the suffix must be \.onnx"):
+        exported(tmp_path / "best.pt")
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.9])
+def test_a_damaged_file_is_named(unet: Path, tmp_path: Path, share: float) -> None:
+    content = unet.read_bytes()
+    (tmp_path / "a.onnx").write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match=r"a\.onnx: (missing or damaged|no) ONNX file"):
+        OnnxModel(tmp_path / "a.onnx")
+
+
+def test_a_missing_file_and_one_of_another_origin_are_named(unet: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"none\.onnx: missing or damaged ONNX file"):
+        OnnxModel(tmp_path / "none.onnx")
+    foreign = onnx.load(unet)
+    del foreign.metadata_props[:]
+    onnx.save(foreign, tmp_path / "foreign.onnx")
+    with pytest.raises(ValueError, match=r"foreign\.onnx: no ONNX file of src/export\.py"):
+        OnnxModel(tmp_path / "foreign.onnx")
+
+
+def said_otherwise(unet: Path, file: Path, old: str, new: str) -> Path:
+    """Write the exported file with its own metadata changed."""
+    changed = onnx.load(unet)
+    (own,) = (item for item in changed.metadata_props if item.key == export.METADATA)
+    assert old in own.value
+    own.value = own.value.replace(old, new)
+    onnx.save(changed, file)
+    return file
+
+
+@pytest.mark.parametrize(
+    "new", ['"patch_size":"32"', '"patch_size":32.5', '"patch_size":32,"more":1', '"patch":32', "{"]
+)
+def test_metadata_of_another_form_are_refused(unet: Path, tmp_path: Path, new: str) -> None:
+    file = said_otherwise(unet, tmp_path / "a.onnx", '"patch_size":32', new)
+    with pytest.raises(ValueError, match=r"a\.onnx: no ONNX file of src/export\.py"):
+        OnnxModel(file)
+
+
+def test_metadata_with_a_class_more_are_refused(unet: Path, tmp_path: Path) -> None:
+    file = said_otherwise(unet, tmp_path / "a.onnx", '"lake"', '"lake","sea"')
+    with pytest.raises(ValueError, match=r"a\.onnx: 3 channels for 4 classes: .*'sea'"):
+        OnnxModel(file)
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"Softmax", b"Softmix"), (b"Softmax", b"Softm\xffx")])
+def test_a_file_with_damaged_names_is_named(
+    unet: Path, tmp_path: Path, old: bytes, new: bytes
+) -> None:
+    content = unet.read_bytes()
+    assert old in content
+    (tmp_path / "a.onnx").write_bytes(content.replace(old, new))
+    with pytest.raises(ValueError, match=r"a\.onnx: missing or damaged ONNX file"):
+        OnnxModel(tmp_path / "a.onnx")
+
+
+def test_a_device_that_onnxruntime_lacks_is_named(unet: Path) -> None:
+    with pytest.raises(ValueError, match="device 'tpu': this onnxruntime has none of this name"):
+        OnnxModel(unet, "tpu")
+
+
+def test_the_command_exports_a_checkpoint(tmp_path: Path) -> None:
+    save_checkpoint(UNET, tmp_path / "best.pt")
+    command = [sys.executable, SRC / "export.py", "best.pt", "--out", "best.onnx"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("best.onnx: ") and "of torch's" in done.stdout
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
+    assert OnnxModel(tmp_path / "best.onnx").info == info_of(UNET)
