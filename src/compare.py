@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 from partialseg.comparison.cells import CellCurves, by_cell, mean_curves, read_curves
 from partialseg.comparison.headline import summary, write_headline_curves
 from partialseg.core.command import run
+from partialseg.core.files import write_json
 from partialseg.core.params import load_section
-from partialseg.evaluation.results import RunResults, read_results, run_files, write_json
+from partialseg.evaluation.results import RunResults, read_results, run_files
 from partialseg.evaluation.runs import Run, load_listed_runs
 from partialseg.figures.comparison import draw_comparison
 from partialseg.labelling.params import Label

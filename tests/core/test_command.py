@@ -69,7 +69,7 @@ def test_a_worker_that_is_stuck_keeps_nobody_waiting(
     """multiprocessing ends its daemons by SIGTERM and waits, and the loader's ignore that."""
     program = """if True:
         import multiprocessing, signal, time
-        from partialseg.command import run
+        from partialseg.core.command import run
 
         def work(ready):
             signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -203,7 +203,7 @@ import os, sys
 if os.fork():
     sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
 import numpy, torch
-from partialseg.compute import Compute
+from partialseg.engine.compute import Compute
 compute = Compute(torch.device("cpu"), torch.float32)
 before = compute.peak_memory_mib()
 held = numpy.ones(200 * 2**20, numpy.uint8)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialseg.core.files import new_file
+from partialseg.core.files import new_file, write_json
 from partialseg.evaluation.runs import Run
 
 SCORED_SPLITS = ("val", "test")
@@ -105,12 +105,6 @@ def read_results(files: RunFiles, run: Run) -> RunResults:
     except DAMAGED as error:
         raise ValueError(f"{reading}: missing or damaged results of a run: {error}") from error
     return RunResults(run=run, detail=detail, predictions=predictions)
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON object, indented, as a whole file."""
-    with new_file(path) as file:
-        file.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def is_measured(key: str) -> bool:

@@ -11,8 +11,7 @@ from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import CRSError
 from rasterio.windows import Window
 
-from partialseg.core.files import new_file
-from partialseg.evaluation.results import write_json
+from partialseg.core.files import new_file, write_json
 from partialseg.mapping.class_map import NODATA, read_classes
 from partialseg.mapping.frame import Frame, frame_of
 from partialseg.source.raster import open_raster, read_values
