@@ -15,11 +15,12 @@ from torch.utils.flop_counter import FlopCounterMode
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find partialseg so too
 
+from partialseg.core.classes import IGNORE_INDEX
 from partialseg.core.params import load_section
 from partialseg.engine.batches import normalise
 from partialseg.engine.compute import Compute, choose_algorithms, choose_compute
 from partialseg.engine.ranks import ALONE
-from partialseg.loss import IGNORE_INDEX, partial_cross_entropy
+from partialseg.loss import partial_cross_entropy
 from partialseg.models.blocks import UpConv
 from partialseg.models.build import ARCHITECTURES, build_network
 from partialseg.training.learner import Learner

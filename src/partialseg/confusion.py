@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from partialseg.loss import IGNORE_INDEX
+from partialseg.core.classes import IGNORE_INDEX
 
 
 class ConfusionMatrix:

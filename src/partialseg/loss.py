@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-IGNORE_INDEX = -1  # label of a pixel that nobody has labelled; exists in memory only
+from partialseg.core.classes import IGNORE_INDEX
 
 
 def partial_cross_entropy(logits: Tensor, labels: Tensor, class_weights: Tensor | None) -> Tensor:

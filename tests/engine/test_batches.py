@@ -6,13 +6,7 @@ import pytest
 import torch
 
 from partialseg.core.classes import NO_TRUTH
-from partialseg.engine.batches import (
-    TruthPatches,
-    compose_label,
-    image_tensor,
-    normalise,
-    truth_loader,
-)
+from partialseg.engine.batches import TruthPatches, image_tensor, normalise, truth_loader
 from partialseg.engine.ranks import Ranks
 from partialseg.tiling.patches import PatchStore
 
@@ -26,20 +20,6 @@ def test_normalise_subtracts_the_mean_and_divides_by_the_deviation_of_its_channe
     assert done[0, :, 0, 0].tolist() == pytest.approx(black)
     coloured = [131.325 / 58.395, -16.28 / 57.12, -93.53 / 57.375]
     assert done[1, :, 0, 1].tolist() == pytest.approx(coloured, rel=1e-5)
-
-
-def test_a_label_is_the_truth_where_it_is_visible_and_known() -> None:
-    truth = np.array([[0, 1, NO_TRUTH], [0, 1, NO_TRUTH]], np.uint8)
-    visible = np.array([[True, True, True], [False, False, False]])
-    label = compose_label(truth, visible)
-    assert label.tolist() == [[0, 1, -1], [-1, -1, -1]]
-    assert label.dtype == np.int16
-
-
-def test_high_class_ids_survive() -> None:
-    truth = np.array([127, 128, 200, 254, 255], np.uint8)
-    label = compose_label(truth, np.ones(5, np.bool_))
-    assert label.tolist() == [127, 128, 200, 254, -1]
 
 
 def test_image_tensor_puts_the_channels_first() -> None:

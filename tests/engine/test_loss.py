@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from partialseg.loss import IGNORE_INDEX, partial_cross_entropy
+from partialseg.core.classes import IGNORE_INDEX
+from partialseg.loss import partial_cross_entropy
 
 LN2 = math.log(2)
 # Class probabilities of three pixels. As logits their logarithms give a loss of -log p.

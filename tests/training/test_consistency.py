@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import Tensor
 
-from partialseg.loss import IGNORE_INDEX, partial_cross_entropy
+from partialseg.core.classes import IGNORE_INDEX
+from partialseg.loss import partial_cross_entropy
 from partialseg.training.methods.consistency import (
     Consistency,
     consistency_loss,

@@ -12,12 +12,12 @@ from partialseg.acquisition.params import Acquire, Strategy, Unit
 from partialseg.acquisition.pool import Oracle, Pool
 from partialseg.acquisition.prediction import Images, Predictor
 from partialseg.acquisition.strategies import choose
+from partialseg.core.classes import IGNORE_INDEX
 from partialseg.core.files import new_folder
 from partialseg.core.params import STRICT
 from partialseg.engine.checkpoint import BEST, load_checkpoint
 from partialseg.engine.compute import choose_compute
 from partialseg.labelling.labels import LabelStore, PatchLabels, write_labels
-from partialseg.loss import IGNORE_INDEX
 from partialseg.tiling.patches import PatchStore
 from partialseg.visibility import check_fraction, visible_count
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partialseg.core.classes import NO_TRUTH
+from partialseg.core.classes import IGNORE_INDEX, NO_TRUTH
 from partialseg.labelling.labels import LabelStore
-from partialseg.loss import IGNORE_INDEX
 from partialseg.tiling.patches import Patch, PatchStore
 
 

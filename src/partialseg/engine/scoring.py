@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from partialseg.confusion import ConfusionMatrix
+from partialseg.core.classes import IGNORE_INDEX
 from partialseg.engine.batches import Batch
 from partialseg.engine.compute import Compute
 from partialseg.engine.ranks import ALONE, Ranks
-from partialseg.loss import IGNORE_INDEX, partial_cross_entropy
+from partialseg.loss import partial_cross_entropy
 
 Observer = Callable[[Tensor, Tensor], object]
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from partialseg.loss import IGNORE_INDEX
+from partialseg.core.classes import IGNORE_INDEX
 
 
 class Calibration:

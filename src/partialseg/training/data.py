@@ -15,8 +15,9 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from partialseg.core.classes import compose_label
 from partialseg.core.params import STRICT, Share
-from partialseg.engine.batches import Batch, compose_label, image_tensor, start_worker
+from partialseg.engine.batches import Batch, image_tensor, start_worker
 from partialseg.engine.ranks import Ranks
 from partialseg.labelling.labels import LabelStore
 from partialseg.tiling.patches import Patch, PatchStore

@@ -11,9 +11,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import get_total_norm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from partialseg.core.classes import IGNORE_INDEX
 from partialseg.engine.compute import Compute
 from partialseg.engine.ranks import Ranks
-from partialseg.loss import IGNORE_INDEX
 from partialseg.training.losses import labelled_loss
 from partialseg.training.methods.build import build_method
 from partialseg.training.methods.method import Heads, Part

@@ -6,8 +6,9 @@ from pydantic import NonNegativeFloat
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
+from partialseg.core.classes import IGNORE_INDEX
 from partialseg.core.params import STRICT
-from partialseg.loss import IGNORE_INDEX, partial_cross_entropy
+from partialseg.loss import partial_cross_entropy
 
 
 def partial_dice(logits: Tensor, labels: Tensor) -> Tensor:

@@ -8,9 +8,9 @@ from pydantic import NonNegativeFloat
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
+from partialseg.core.classes import IGNORE_INDEX
 from partialseg.core.params import STRICT, Share
 from partialseg.engine.scoring import predict_logits
-from partialseg.loss import IGNORE_INDEX
 from partialseg.training.methods.method import Part, Stateless
 from partialseg.training.methods.strong_views import cutmix_boxes, mix, partners, strong_augment
 

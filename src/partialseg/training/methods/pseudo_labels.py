@@ -11,9 +11,9 @@ from pydantic import Field, NonNegativeFloat
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from partialseg.core.classes import IGNORE_INDEX
 from partialseg.core.params import STRICT, Share
 from partialseg.engine.scoring import predict_logits
-from partialseg.loss import IGNORE_INDEX
 from partialseg.training.methods.consistency import consistency_loss, pseudo_labels
 from partialseg.training.methods.method import Part
 
