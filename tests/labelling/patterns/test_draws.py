@@ -61,3 +61,23 @@ def test_no_two_keys_are_equal_and_their_order_is_random() -> None:
 
 def test_no_key_for_no_pixel() -> None:
     assert Draws("boxes", 42, "a_0").keys(0).shape == (0,)
+
+
+def test_the_same_keys_on_any_machine() -> None:
+    keys = Draws("boxes", 42, "a_0").keys(1_000)
+    assert hashlib.sha256(keys.astype("<u8").tobytes()).hexdigest() == (
+        "45edffdaa05e79b9c9f2045a892be9cede732a1f2d348d436113ee8bf08a2380"
+    )
+
+
+def test_keys_and_numbers_are_drawn_from_one_sequence() -> None:
+    draws = Draws("boxes", 42, "a_0")
+    assert draws.below(10) == 7
+    assert draws.keys(5).tolist() == [
+        8482352288388607504,
+        10996064350178094097,
+        6688895735665162858,
+        18194586122308855603,
+        5282782670580893684,
+    ]
+    assert draws.below(1_000) == 637
