@@ -4,7 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from partialseg.visibility import visible_count, visible_pixels
+from partialseg.visibility import pixel_keys, visible_count, visible_pixels
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,23 @@ GOLDEN = "b9c74403ab2ff0df6c88ce22b508fbd8a4506041c185e344214ddd34e6aef298"
 def test_other_fractions_are_refused(fraction: float) -> None:
     with pytest.raises(ValueError, match=r"must be in 0 < fraction <= 1, got"):
         visible_pixels(42, "a", 8, 8, fraction)
+
+
+@pytest.mark.parametrize("fraction", [0.001, 0.1, 0.5, 1.0])
+def test_the_smallest_keys_are_the_visible_pixels(fraction: float) -> None:
+    keys = pixel_keys(42, "sample-01_3", 96 * 100)
+    count = visible_count(fraction, 96 * 100)
+    first = np.isin(np.arange(96 * 100), keys.argsort()[:count]).reshape(96, 100)
+    np.testing.assert_array_equal(first, visible_pixels(42, "sample-01_3", 96, 100, fraction))
+
+
+def test_keys_of_pixels_are_unique() -> None:
+    assert len(np.unique(pixel_keys(42, "a", 64 * 64) & np.uint64(2**13 - 1))) == 64 * 64
+
+
+def test_the_same_keys_on_any_machine() -> None:
+    keys = pixel_keys(42, "N-33-60-D-c-4-2_17", 384 * 384)
+    assert hashlib.sha256(keys.astype("<u8").tobytes()).hexdigest() == GOLDEN_KEYS
+
+
+GOLDEN_KEYS = "bee2db4d5227aa37f9ffc6dede3f11d9b265a8612dfc2d056d721bb3fcf494b9"

@@ -1,6 +1,5 @@
 """The training patches, and which of their pixels are labelled."""
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,27 +8,12 @@ from numpy.typing import NDArray
 from partialseg.core.classes import IGNORE_INDEX, NO_TRUTH
 from partialseg.labelling.labels import LabelStore
 from partialseg.tiling.patches import Patch, PatchStore
-
-
-def pixel_keys(seed: int, name: str, pixels: int) -> NDArray[np.uint64]:
-    """Return the key of each pixel of a patch, in the order by which visible_pixels draws.
-
-    The pixel's own number in the low bits makes the keys of a patch unique.
-    """
-    low_bits = np.uint64(pixels.bit_length())
-    keys = _draw(f"{seed}/{name}", pixels)
-    return (keys >> low_bits << low_bits) | np.arange(pixels, dtype=np.uint64)
+from partialseg.visibility import pixel_keys, seeded_bits
 
 
 def window_keys(seed: int, name: str, windows: int) -> NDArray[np.uint64]:
-    """Return the key of each window of a patch."""
-    return _draw(f"{seed}/{name}/windows", windows)
-
-
-def _draw(key: str, count: int) -> NDArray[np.uint64]:
-    """Return raw output of PCG64, the same in all versions of NumPy and on all machines."""
-    entropy = int.from_bytes(hashlib.sha256(key.encode()).digest())
-    return np.random.PCG64(entropy).random_raw(count)
+    """Return the random key of each window (N,) of a patch; they may be equal, if rarely."""
+    return seeded_bits(f"{seed}/{name}/windows").random_raw(windows)
 
 
 @dataclass(frozen=True, kw_only=True)

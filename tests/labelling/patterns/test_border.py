@@ -5,8 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from partialseg.core.classes import NO_TRUTH
-from partialseg.labelling.patterns.canvas import Canvas, new_canvas
-from partialseg.labelling.patterns.draws import Draws
+from partialseg.labelling.patterns.canvas import Canvas, Draws, new_canvas
 from partialseg.labelling.patterns.strokes import Border
 from pattern_patches import halves, patchwork, plain
 

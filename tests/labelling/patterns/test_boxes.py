@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 from partialseg.core.classes import NO_TRUTH
 from partialseg.labelling.patterns import boxes
 from partialseg.labelling.patterns.boxes import Box, draw_boxes
-from partialseg.labelling.patterns.canvas import Canvas, new_canvas
-from partialseg.labelling.patterns.draws import Draws
+from partialseg.labelling.patterns.canvas import Canvas, Draws, new_canvas
 from pattern_patches import halves, patchwork, pattern_params, plain
 
 NAMES = [f"a_{number}" for number in range(20)]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from partialseg.labelling.patterns.draws import Draws
+from partialseg.labelling.patterns.canvas import Draws
 from partialseg.labelling.patterns.strokes import random_curve
 
 SIDE = 161

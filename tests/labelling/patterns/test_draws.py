@@ -3,7 +3,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from partialseg.labelling.patterns.draws import Draws
+from partialseg.labelling.patterns.canvas import Draws
 
 
 def numbers(pattern: str = "boxes", seed: int = 42, name: str = "a_0") -> list[int]:

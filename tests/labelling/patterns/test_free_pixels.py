@@ -1,7 +1,6 @@
 import numpy as np
 
-from partialseg.labelling.patterns.canvas import FreePixels
-from partialseg.labelling.patterns.draws import Draws
+from partialseg.labelling.patterns.canvas import Draws, FreePixels
 
 DRAWS = 3_000
 

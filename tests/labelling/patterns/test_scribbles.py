@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from partialseg.core.classes import NO_TRUTH
 from partialseg.labelling.patterns import scribbles
-from partialseg.labelling.patterns.canvas import Canvas, new_canvas
-from partialseg.labelling.patterns.draws import Draws
+from partialseg.labelling.patterns.canvas import Canvas, Draws, new_canvas
 from partialseg.labelling.patterns.scribbles import draw_strokes
 from pattern_patches import (
     halves,

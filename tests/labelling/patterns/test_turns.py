@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from partialseg.core.classes import NO_TRUTH
-from partialseg.labelling.patterns.canvas import Canvas, Turn, new_canvas, turns
-from partialseg.labelling.patterns.draws import Draws
+from partialseg.labelling.patterns.canvas import Canvas, Draws, Turn, new_canvas, turns
 from pattern_patches import halves, patchwork, plain
 
 NAMES = [f"a_{number}" for number in range(60)]

@@ -13,7 +13,7 @@ from partialseg.labelling.patterns.budget import (
     seconds_of_full_mask,
     smallest_fraction,
 )
-from partialseg.labelling.patterns.draws import Draws
+from partialseg.visibility import seeded_bits, unique_keys
 
 
 def draw(
@@ -49,7 +49,7 @@ def draw(
             f"patch {name}: blocks of {side} px reach {reached:.4f} of the pixels, with all "
             f"{rows * columns} windows; the label fraction asks for {fraction}"
         )
-    order = np.argsort(Draws("blocks", seed, name).keys(rows * columns))
+    order = np.argsort(unique_keys(seeded_bits(f"blocks/{seed}/{name}"), rows * columns))
     chosen = np.zeros(rows * columns, np.bool_)
     chosen[order[:windows]] = True
     visible = np.zeros(truth.shape, np.bool_)

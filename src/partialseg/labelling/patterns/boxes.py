@@ -12,8 +12,7 @@ from partialseg.labelling.patterns.budget import (
     pixel_budget,
     seconds_of_boxes,
 )
-from partialseg.labelling.patterns.canvas import Canvas, new_canvas, turns
-from partialseg.labelling.patterns.draws import Draws
+from partialseg.labelling.patterns.canvas import Canvas, Draws, new_canvas, turns
 
 SLIMMEST = 3  # a box is meant to be at least 1 / SLIMMEST as wide as it is long
 

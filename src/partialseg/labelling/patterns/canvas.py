@@ -8,12 +8,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialseg.core.classes import NO_TRUTH
-from partialseg.labelling.patterns.draws import Draws
+from partialseg.visibility import seeded_bits, unique_keys
 
 AROUND = np.ones((3, 3), np.uint8)
 FAR = 1e4  # more than any patch has
 TRIES = 8  # before the labelled pixels are sorted out
 PLACES = 3  # that come to mind for a turn, of which the deepest in its region is taken
+
+
+class Draws:
+    """Random whole numbers that depend on (pattern, seed, patch name) alone.
+
+    Only whole numbers are computed with them, so that they are the same on all machines.
+    """
+
+    def __init__(self, pattern: str, seed: int, name: str) -> None:
+        self._bits = seeded_bits(f"{pattern}/{seed}/{name}")
+
+    def below(self, limit: int) -> int:
+        """Return one of 0..limit - 1."""
+        return int(self._bits.random_raw()) * limit >> 64
+
+    def many_below(self, limit: int, count: int) -> NDArray[np.int64]:
+        """Return `count` numbers (N,), each one of 0..limit - 1; limit is below 2**32."""
+        high = self._bits.random_raw(count) >> np.uint64(32)
+        return (high * np.uint64(limit) >> np.uint64(32)).astype(np.int64)
+
+    def keys(self, count: int) -> NDArray[np.uint64]:
+        """Return keys (N,), no two of them equal, whose order is random."""
+        return unique_keys(self._bits, count)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

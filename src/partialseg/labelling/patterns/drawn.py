@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialseg.core.classes import NO_TRUTH
-from partialseg.labelling.patterns.draws import Draws
-from partialseg.visibility import check_fraction
+from partialseg.visibility import check_fraction, seeded_bits, unique_keys
 
 
 def share(truth: NDArray[np.uint8], seed: int, name: str, fraction: float) -> NDArray[np.bool_]:
@@ -23,7 +22,7 @@ def share(truth: NDArray[np.uint8], seed: int, name: str, fraction: float) -> ND
     check_fraction(fraction)
     drawn = np.flatnonzero(truth != NO_TRUTH)
     count = math.ceil(Fraction(str(fraction)) * drawn.size)
-    keys = Draws("drawn", seed, name).keys(truth.size)[drawn]
+    keys = unique_keys(seeded_bits(f"drawn/{seed}/{name}"), truth.size)[drawn]
     visible = np.zeros(truth.size, np.bool_)
     visible[drawn[np.argsort(keys, kind="stable")[:count]]] = True
     return visible.reshape(truth.shape)

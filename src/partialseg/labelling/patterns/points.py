@@ -13,7 +13,7 @@ from partialseg.labelling.patterns.budget import (
     seconds_of_clicks,
     smallest_fraction,
 )
-from partialseg.labelling.patterns.draws import Draws
+from partialseg.visibility import seeded_bits, unique_keys
 
 
 def draw(
@@ -35,7 +35,7 @@ def draw(
             f"less than one; the smallest is {smallest_fraction(Fraction(1, params.points))}"
         )
     ids = truth.ravel()
-    keys = Draws("points", seed, name).keys(ids.size)
+    keys = unique_keys(seeded_bits(f"points/{seed}/{name}"), ids.size)
     pixels_of = np.bincount(ids, minlength=NO_TRUTH + 1)[:NO_TRUTH]
     visible = np.zeros(ids.size, np.bool_)
     for class_id in np.flatnonzero(pixels_of):

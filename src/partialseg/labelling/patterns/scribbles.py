@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from partialseg.labelling.params import PatternParams
 from partialseg.labelling.patterns.budget import Drawing, pixel_budget, seconds_of_strokes
-from partialseg.labelling.patterns.canvas import Canvas, new_canvas, turns
-from partialseg.labelling.patterns.draws import Draws
+from partialseg.labelling.patterns.canvas import Canvas, Draws, new_canvas, turns
 from partialseg.labelling.patterns.strokes import Border, brushed, random_curve
 
 LONGEST = 2  # a stroke has up to 1 / LONGEST of the longer side of a patch in pixels ...

@@ -1,9 +1,10 @@
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from partialseg.acquisition.pool import Oracle
+from partialseg.acquisition.pool import Oracle, window_keys
 from partialseg.tiling.patches import PatchStore
 from truth_store import write_truth
 
@@ -31,3 +32,18 @@ def test_damage_of_a_wanted_pixel_is_named(tmp_path: Path) -> None:
     message = r"patch a_0_0: damaged truth: class id 7, allowed are 0\.\.2 and 255"
     with pytest.raises(ValueError, match=message):
         Oracle(store).ask(store.patches[0], WANTED)
+
+
+def test_seed_and_name_alone_decide_the_keys_of_windows() -> None:
+    keys = window_keys(42, "a", 9)
+    np.testing.assert_array_equal(window_keys(42, "a", 9), keys)
+    assert not np.isin(keys, window_keys(43, "a", 9)).any()
+    assert not np.isin(keys, window_keys(42, "b", 9)).any()
+
+
+def test_the_same_keys_of_windows_on_any_machine() -> None:
+    keys = window_keys(42, "N-33-60-D-c-4-2_17", 144)
+    assert hashlib.sha256(keys.astype("<u8").tobytes()).hexdigest() == GOLDEN
+
+
+GOLDEN = "ed3fcbac9e06300ffdd67b8cf4571a57be41805239defae0a145a0a676c81266"
