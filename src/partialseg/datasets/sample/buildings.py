@@ -1,4 +1,4 @@
-"""Buildings of a lot: houses with wings, sheds, barns and industrial halls."""
+"""Buildings of a lot: houses with wings, sheds, barns and halls, and how each is drawn."""
 
 import math
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The picture under construction: surface colour, height, sunlight and class of every pixel."""
+"""The picture under construction, and what draws on it: shapes, curves, brushes and noise."""
 
 import hashlib
 import math

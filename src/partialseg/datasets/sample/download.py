@@ -1,84 +1,97 @@
-"""The embedded synthetic data set, in the layout of the LandCover.ai archive."""
+"""The sample: a synthetic data set in the layout of the LandCover.ai archive."""
 
 import math
 from pathlib import Path
 
 import numpy as np
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt
 from pydantic.dataclasses import dataclass
 from rasterio import Affine
 from rasterio.io import MemoryFile
 
 from partialseg.core.files import new_file, new_folder
-from partialseg.core.params import STRICT, Share
+from partialseg.core.params import STRICT
 from partialseg.datasets.sample.canvas import PIXEL_SIZE, Bytes, generator
 from partialseg.datasets.sample.render import render_orthophoto
 from partialseg.source.index import write_index
 from partialseg.source.legend import LANDCOVER_AI
 
 CRS = "EPSG:2180"  # ETRF2000-PL / CS92, the national grid of Polish orthophotos
-SHEET = 5_000  # metres from one place for an orthophoto to the next
+SHEET = 5_000  # metres: the side of a square that holds one orthophoto at most
 SHEETS_EAST, SHEETS_NORTH = 80, 60
-WEST, NORTH = 300_000, 600_000  # the north-west corner of a square that lies inside Poland
+WEST, NORTH = 300_000, 600_000  # metres: the north-west corner of all sheets, inside Poland
 BLOCK = 256  # pixels: side of the GeoTIFF's inner tiles
 
 
-def write_sample(
-    folder: Path,
-    *,
-    seed: int,
-    orthophotos: int,
-    min_side: int,
-    max_side: int,
-    cell: int,
-    val_share: float,
-    test_share: float,
-) -> None:
-    """Write images/, masks/, train.txt, val.txt and test.txt of a synthetic data set to folder.
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Download:
+    """What is rendered: RGB orthophotos whose sides are drawn from min_side..max_side pixels.
 
-    The images are RGB GeoTIFFs of random sides in min_side..max_side pixels, the masks hold the
-    class ids 0 to 4 of LandCover.ai. The lists share out the full cells of cell pixels at random.
+    The lists train.txt, val.txt and test.txt share out the full cells of `cell` pixels: val_share
+    and test_share of them go to val and test.
+    """
+
+    seed: NonNegativeInt
+    orthophotos: int
+    min_side: int
+    max_side: int
+    cell: int
+    val_share: float
+    test_share: float
+
+    def __post_init__(self) -> None:
+        most, longest = SHEETS_EAST * SHEETS_NORTH, int(SHEET / PIXEL_SIZE)
+        if not 1 <= self.orthophotos <= most:
+            raise ValueError(f"orthophotos must lie in 1..{most}, not {self.orthophotos}")
+        if self.cell < 1:
+            raise ValueError(f"cell must be at least 1 pixel, not {self.cell}")
+        if self.min_side < self.cell:
+            raise ValueError(f"min_side must be at least cell ({self.cell}), not {self.min_side}")
+        if self.min_side > self.max_side:
+            raise ValueError(
+                f"min_side must not exceed max_side ({self.max_side}), but is {self.min_side}"
+            )
+        if self.max_side > longest:
+            raise ValueError(f"max_side must be at most {longest}, not {self.max_side}")
+        for name, share in (("val_share", self.val_share), ("test_share", self.test_share)):
+            if not 0 <= share < 1:
+                raise ValueError(f"{name} must lie in [0, 1), not {share}")
+        held_out = self.val_share + self.test_share
+        if held_out >= 1:
+            raise ValueError(f"val_share + test_share must be below 1, not {held_out}")
+
+
+def download(params: Download, out: Path) -> None:
+    """Render the synthetic orthophotos into `out` and index them.
 
     Raises:
-        ValueError: if the arguments admit no such data set.
+        OSError: a file cannot be written.
     """
-    check(orthophotos, min_side, max_side, cell, val_share, test_share)
+    with new_folder(out) as folder:
+        write_sample(folder, params)
+        write_index(folder, folder / "images", folder / "masks", LANDCOVER_AI)
+
+
+def write_sample(folder: Path, params: Download) -> None:
+    """Write images/, masks/, train.txt, val.txt and test.txt of the sample to a folder.
+
+    The images are RGB GeoTIFFs, the masks hold the class ids 0 to 4 of LandCover.ai.
+    """
     (folder / "images").mkdir(parents=True, exist_ok=True)
     (folder / "masks").mkdir(exist_ok=True)
-    rng = generator(seed, "sample")
-    sheets = rng.choice(SHEETS_EAST * SHEETS_NORTH, orthophotos, replace=False)
-    sides = rng.integers(min_side, max_side, (orthophotos, 2), endpoint=True)
+    rng = generator(params.seed, "sample")
+    sheets = rng.choice(SHEETS_EAST * SHEETS_NORTH, params.orthophotos, replace=False)
+    sides = rng.integers(params.min_side, params.max_side, (params.orthophotos, 2), endpoint=True)
     cells: list[str] = []
     for number, (sheet, (height, width)) in enumerate(zip(sheets, sides, strict=True), start=1):
         stem = f"sample-{number:02d}"
-        image, mask = render_orthophoto(seed, stem, int(height), int(width))
+        image, mask = render_orthophoto(params.seed, stem, int(height), int(width))
         place = sheet_transform(int(sheet))
         write_geotiff(folder / "images" / f"{stem}.tif", image, place)
         write_geotiff(folder / "masks" / f"{stem}.tif", mask[..., None], place)
-        cells += cell_names(stem, int(height), int(width), cell)
-    write_lists(folder, cells, val_share, test_share, generator(seed, "split"))
-
-
-def check(
-    orthophotos: int, min_side: int, max_side: int, cell: int, val_share: float, test_share: float
-) -> None:
-    """Raise ValueError if write_sample cannot serve these arguments."""
-    most, longest = SHEETS_EAST * SHEETS_NORTH, int(SHEET / PIXEL_SIZE)
-    if not 1 <= orthophotos <= most:
-        raise ValueError(f"orthophotos must lie in 1..{most}, not {orthophotos}")
-    if cell < 1:
-        raise ValueError(f"cell must be at least 1 pixel, not {cell}")
-    if min_side < cell:
-        raise ValueError(f"min_side must be at least cell ({cell}), not {min_side}")
-    if min_side > max_side:
-        raise ValueError(f"min_side must not exceed max_side ({max_side}), but is {min_side}")
-    if max_side > longest:
-        raise ValueError(f"max_side must be at most {longest}, not {max_side}")
-    for name, share in (("val_share", val_share), ("test_share", test_share)):
-        if not 0 <= share < 1:
-            raise ValueError(f"{name} must lie in [0, 1), not {share}")
-    if val_share + test_share >= 1:
-        raise ValueError(f"val_share + test_share must be below 1, not {val_share + test_share}")
+        cells += cell_names(stem, int(height), int(width), params.cell)
+    split_rng = generator(params.seed, "split")
+    write_lists(folder, cells, params.val_share, params.test_share, split_rng)
 
 
 def sheet_transform(sheet: int) -> Affine:
@@ -139,36 +152,3 @@ def write_lists(
     for name, part in parts.items():
         with new_file(folder / f"{name}.txt") as file:
             file.write_text("".join(f"{cell}\n" for cell in sorted(part)))
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class Download:
-    """What is rendered: sides of orthophotos and cells in pixels, shares of the lists."""
-
-    seed: NonNegativeInt
-    orthophotos: PositiveInt
-    min_side: PositiveInt
-    max_side: PositiveInt
-    cell: PositiveInt
-    val_share: Share
-    test_share: Share
-
-
-def download(params: Download, out: Path) -> None:
-    """Render the synthetic orthophotos into `out` and index them.
-
-    Raises:
-        ValueError: the parameters contradict each other.
-    """
-    with new_folder(out) as folder:
-        write_sample(
-            folder,
-            seed=params.seed,
-            orthophotos=params.orthophotos,
-            min_side=params.min_side,
-            max_side=params.max_side,
-            cell=params.cell,
-            val_share=params.val_share,
-            test_share=params.test_share,
-        )
-        write_index(folder, folder / "images", folder / "masks", LANDCOVER_AI)

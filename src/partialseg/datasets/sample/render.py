@@ -1,4 +1,4 @@
-"""One synthetic orthophoto and its mask, from a seed and a name."""
+"""Render one synthetic orthophoto and its mask from a seed and a name; trees outside woods."""
 
 import math
 
@@ -40,8 +40,6 @@ BUSH_COLOURS: tuple[Colour, ...] = ((0.27, 0.34, 0.18), (0.33, 0.38, 0.22), (0.3
 HECTARE = (100 * METRE) ** 2
 BUSHES, HEDGE_TREES, LONE_TREES = 28, 4, 0.8  # a hectare
 ORCHARDS = 0.2  # part of the lots
-
-
 # Ranges of the classes' shares of a picture: LandCover.ai's, a little richer in the rare ones.
 ROAD_SHARE = (0.034, 0.046)
 WATER_SHARE = (0.05, 0.10)

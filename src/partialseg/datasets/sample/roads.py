@@ -1,4 +1,4 @@
-"""Lines across the land: roads, village streets, farm tracks and rivers."""
+"""Roads, village streets, farm tracks and river courses: where they run, and the roads' look."""
 
 import math
 from dataclasses import dataclass, replace

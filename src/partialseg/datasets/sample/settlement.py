@@ -1,4 +1,4 @@
-"""Villages: lots along the streets, farms in the open country and industrial yards."""
+"""Villages: lots along the streets, farms in the open country, halls, and the ground of lots."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -158,6 +158,20 @@ def settle_halls(rng: np.random.Generator, village: Settlement, roads: list[Road
     village.settle(ground, "hall", moved)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """The pixels (h, w) about a lot on the picture.
+
+    albedo (h, w, 3) is painted on; inside are the pixels that are to be painted; along and across
+    are their places in pixels from the middle of the lot, along its street and away from it.
+    """
+
+    albedo: Floats
+    inside: Flags
+    along: Floats
+    across: Floats
+
+
 def paint_lots(
     canvas: Canvas, lots: list[Lot], free: Flags, survey: Survey, rng: np.random.Generator
 ) -> None:
@@ -166,51 +180,39 @@ def paint_lots(
     for lot in lots:
         window, along, across = lot.ground.window(canvas.shape)
         inside = lot.ground.inside(along, across) & free[window]
-        albedo = canvas.albedo[window]
+        plot = Plot(albedo=canvas.albedo[window], inside=inside, along=along, across=across)
         if lot.use == "hall":
             joints = (np.mod(along, SLAB) < 1) | (np.mod(across, SLAB) < 1)
-            paint(albedo, inside, CONCRETE, 0.05 * rough[window] - 0.08 * joints)
+            paint(plot.albedo, inside, CONCRETE, 0.05 * rough[window] - 0.08 * joints)
         else:
             lawn = np.float32(rng.normal(0.97, 0.08)) * np.asarray(survey.season.grass, np.float32)
             lawn *= rng.normal(1, 0.025, 3).astype(np.float32)
-            paint(albedo, inside, lawn, 0.10 * rough[window])
+            paint(plot.albedo, inside, lawn, 0.10 * rough[window])
             for _ in range(int(rng.integers(0, 4))):
-                paint_bed(albedo, inside, along, across, lot.ground, rng)
-            paint_yard(albedo, inside, along, across, rough[window], lot, rng)
+                paint_bed(plot, lot.ground, rng)
+            paint_yard(plot, lot, rough[window], rng)
 
 
-def paint_yard(
-    albedo: Floats,
-    inside: Flags,
-    along: Floats,
-    across: Floats,
-    rough: Floats,
-    lot: Lot,
-    rng: np.random.Generator,
-) -> None:
+def paint_yard(plot: Plot, lot: Lot, rough: Floats, rng: np.random.Generator) -> None:
     """Paint the yard and the drive of a home or farm, and the fence around its lot."""
     ground, farm = lot.ground, lot.use == "farm"
-    behind = across + ground.width / 2  # distance from the street
+    behind = plot.across + ground.width / 2  # distance from the street
     yard = behind + METRE * rough < (26 if farm else 11) * METRE
-    yard &= np.abs(along) < (0.45 if farm else 0.16) * ground.length
+    yard &= np.abs(plot.along) < (0.45 if farm else 0.16) * ground.length
     entrance = rng.choice([-0.36, 0.36]) * ground.length
-    drive = (np.abs(along - entrance) < DRIVE_WIDTH / 2) & (behind < 18 * METRE)
-    paint(albedo, inside & (yard | drive), GRAVEL[rng.integers(len(GRAVEL))], 0.05 * rough)
-    tint(albedo, inside & ~ground.grown(-2).inside(along, across), FENCE, 0.45)
+    drive = (np.abs(plot.along - entrance) < DRIVE_WIDTH / 2) & (behind < 18 * METRE)
+    gravel = GRAVEL[rng.integers(len(GRAVEL))]
+    paint(plot.albedo, plot.inside & (yard | drive), gravel, 0.05 * rough)
+    fence = plot.inside & ~ground.grown(-2).inside(plot.along, plot.across)
+    tint(plot.albedo, fence, FENCE, 0.45)
 
 
-def paint_bed(
-    albedo: Floats,
-    inside: Flags,
-    along: Floats,
-    across: Floats,
-    ground: Rectangle,
-    rng: np.random.Generator,
-) -> None:
+def paint_bed(plot: Plot, ground: Rectangle, rng: np.random.Generator) -> None:
     """Paint a vegetable bed with rows somewhere in the back of the lot."""
     x, y = rng.uniform(-0.35, 0.35) * ground.length, rng.uniform(0.05, 0.4) * ground.width
     length, width = rng.uniform(3, 7, 2) * METRE
-    bed = inside & (np.abs(along - x) < length) & (np.abs(across - y) < width)
-    rows = np.sin((along if rng.random() < 0.5 else across) * np.float32(2 * np.pi / ROW))
+    bed = plot.inside & (np.abs(plot.along - x) < length) & (np.abs(plot.across - y) < width)
+    direction = plot.along if rng.random() < 0.5 else plot.across
+    rows = np.sin(direction * np.float32(2 * np.pi / ROW))
     colour = SOIL + np.float32(rng.uniform(0, 0.8)) * (VEGETABLES - SOIL)
-    paint(albedo, bed, colour, np.asarray(0.12 * np.broadcast_to(rows, bed.shape), np.float32))
+    paint(plot.albedo, bed, colour, np.asarray(0.12 * np.broadcast_to(rows, bed.shape), np.float32))

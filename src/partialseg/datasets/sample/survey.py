@@ -1,4 +1,4 @@
-"""Season, sun, weather and camera of one orthophoto: what makes two surveys look different."""
+"""The survey that takes one orthophoto: season, crops, sun, shadows, weather and camera."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Woodland: where it lies, how an annotator outlines it, and its stands of trees."""
+"""Trees and woods: crowns and how they are stamped, where woods lie, and their stands of trees."""
 
 import math
 from dataclasses import dataclass
@@ -108,9 +108,9 @@ def stamp_trees(
         variants = rng.integers(VARIANTS, size=len(trees.at))
         sizes = np.clip(np.round(trees.radius), SMALLEST, LARGEST).astype(int)
         corners = np.round(trees.at).astype(int) - sizes[:, None] - 1
-        for index, (left, top) in enumerate(corners.tolist()):
+        for index, corner in enumerate(corners.tolist()):
             crown = crowns[trees.kind, int(sizes[index])][variants[index]]
-            stamp(canvas, tree_of, crown, left, top, float(trees.height[index]), first + index)
+            stamp(canvas, tree_of, crown, corner, float(trees.height[index]), first + index)
         first += len(trees.at)
     colours = np.concatenate([np.zeros((1, 3), np.float32), *(trees.colour for trees in groups)])
     rows, columns = np.nonzero(tree_of)
@@ -122,13 +122,12 @@ def stamp(
     canvas: Canvas,
     tree_of: NDArray[np.int32],
     crown: Crown,
-    left: int,
-    top: int,
+    corner: tuple[int, int],
     height: float,
     tree: int,
 ) -> None:
-    """Stamp one crown with its upper left corner at (left, top), cut at the picture's edge."""
-    size = crown.dome.shape[0]
+    """Stamp one crown of a tree, its upper left corner at (x, y), cut at the picture's edge."""
+    (left, top), size = corner, crown.dome.shape[0]
     rows, columns = canvas.shape
     y0, x0, y1, x1 = max(top, 0), max(left, 0), min(top + size, rows), min(left + size, columns)
     if y0 >= y1 or x0 >= x1:
