@@ -2,7 +2,6 @@
 
 import glob
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,17 +9,16 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from partialseg.mapping.frame import Frame, frame_of
 from partialseg.models.blocks import STRIDE
-from partialseg.source.raster import CACHE_MIB, SUFFIXES, ground_size, open_raster
-from partialseg.tiling.patches import TOLERANCE
+from partialseg.source.raster import SUFFIXES, ground_size, open_raster, unreadable
+from partialseg.tiling.patches import GSD_TOLERANCE
 
 Pair = tuple[float, float]
 MOST_ENLARGED = 8  # times: pixels larger than that show nothing of what the network knows
@@ -133,7 +131,8 @@ def open_orthophoto(
         ValueError: the file is missing or no raster, has too few bands, is not 8-bit and has no
             stretch, has another pixel size and must not be resampled, or is too small.
     """
-    with open_raster(file) as raster, open_without_overviews(file) as pixels:
+    # Pixels are read without overviews, since nobody knows how these were made.
+    with open_raster(file) as raster, open_raster(file, overviews=False) as pixels:
         check_bands(file, raster, reading)
         frame = frame_of(raster)
         scale = scale_to(file, frame, distances, reading)
@@ -145,30 +144,6 @@ def open_orthophoto(
                 f"least {STRIDE} px"
             )
         yield orthophoto
-
-
-@contextmanager
-def open_without_overviews(file: Path) -> Iterator[DatasetReader]:
-    """Open a raster whose overviews GDAL leaves alone: how they were made nobody knows.
-
-    For pixels only: opened so, one without georeference has a transform of random numbers.
-
-    Raises:
-        ValueError: the file is missing or is no raster.
-    """
-    with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=CACHE_MIB):
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # PNG and JPEG have none
-        try:
-            raster = rasterio.open(file, OVERVIEW_LEVEL="NONE")
-        except RasterioError as error:
-            raise unreadable(file, error) from error
-        with raster:
-            yield raster
-
-
-def unreadable(file: Path | str, error: RasterioError) -> ValueError:
-    """Return the error that a file cannot be read."""
-    return ValueError(f"{file}: cannot be read as a raster: {error.__cause__ or error}")
 
 
 def check_bands(file: Path, raster: DatasetReader, reading: Reading) -> None:
@@ -221,7 +196,7 @@ def scale_to(file: Path, frame: Frame, distances: Sequence[float], reading: Read
         return 1.0, 1.0
     across, down = size
     wanted = nearest(distances, (across * down) ** 0.5)
-    if all(abs(wanted / side - 1) <= TOLERANCE for side in size):
+    if all(abs(wanted / side - 1) <= GSD_TOLERANCE for side in size):
         return 1.0, 1.0
     pixels = f"pixels of {across:.3g} x {down:.3g} m, and the network was trained on {wanted:.3g} m"
     if not reading.resample:

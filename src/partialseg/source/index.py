@@ -1,5 +1,4 @@
-"""The source of a data set: orthophotos, their masks, labels that a person drew on them, and the
-index.json that describes all of it."""
+"""The index of a source, index.json: its legend, its orthophotos, and their masks and labels."""
 
 import hashlib
 import math
@@ -19,8 +18,6 @@ from partialseg.source.legend import Legend
 from partialseg.source.raster import SUFFIXES, Header, read_header
 
 INDEX = "index.json"
-
-
 File = Annotated[Path, Field(strict=False)]
 
 
@@ -28,8 +25,8 @@ File = Annotated[Path, Field(strict=False)]
 class Orthophoto:
     """One orthophoto: its files with their MD5, size in pixels and georeference.
 
-    mask is the whole truth, labels what a person drew: classes here and there. One of the two may
-    be None.
+    mask is the truth of all pixels, labels the annotation of a person, of some pixels. One of the
+    two may be None.
     """
 
     name: str
@@ -47,7 +44,7 @@ class Orthophoto:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Source:
-    """A whole source: its legend and its orthophotos, sorted by name."""
+    """A source: its legend and its orthophotos, sorted by name."""
 
     legend: Legend
     orthophotos: tuple[Orthophoto, ...]

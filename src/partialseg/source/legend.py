@@ -1,13 +1,13 @@
-"""The legend of a data set: its classes, their colours, and how masks spell them."""
+"""The legend of a data set: its classes, their colours, and how masks encode them."""
 
-import dataclasses
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from pydantic.dataclasses import dataclass
+from pydantic.dataclasses import dataclass as checked_dataclass
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
@@ -19,9 +19,9 @@ MaskValues = Literal["ids", "colours"]
 Byte = Annotated[int, Field(ge=0, le=255)]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class MaskCode:
-    """The sorted codes that masks may hold and the class id (or NO_TRUTH) of each."""
+    """The sorted values or colours that masks may hold, and the class id (or NO_TRUTH) of each."""
 
     codes: NDArray[np.int64]
     ids: NDArray[np.uint8]
@@ -38,7 +38,7 @@ class MaskCode:
             values = _read_colour_codes(raster, window)
         else:
             ids = _read_ids(raster, window)
-            if ids.max(initial=0) < self.classes:  # classes alone, which is what most masks hold
+            if ids.max(initial=0) < self.classes:  # most masks hold classes only
                 return ids
             values = ids.astype(np.int64)
         place = np.searchsorted(self.codes, values).clip(max=len(self.codes) - 1)
@@ -70,10 +70,10 @@ def mask_code(
     ignored_ids: tuple[int, ...],
     ignored_colours: tuple[Colour, ...],
 ) -> MaskCode:
-    """Build the code of a data set: ids are 0..C-1, colours those of the classes in order.
+    """Return the code of masks of ids 0..C-1, or of the colours of the classes in that order.
 
     Raises:
-        ValueError: a value means two things.
+        ValueError: one value or colour stands for two classes.
     """
     if values == "ids":
         known = list(range(len(colours)))
@@ -111,7 +111,7 @@ def _read_ids(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
     return np.ascontiguousarray(first)
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
+@checked_dataclass(frozen=True, kw_only=True, config=STRICT)
 class LandCoverClass:
     """A class: its name, and its colour in figures and in masks of colours."""
 
@@ -119,9 +119,9 @@ class LandCoverClass:
     colour: tuple[Byte, Byte, Byte]
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
+@checked_dataclass(frozen=True, kw_only=True, config=STRICT)
 class Legend:
-    """The classes of a data set in the order of their ids, and how its masks spell them."""
+    """The classes of a data set in the order of their ids, and how its masks encode them."""
 
     classes: Annotated[tuple[LandCoverClass, ...], Field(min_length=2, max_length=MAX_CLASSES)]
     mask_values: MaskValues
@@ -149,7 +149,7 @@ class Legend:
         return mask_code(self.mask_values, self.palette, self.ignored_ids, self.ignored_colours)
 
 
-# The sample shares it. Ids and names as in the paper (arXiv:2005.02264); the palette is ours:
+# The sample has the same. Ids and names as in the paper (arXiv:2005.02264); the palette is ours:
 # distinct for colour-blind readers too (after https://jfly.uni-koeln.de/color/).
 LANDCOVER_AI = Legend(
     classes=(

@@ -1,4 +1,4 @@
-"""Reading rasters by windows: GeoTIFF, TIFF, PNG and JPEG through rasterio (GDAL)."""
+"""Read rasters by windows through rasterio (GDAL), and measure their pixels on the ground."""
 
 import math
 import warnings
@@ -19,16 +19,14 @@ from rasterio.windows import Window
 
 RGB = (1, 2, 3)  # bands
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
-
-
-# GDAL keeps decoded blocks up to this bound: room for a row of cells of a strip TIFF that is
-# 40,000 px wide, and a bound on the memory of any raster.
+# Bounds the memory that GDAL takes for decoded blocks, and has room for a row of cells of a TIFF
+# in strips that is 40,000 px wide.
 CACHE_MIB = 96
 
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What a raster file says of itself; transform is rasterio's a, b, c, d, e, f."""
+    """The properties of a raster file; transform is rasterio's a, b, c, d, e, f."""
 
     width: int
     height: int
@@ -39,18 +37,21 @@ class Header:
 
 
 @contextmanager
-def open_raster(file: Path) -> Iterator[DatasetReader]:
-    """Open a raster for reading by windows.
+def open_raster(file: Path, *, overviews: bool = True) -> Iterator[DatasetReader]:
+    """Open a raster for reading by windows; without overviews, GDAL resamples its own pixels.
+
+    Opened without, a raster that has no georeference has a transform of random numbers.
 
     Raises:
         ValueError: the file is missing or is no raster.
     """
+    options = {} if overviews else {"OVERVIEW_LEVEL": "NONE"}
     with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=CACHE_MIB):
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # PNG and JPEG have none
         try:
-            raster = rasterio.open(file)
+            raster = rasterio.open(file, **options)
         except RasterioError as error:
-            raise _unreadable(file, error) from error
+            raise unreadable(file, error) from error
         with raster:
             yield raster
 
@@ -110,24 +111,25 @@ def read_colours(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
 
 
 def _read(raster: DatasetReader, bands: tuple[int, ...], window: Window) -> NDArray[np.uint8]:
-    # As the files have it, with the bands of a pixel side by side: GDAL would take three times
-    # as long to part them, and images are wanted so anyway.
+    # The bands of a pixel side by side, as in the files and as images are used: separating them
+    # would take GDAL three times as long.
     pixels = np.empty((window.height, window.width, len(bands)), np.uint8)
     try:
         return raster.read(bands, window=window, out=np.moveaxis(pixels, -1, 0))
     except RasterioError as error:
-        raise _unreadable(Path(raster.name), error) from error
+        raise unreadable(raster.name, error) from error
 
 
-def _unreadable(file: Path, error: RasterioError) -> ValueError:
+def unreadable(file: Path | str, error: RasterioError) -> ValueError:
+    """Return the ValueError of a file that rasterio cannot read."""
     return ValueError(f"{file}: cannot be read as a raster: {error.__cause__ or error}")
 
 
 def ground_size(crs: str, transform: Affine, width: int, height: int) -> tuple[float, float] | None:
-    """Return the metres on the ground between two columns and between two rows of a raster.
+    """Return the size of a pixel on the ground in metres: its width and its height.
 
-    They are means over the middle row and the middle column, along geodesics: so pixels of
-    degrees, of feet and of the Mercator projection have their true size. None without a CRS.
+    They are means over the middle row and the middle column, along geodesics, so that pixels in
+    degrees, in feet or in the Mercator projection have their true size. None without a CRS.
 
     Raises:
         ValueError: the CRS is unknown, or the coordinates lie outside it.

@@ -1,4 +1,4 @@
-"""A contact sheet of patches: what the tile stage cut, to look at."""
+"""A contact sheet: a picture of some patches that the tile stage cut, with their masks."""
 
 from pathlib import Path
 
@@ -10,11 +10,7 @@ from partialseg.core.classes import NO_TRUTH, Colour
 from partialseg.tiling.patches import Patch, PatchStore
 
 THUMBNAIL = 128  # px
-
-
 COLUMNS, ROWS = 6, 4  # pairs of image and mask
-
-
 NO_TRUTH_COLOUR: Colour = (255, 255, 255)
 
 

@@ -10,7 +10,7 @@ NO_SPLIT = "none"  # a cell without any truth, or one that no official list name
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A square of the orthophoto: its number k, its grid place, and its pixels."""
+    """A square of an orthophoto: its number k, its row and column in the grid, and its pixels."""
 
     number: int
     row: int
@@ -21,7 +21,7 @@ class Cell:
 def full_cells(width: int, height: int, side: int) -> Iterator[Cell]:
     """Yield the whole cells of `side` px, row by row from the upper left, without overlap.
 
-    k counts the partial cells at the right and lower border too, which are not yielded:
+    Partial cells at the right and lower border are not yielded, but k counts them:
     k = row * ceil(width / side) + column.
     Source: split.py of the LandCover.ai archive (arXiv:2005.02264).
     """

@@ -1,4 +1,4 @@
-"""The sections tile and splits of params.yaml: how orthophotos are cut into patches."""
+"""The sections tile and splits of params.yaml: how orthophotos are cut and split."""
 
 from typing import Annotated, Literal
 
@@ -18,8 +18,8 @@ class Tile:
 
     A cell of source_size px is resampled to a patch of size px (equal: cut natively). val and
     test are shares for the splits 'orthophoto' and 'random' (drawn with split_seed), file name
-    patterns for 'pattern', and without effect for 'official'. train_truth says whether training
-    patches have the truth of the masks, or of the labels that a person drew.
+    patterns for 'pattern', and without effect for 'official'. train_truth says whether the truth of
+    training patches is that of the masks or the labels that a person drew.
     """
 
     source_size: PositiveInt

@@ -24,12 +24,12 @@ MANIFEST = "manifest.csv"
 SUMMARY = "patches.json"
 _FIELDS = ("name", "orthophoto", "index", "row", "column", "split", "crs", "transform", "gsd")
 _NO_TRUTH_COUNT = "pixels without truth"
-TOLERANCE = 0.02  # distances this close are one: map projections alone stretch by tenths of a %
+GSD_TOLERANCE = 0.02  # relative: map projections alone distort by tenths of a %
 
 
 @checked_dataclass(frozen=True, kw_only=True, config=STRICT)
 class Summary:
-    """What all patches of a store share: their side in pixels and the classes."""
+    """What all patches of a store have in common: their side in pixels and the classes."""
 
     size: int
     source_size: int
@@ -41,9 +41,9 @@ class Summary:
 class Patch:
     """A row of the manifest.
 
-    index is the place in the .npy files of its orthophoto; counts are pixels of each class,
-    no_truth those without any; transform is rasterio's a, b, c, d, e, f of the stored pixels, and
-    gsd their size on the ground in metres (None: unknown).
+    index is the patch's place in the .npy files of its orthophoto; counts are the pixels of each
+    class, no_truth those without truth; transform is rasterio's a, b, c, d, e, f of the stored
+    pixels, and gsd their size on the ground in metres (None: unknown).
     """
 
     name: str
@@ -63,7 +63,7 @@ _SUMMARY = TypeAdapter(Summary)
 
 
 class PatchWriter:
-    """Appends patches of one orthophoto to its two .npy files, a patch in memory at a time."""
+    """Appends patches of one orthophoto, one at a time, to its two .npy files."""
 
     def __init__(self, image_stream: IO[bytes], mask_stream: IO[bytes], first: int) -> None:
         self._streams = image_stream, mask_stream
@@ -77,7 +77,7 @@ class PatchWriter:
 
 
 def create_arrays(folder: Path, orthophoto: str, count: int, size: int) -> None:
-    """Begin the files of one orthophoto in a store, for `count` patches of `size` px."""
+    """Create the files of one orthophoto in a store, for `count` patches of `size` px."""
     shapes = (count, size, size, 3), (count, size, size)
     for file, shape in zip(_files(folder, orthophoto), shapes, strict=True):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -88,9 +88,9 @@ def create_arrays(folder: Path, orthophoto: str, count: int, size: int) -> None:
 
 @contextmanager
 def open_writer(folder: Path, orthophoto: str, first: int = 0) -> Iterator[PatchWriter]:
-    """Open the files that create_arrays began for the patches from `first` on.
+    """Open the files that create_arrays made, to write the patches from `first` on.
 
-    Several writers may fill different places of the same files at a time.
+    Several writers may write to different places of the same files at once.
     """
     image_file, mask_file = _files(folder, orthophoto)
     with image_file.open("r+b") as image_stream, mask_file.open("r+b") as mask_stream:
@@ -98,7 +98,7 @@ def open_writer(folder: Path, orthophoto: str, first: int = 0) -> Iterator[Patch
 
 
 def _skip_to(stream: IO[bytes], first: int) -> tuple[int, ...]:
-    """Go to the place of a patch in a .npy file; return the shape of a patch."""
+    """Seek the place of a patch in a .npy file; return the shape of a patch."""
     npy.read_magic(stream)
     shape = npy.read_array_header_1_0(stream)[0][1:]
     stream.seek(first * math.prod(shape), os.SEEK_CUR)
@@ -112,19 +112,11 @@ def write_manifest(folder: Path, summary: Summary, patches: Sequence[Patch]) -> 
         rows = csv.writer(stream, lineterminator="\n")
         rows.writerow([*_FIELDS, *counts, _NO_TRUTH_COUNT])
         for patch in patches:
+            place = patch.name, patch.orthophoto, patch.index, patch.row, patch.column
             transform = " ".join(map(repr, patch.transform))
-            rows.writerow(
-                [
-                    *(patch.name, patch.orthophoto, patch.index, patch.row, patch.column),
-                    *(
-                        patch.split,
-                        patch.crs,
-                        transform,
-                        "" if patch.gsd is None else repr(patch.gsd),
-                    ),
-                    *(*patch.counts, patch.no_truth),
-                ]
-            )
+            gsd = "" if patch.gsd is None else repr(patch.gsd)
+            fields = *place, patch.split, patch.crs, transform, gsd
+            rows.writerow([*fields, *patch.counts, patch.no_truth])
     (folder / SUMMARY).write_bytes(_SUMMARY.dump_json(summary, indent=1))
 
 
@@ -132,7 +124,7 @@ class PatchStore:
     """Reads a store that the tile stage wrote.
 
     Raises:
-        ValueError: the folder holds no store, or a file of it is damaged.
+        ValueError: the folder is no store, or a file of it is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -144,7 +136,7 @@ class PatchStore:
         except (OSError, ValueError, KeyError) as error:
             raise ValueError(f"{folder}: no usable patch store: {error}") from error
         self._arrays: dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]] = {}
-        for orthophoto in self._count_of:  # damage is found here, not in a loader's worker
+        for orthophoto in self._count_of:  # so that damage shows here, not in a loader's worker
             self._open(orthophoto)
 
     def of_split(self, split: str) -> list[Patch]:
@@ -160,7 +152,7 @@ class PatchStore:
         return self._open(patch.orthophoto)[1][patch.index]
 
     def check_truth(self) -> None:
-        """Check every pixel of the masks, which takes a second for ten thousand patches.
+        """Check every pixel of the masks; this takes a second for ten thousand patches.
 
         Raises:
             ValueError: a mask holds an id that is no class.
@@ -192,7 +184,7 @@ class PatchStore:
         return Counter(patch.orthophoto for patch in self.patches)
 
     def __getstate__(self) -> dict[str, object]:
-        # A loader's worker opens the files itself: a pickled memory map would copy them.
+        # A loader's worker opens the files itself: pickling a memory map would copy it.
         return self.__dict__ | {"_arrays": {}}
 
 
@@ -227,10 +219,13 @@ def _patch(row: dict[str, str]) -> Patch:
 
 
 def distinct(distances: Iterable[float | None]) -> list[float]:
-    """Return the different ones of the known distances, ascending; of close ones the median."""
+    """Return the distinct ground sampling distances, ascending; None is left out.
+
+    Those within GSD_TOLERANCE of the smallest count as one, given by their median.
+    """
     groups: list[list[float]] = []
     for distance in sorted(item for item in distances if item is not None):
-        if groups and distance <= groups[-1][0] * (1 + TOLERANCE):
+        if groups and distance <= groups[-1][0] * (1 + GSD_TOLERANCE):
             groups[-1].append(distance)
         else:
             groups.append([distance])

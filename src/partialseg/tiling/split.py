@@ -1,4 +1,4 @@
-"""Which patch is for training, validation or test."""
+"""Split cells or orthophotos into those for training, validation and test."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,12 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 SPLITS = ("train", "val", "test")
-
-
 SplitMethod = Literal["official", "orthophoto", "random", "pattern"]
-
-
-Assignment = dict[str, str]
+Assignment = dict[str, str]  # the split of each cell or orthophoto, by its name
 
 
 def official(lists: Path, names: Sequence[str]) -> Assignment:
@@ -44,8 +40,8 @@ def official(lists: Path, names: Sequence[str]) -> Assignment:
 def by_share(names: Sequence[str], seed: int, val: float, test: float) -> Assignment:
     """Assign shares of the names at random: round(share * count) each, at least one if share > 0.
 
-    The order is that of SHA-256 over (seed, name), so it is the same on any machine, and adding
-    a name moves no other name by more than its place.
+    The names are ordered by SHA-256 over (seed, name): the order is the same on any machine, and a
+    further name does not change that of the others.
 
     Raises:
         ValueError: nothing is left for training.

@@ -1,4 +1,4 @@
-"""Cut the orthophotos of a source into patches, with the truth that each is to have."""
+"""Cut the orthophotos of a source into patches, each with the truth that its split asks for."""
 
 import math
 import os
@@ -35,11 +35,10 @@ from partialseg.tiling.patches import (
     open_writer,
     write_manifest,
 )
-from partialseg.tiling.split import SPLITS
 
 Kind = Literal["mask", "labels"]
-THREADS = min(4, os.cpu_count() or 1)  # each holds a row of cells; the disk serves few more
-Counts = list[int]
+THREADS = min(4, os.cpu_count() or 1)  # each holds a row of cells; the disk serves hardly more
+Counts = list[int]  # pixels of each class of a patch, then those without truth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +49,7 @@ class TruthRasters:
     code: MaskCode
 
     def read(self, window: Window, kind: Kind) -> NDArray[np.uint8]:
-        """Return the class ids (H, W) of a window, NO_TRUTH everywhere where there is no raster.
+        """Return the class ids (H, W) of a window, all NO_TRUTH if there is no raster.
 
         Raises:
             ValueError: the raster holds an unknown value.
@@ -75,16 +74,17 @@ def open_truth(orthophoto: Orthophoto, code: MaskCode) -> Iterator[TruthRasters]
         )
 
 
-def truth_kind(orthophoto: Orthophoto, split: str, train_truth: TrainTruth) -> Kind:
-    """Return what holds the truth of a cell of this split.
+def truth_kind(orthophoto: Orthophoto, split_name: str, train_truth: TrainTruth) -> Kind:
+    """Return whether the truth of a cell of this split is the mask or the drawn labels.
 
     Raises:
-        ValueError: the cell needs a mask, and the orthophoto has labels alone.
+        ValueError: the cell needs a mask, but the orthophoto only has labels.
     """
-    if split == "train" and train_truth == "labels":
+    if split_name == "train" and train_truth == "labels":
         return "labels"
-    if orthophoto.mask is None and split in SPLITS:
-        use = "train_truth is masks" if split == "train" else f"it is held out for {split}"
+    if orthophoto.mask is None and split_name in split.SPLITS:
+        held_out = f"it is held out for {split_name}"
+        use = "train_truth is masks" if split_name == "train" else held_out
         raise ValueError(f"{orthophoto.image}: has labels but no mask, and {use}")
     return "mask"
 
@@ -94,7 +94,7 @@ def tile(source_folder: Path, out: Path, params: Tile) -> list[Patch]:
 
     Raises:
         ValueError: an orthophoto is smaller than a cell, its files are damaged or hold an unknown
-            class, a mask or all labels are missing, or a split stays empty.
+            class, a mask or all labels are missing, or a split is empty.
     """
     source = read_index(source_folder)
     _check_labels(source, source_folder, params)
@@ -154,7 +154,11 @@ def cut_orthophoto(
     params: Tile,
     folder: Path,
 ) -> list[Patch]:
-    """Cut an orthophoto; THREADS parts of its rows at a time, which have files of their own."""
+    """Cut an orthophoto into the store `folder`; each of THREADS threads cuts some of the rows.
+
+    Raises:
+        ValueError: a file is damaged, or a mask is missing or holds an unknown value.
+    """
     cells = list(full_cells(orthophoto.width, orthophoto.height, params.source_size))
     rows = [tuple(row) for _, row in groupby(cells, key=attrgetter("row"))]
     split_of = {
@@ -176,11 +180,7 @@ def cut_orthophoto(
             cut = partial(_cut_row, image_raster, truth, kind_of, writer, params.size)
             parts.append(pool.submit(_cut_rows, cut, rows[first:last]))
         counts = [count for part in parts for count in part.result()]
-    gsd = _gsd(orthophoto, params)
-    return [
-        _patch(orthophoto, cell, index, split_of[cell.number], counts[index], params, gsd)
-        for index, cell in enumerate(cells)
-    ]
+    return _patches(orthophoto, cells, split_of, counts, params)
 
 
 def _cut_rows(
@@ -197,9 +197,9 @@ def _cut_row(
     size: int,
     cells: Sequence[Cell],
 ) -> list[Counts]:
-    """Write the patches of a row of cells; return the pixels of each class, and without truth.
+    """Write the patches of a row of cells and count their pixels.
 
-    The row is read as a whole: the strips or tiles of a file lie across many cells.
+    The row is read as a whole, since the strips or tiles of a file extend over many cells.
     """
     corner = cells[0].window
     side = corner.width
@@ -240,31 +240,35 @@ def _gsd(orthophoto: Orthophoto, params: Tile) -> float | None:
     return round(math.sqrt(math.prod(size)) * params.source_size / params.size, 6)
 
 
-def _patch(
+def _patches(
     orthophoto: Orthophoto,
-    cell: Cell,
-    index: int,
-    split_name: str,
-    counts: Counts,
+    cells: Sequence[Cell],
+    split_of: Mapping[int, str],
+    counts: Sequence[Counts],
     params: Tile,
-    gsd: float | None,
-) -> Patch:
-    scale = params.source_size / params.size
-    corner = Affine.translation(cell.window.col_off, cell.window.row_off)
-    transform = Affine(*orthophoto.transform) @ corner @ Affine.scale(scale)
-    return Patch(
-        name=cell_name(orthophoto.name, cell.number),
-        orthophoto=orthophoto.name,
-        index=index,
-        row=cell.row,
-        column=cell.column,
-        split=split_name if any(counts[:-1]) else NO_SPLIT,
-        crs=orthophoto.crs,
-        transform=tuple(transform)[:6],
-        gsd=gsd,
-        counts=tuple(counts[:-1]),
-        no_truth=counts[-1],
-    )
+) -> list[Patch]:
+    gsd = _gsd(orthophoto, params)
+    scale = Affine.scale(params.source_size / params.size)
+    patches = []
+    for index, (cell, (*of_classes, no_truth)) in enumerate(zip(cells, counts, strict=True)):
+        corner = Affine.translation(cell.window.col_off, cell.window.row_off)
+        transform = Affine(*orthophoto.transform) @ corner @ scale
+        patches.append(
+            Patch(
+                name=cell_name(orthophoto.name, cell.number),
+                orthophoto=orthophoto.name,
+                index=index,
+                row=cell.row,
+                column=cell.column,
+                split=split_of[cell.number] if any(of_classes) else NO_SPLIT,
+                crs=orthophoto.crs,
+                transform=tuple(transform)[:6],
+                gsd=gsd,
+                counts=tuple(of_classes),
+                no_truth=no_truth,
+            )
+        )
+    return patches
 
 
 def _check_labels(source: Source, folder: Path, params: Tile) -> None:

@@ -16,11 +16,11 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Download:
-    """Where the files lie and what their masks mean.
+    """Where the files are and what their masks mean.
 
     path is the folder; ~ and $VARIABLES are expanded. legend names the classes, and says whether
-    masks hold their ids 0..C-1 or their colours, and which ids or colours are without truth.
-    labels/, which may be missing, holds what a person drew, in the same code.
+    masks hold their ids 0..C-1 or their colours, and which ids or colours have no truth. labels/,
+    which may be missing, holds what a person drew, encoded as the masks are.
     """
 
     path: str

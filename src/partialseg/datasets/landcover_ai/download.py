@@ -1,4 +1,4 @@
-"""LandCover.ai (Boguszewski et al. 2020, arXiv:2005.02264; licence CC BY-NC-SA 4.0)."""
+"""Download LandCover.ai (Boguszewski et al. 2020, arXiv:2005.02264; licence CC BY-NC-SA 4.0)."""
 
 import errno
 import lzma
@@ -26,8 +26,6 @@ ENCRYPTED = 0x1  # bit of the general purpose flags (APPNOTE.TXT 4.4.4)
 END_RECORD = b"PK\5\6"  # and the count of all members 10 bytes after it (APPNOTE.TXT 4.3.16)
 END_RECORD_REACH = 22 + 0xFFFF  # bytes: the record itself and the longest comment behind it
 ZIP64 = 0xFFFF  # in place of a count that stands elsewhere
-
-
 # All that zipfile and its decompressors raise on damaged bytes; bz2 raises a plain OSError.
 DAMAGED = (
     zipfile.BadZipFile,
