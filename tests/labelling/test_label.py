@@ -149,20 +149,20 @@ def test_each_pattern_labels_each_patch_by_its_own_function(
     train = store.of_split("train")
     labels = LabelStore(tmp_path / "labels", [patch.name for patch in train])
     drawn = [draw(store.truth(patch), 42, patch.name, 0.25, params) for patch in train]
-    for place, drawing in enumerate(drawn):
-        np.testing.assert_array_equal(labels.visible(place), drawing.visible)
-    visible = sum(int(drawing.visible.sum()) for drawing in drawn)
+    for place, annotation in enumerate(drawn):
+        np.testing.assert_array_equal(labels.visible(place), annotation.visible)
+    visible = sum(int(annotation.visible.sum()) for annotation in drawn)
     assert (summary.pattern, summary.visible) == (pattern, visible)
     assert sum(summary.counts.values()) == visible
     if pattern != "points":
         assert visible == 3 * 256  # 0.25 of 1024 pixels, or 4 windows of 64
-    assert summary.clicks == sum(drawing.clicks for drawing in drawn)
-    assert summary.seconds == pytest.approx(sum(drawing.seconds for drawing in drawn))
+    assert summary.clicks == sum(annotation.clicks for annotation in drawn)
+    assert summary.seconds == pytest.approx(sum(annotation.seconds for annotation in drawn))
     assert summary.labelled_share == visible / (3 * 1024)
     with (tmp_path / "labels" / "labels.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [(int(row["clicks"]), float(row["seconds"])) for row in rows] == [
-        (drawing.clicks, drawing.seconds) for drawing in drawn
+        (annotation.clicks, annotation.seconds) for annotation in drawn
     ]
 
 

@@ -1,4 +1,4 @@
-"""Patches to draw on, and what holds of any drawing."""
+"""Patches to annotate, and helpers to check what was labelled on them."""
 
 import cv2
 import numpy as np

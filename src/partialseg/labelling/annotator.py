@@ -1,7 +1,6 @@
 """Who labels: one pattern, one label fraction and one seed for all patches."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,23 +9,9 @@ from partialseg.core.classes import NO_TRUTH
 from partialseg.labelling.labels import PatchLabels
 from partialseg.labelling.params import Label
 from partialseg.labelling.patterns import blocks, boxes, drawn, patches, points, scribbles
-from partialseg.labelling.patterns.budget import Drawing
+from partialseg.labelling.patterns.budget import Annotation
 from partialseg.tiling.patches import Patch, PatchStore
 from partialseg.visibility import visible_pixels
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Annotation:
-    """The visible pixels (H, W) of a patch, and what they cost a person.
-
-    clicks and seconds are estimates, None of pixels that nobody clicks on; short has the clicks
-    that a class, by its id, was too small for.
-    """
-
-    visible: NDArray[np.bool_]
-    clicks: int | None
-    seconds: float | None
-    short: Mapping[int, int] = field(default_factory=dict)
 
 
 class Annotator:
@@ -59,29 +44,20 @@ class Annotator:
                 visible = visible_pixels(self._seed, name, height, width, self._fraction)
                 return Annotation(visible=visible, clicks=None, seconds=None)
             case "points":
-                return _annotation(points.draw(*asked))
+                return points.draw(*asked)
             case "scribbles":
-                return _annotation(scribbles.draw(*asked))
+                return scribbles.draw(*asked)
             case "boxes":
-                return _annotation(boxes.draw(*asked))
+                return boxes.draw(*asked)
             case "blocks":
-                return _annotation(blocks.draw(*asked))
+                return blocks.draw(*asked)
             case "drawn":
                 visible = drawn.share(truth, self._seed, name, self._fraction)
                 return Annotation(visible=visible, clicks=None, seconds=None)
             case "patches" if name in self._chosen:
-                return _annotation(patches.whole(truth))
+                return patches.whole(truth)
             case "patches":
                 return Annotation(visible=np.zeros(truth.shape, np.bool_), clicks=0, seconds=0.0)
-
-
-def _annotation(drawing: Drawing) -> Annotation:
-    return Annotation(
-        visible=drawing.visible,
-        clicks=drawing.clicks,
-        seconds=drawing.seconds,
-        short=drawing.short,
-    )
 
 
 def label_patch(store: PatchStore, patch: Patch, annotator: Annotator) -> PatchLabels:

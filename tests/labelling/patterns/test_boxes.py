@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from partialseg.core.classes import NO_TRUTH
 from partialseg.labelling.patterns import boxes
 from partialseg.labelling.patterns.boxes import Box, draw_boxes
+from partialseg.labelling.patterns.budget import Annotation
 from partialseg.labelling.patterns.canvas import Canvas, Draws, new_canvas
 from pattern_patches import halves, patchwork, pattern_params, plain
 
@@ -83,9 +84,9 @@ def test_a_box_begins_an_eighth_of_the_longest_side_from_others_while_it_can(
 
 
 @pytest.mark.parametrize("fraction", [0.02, 0.1, 0.33, 0.5])
-def test_a_drawing_is_boxes_until_the_budget_is_spent(fraction: float) -> None:
+def test_an_annotation_is_boxes_until_the_budget_is_spent(fraction: float) -> None:
     truth = patchwork()
-    drawing = boxes.draw(truth, 42, "a_0", fraction, pattern_params(box=12))
+    annotation = boxes.draw(truth, 42, "a_0", fraction, pattern_params(box=12))
     budget = int(fraction * 4_096)
     canvas = new_canvas(truth)
     whole = 0
@@ -96,16 +97,15 @@ def test_a_drawing_is_boxes_until_the_budget_is_spent(fraction: float) -> None:
         fill(canvas, box)
         whole += 1
     # The last box is cut: what is beyond the whole ones lies in it.
-    rest = drawing.visible & ~canvas.visible
-    assert not (canvas.visible & ~drawing.visible).any()
+    rest = annotation.visible & ~canvas.visible
+    assert not (canvas.visible & ~annotation.visible).any()
     assert rest.sum() == budget - canvas.visible.sum() == rest[top:bottom, left:right].sum()
     parts = int(rest.sum() >= right - left) + int(rest.sum() % (right - left) > 0)
-    assert drawing.shapes == whole + parts
-    assert drawing.clicks == 4 * drawing.shapes
-    assert drawing.seconds == pytest.approx(7.0 * drawing.shapes)
+    assert annotation.clicks == 4 * (whole + parts)
+    assert annotation.seconds == pytest.approx(7.0 * (whole + parts))
 
 
-def first_pixels(count: int) -> boxes.Drawing:
+def first_pixels(count: int) -> Annotation:
     return boxes.draw(plain(), 42, "a_0", count / 4_096, pattern_params(box=12))
 
 
@@ -116,25 +116,25 @@ def test_the_last_box_keeps_its_upper_rows_and_another_has_the_rest() -> None:
     expected = np.zeros((64, 64), np.bool_)
     # Less than a row, one box; two rows, one; two rows and a pixel, two; the whole box, one.
     expected[top, left : left + 2] = True
-    for count, shapes in ((2, 1), (2 * width, 1), (2 * width + 1, 2), ((bottom - top) * width, 1)):
-        drawing = first_pixels(count)
+    for count, made in ((2, 1), (2 * width, 1), (2 * width + 1, 2), ((bottom - top) * width, 1)):
+        annotation = first_pixels(count)
         expected[top : top + count // width, left:right] = True
         expected[top + count // width, left : left + count % width] = True
-        np.testing.assert_array_equal(drawing.visible, expected)
-        assert (drawing.shapes, drawing.clicks) == (shapes, 4 * shapes)
-        assert drawing.seconds == pytest.approx(7.0 * shapes)
+        np.testing.assert_array_equal(annotation.visible, expected)
+        assert annotation.clicks == 4 * made
+        assert annotation.seconds == pytest.approx(7.0 * made)
 
 
 def test_a_pixel_beyond_the_first_box_is_a_box_more() -> None:
     top, bottom, left, right = first_box("a_0")
-    drawing = first_pixels((bottom - top) * (right - left) + 1)
-    assert drawing.visible[top:bottom, left:right].all()
-    assert (drawing.shapes, drawing.clicks, drawing.seconds) == (2, 8, pytest.approx(14.0))
+    annotation = first_pixels((bottom - top) * (right - left) + 1)
+    assert annotation.visible[top:bottom, left:right].all()
+    assert (annotation.clicks, annotation.seconds) == (8, pytest.approx(14.0))
 
 
 def test_all_classes_get_boxes() -> None:
-    drawing = boxes.draw(halves(), 42, "a_0", 0.1, pattern_params(box=12))
-    left, right = drawing.visible[:, :32].sum(), drawing.visible[:, 32:].sum()
+    annotation = boxes.draw(halves(), 42, "a_0", 0.1, pattern_params(box=12))
+    left, right = annotation.visible[:, :32].sum(), annotation.visible[:, 32:].sum()
     assert left + right == 409 and min(left, right) > 409 / 4
 
 
@@ -144,5 +144,5 @@ def test_more_than_the_truth_names_the_box() -> None:
     message = r"^patch a_3: boxes of up to 12 px reach 0\.7500 of the pixels, .* asks for 0\.7503$"
     with pytest.raises(ValueError, match=message):
         boxes.draw(truth, 42, "a_3", 0.7503, pattern_params(box=12))
-    drawing = boxes.draw(truth, 42, "a_3", 0.75, pattern_params(box=12))
-    np.testing.assert_array_equal(drawing.visible, truth != NO_TRUTH)
+    annotation = boxes.draw(truth, 42, "a_3", 0.75, pattern_params(box=12))
+    np.testing.assert_array_equal(annotation.visible, truth != NO_TRUTH)

@@ -74,9 +74,9 @@ def test_no_patch_at_all_is_less_than_one() -> None:
 def test_a_chosen_patch_is_labelled_wherever_it_has_a_truth() -> None:
     truth = halves()
     truth[:10] = NO_TRUTH
-    drawing = patches.whole(truth)
-    assert not drawing.visible[:10].any() and drawing.visible[10:].all()
-    assert (drawing.clicks, drawing.shapes, drawing.short) == (0, 1, {})
+    annotation = patches.whole(truth)
+    assert not annotation.visible[:10].any() and annotation.visible[10:].all()
+    assert (annotation.clicks, annotation.short) == (0, {})
     # 54 x 64 pixels; 90 minutes for 2048 x 1024.
-    assert drawing.seconds == pytest.approx(3_456 * 5_400 / 2_097_152)
-    assert drawing.visible.dtype == np.bool_
+    assert annotation.seconds == pytest.approx(3_456 * 5_400 / 2_097_152)
+    assert annotation.visible.dtype == np.bool_

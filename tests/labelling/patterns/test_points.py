@@ -11,16 +11,16 @@ from pattern_patches import halves, patchwork, pattern_params, plain
 )
 def test_each_class_gets_so_many_clicks(fraction: float, clicks: int) -> None:
     truth = patchwork()
-    drawing = points.draw(truth, 42, "a_0", fraction, pattern_params(points=20))
-    assert np.bincount(truth[drawing.visible]).tolist() == [clicks] * 4
-    assert (drawing.clicks, drawing.shapes, drawing.short) == (4 * clicks, 0, {})
+    annotation = points.draw(truth, 42, "a_0", fraction, pattern_params(points=20))
+    assert np.bincount(truth[annotation.visible]).tolist() == [clicks] * 4
+    assert (annotation.clicks, annotation.short) == (4 * clicks, {})
     # 2.4 s for the first click on a class and 0.9 s for each further one.
-    assert drawing.seconds == pytest.approx(4 * (2.4 + 0.9 * (clicks - 1)))
+    assert annotation.seconds == pytest.approx(4 * (2.4 + 0.9 * (clicks - 1)))
 
 
 def test_clicks_are_of_the_parameter() -> None:
-    drawing = points.draw(halves(), 42, "a_0", 0.29, pattern_params(points=100))
-    assert drawing.clicks == drawing.visible.sum() == 2 * 29
+    annotation = points.draw(halves(), 42, "a_0", 0.29, pattern_params(points=100))
+    assert annotation.clicks == annotation.visible.sum() == 2 * 29
 
 
 def test_a_class_of_too_few_pixels_is_labelled_wholly() -> None:
@@ -28,23 +28,23 @@ def test_a_class_of_too_few_pixels_is_labelled_wholly() -> None:
     truth[:2, :2] = 7
     truth[9, :5] = 3
     truth[20:, :] = NO_TRUTH
-    drawing = points.draw(truth, 42, "a_0", 0.25, pattern_params(points=20))
-    assert np.bincount(truth[drawing.visible]).tolist() == [5, 0, 0, 5, 0, 0, 0, 4]
-    assert (drawing.clicks, drawing.short) == (14, {7: 1})
+    annotation = points.draw(truth, 42, "a_0", 0.25, pattern_params(points=20))
+    assert np.bincount(truth[annotation.visible]).tolist() == [5, 0, 0, 5, 0, 0, 0, 4]
+    assert (annotation.clicks, annotation.short) == (14, {7: 1})
     # Twice 2.4 + 4 x 0.9 and once 2.4 + 3 x 0.9.
-    assert drawing.seconds == pytest.approx(17.1)
+    assert annotation.seconds == pytest.approx(17.1)
 
 
 def test_nothing_is_clicked_on_without_a_truth() -> None:
-    drawing = points.draw(np.full((8, 8), NO_TRUTH, np.uint8), 42, "a", 0.5, pattern_params())
-    assert not drawing.visible.any()
-    assert (drawing.clicks, drawing.seconds, drawing.short) == (0, 0, {})
+    annotation = points.draw(np.full((8, 8), NO_TRUTH, np.uint8), 42, "a", 0.5, pattern_params())
+    assert not annotation.visible.any()
+    assert (annotation.clicks, annotation.seconds, annotation.short) == (0, 0, {})
 
 
 def test_pixels_of_a_class_are_equally_likely() -> None:
     # Quadrants of 1,024 clicks on 4,096 pixels: 256 expected, standard deviation 12.
-    drawing = points.draw(plain(), 42, "a_0", 1.0, pattern_params(points=1_024))
-    quadrants = drawing.visible.reshape(2, 32, 2, 32).sum(axis=(1, 3))
+    annotation = points.draw(plain(), 42, "a_0", 1.0, pattern_params(points=1_024))
+    quadrants = annotation.visible.reshape(2, 32, 2, 32).sum(axis=(1, 3))
     assert np.abs(quadrants - 256).max() < 5 * 12
 
 

@@ -105,12 +105,12 @@ def test_every_other_stroke_on_a_class_is_along_its_border(thickness: int) -> No
 
 @pytest.mark.parametrize(("fraction", "pixels"), [(0.02, 81), (0.1, 409), (0.33, 1_351)])
 @pytest.mark.parametrize("thickness", [1, 3, 5])
-def test_a_drawing_is_strokes_until_the_budget_is_spent(
+def test_an_annotation_is_strokes_until_the_budget_is_spent(
     fraction: float, pixels: int, thickness: int
 ) -> None:
     truth = patchwork()
-    drawing = scribbles.draw(truth, 42, "a_0", fraction, pattern_params(thickness=thickness))
-    assert drawing.visible.sum() == pixels
+    annotation = scribbles.draw(truth, 42, "a_0", fraction, pattern_params(thickness=thickness))
+    assert annotation.visible.sum() == pixels
     before = np.zeros(truth.size, np.bool_)
     count = 0
     for stroke, _ in strokes_on(new_canvas(truth), thickness):
@@ -122,14 +122,14 @@ def test_a_drawing_is_strokes_until_the_budget_is_spent(
         before[new] = True
     # All but the last stroke are whole, and the last one ends where the budget does.
     before[new[:missing]] = True
-    np.testing.assert_array_equal(drawing.visible.ravel(), before)
-    assert (drawing.shapes, drawing.clicks, drawing.short) == (count, 0, {})
-    assert drawing.seconds == pytest.approx(10.9 * count)
+    np.testing.assert_array_equal(annotation.visible.ravel(), before)
+    assert (annotation.clicks, annotation.short) == (0, {})
+    assert annotation.seconds == pytest.approx(10.9 * count)
 
 
 def test_all_classes_get_strokes() -> None:
-    drawing = scribbles.draw(halves(), 42, "a_0", 0.1, pattern_params())
-    left, right = drawing.visible[:, :32].sum(), drawing.visible[:, 32:].sum()
+    annotation = scribbles.draw(halves(), 42, "a_0", 0.1, pattern_params())
+    left, right = annotation.visible[:, :32].sum(), annotation.visible[:, 32:].sum()
     assert left + right == 409 and min(left, right) > 409 / 4
 
 
@@ -141,5 +141,5 @@ def test_more_than_the_truth_names_the_brush() -> None:
     )
     with pytest.raises(ValueError, match=message):
         scribbles.draw(truth, 42, "a_3", 0.7503, pattern_params(thickness=3))
-    drawing = scribbles.draw(truth, 42, "a_3", 0.75, pattern_params(thickness=3))
-    np.testing.assert_array_equal(drawing.visible, truth != NO_TRUTH)
+    annotation = scribbles.draw(truth, 42, "a_3", 0.75, pattern_params(thickness=3))
+    np.testing.assert_array_equal(annotation.visible, truth != NO_TRUTH)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from partialseg.core.classes import NO_TRUTH
 from partialseg.labelling.params import PatternParams
 from partialseg.labelling.patterns.budget import (
-    Drawing,
+    Annotation,
     count_of,
     seconds_of_full_mask,
     smallest_fraction,
@@ -18,7 +18,7 @@ from partialseg.visibility import seeded_bits, unique_keys
 
 def draw(
     truth: NDArray[np.uint8], seed: int, name: str, fraction: float, params: PatternParams
-) -> Drawing:
+) -> Annotation:
     """Label as many whole windows of params.block px as a fraction of a patch (H, W) pays for.
 
     The windows are those of a grid from the upper left that lie wholly in the patch, and a
@@ -56,9 +56,8 @@ def draw(
     inner = visible[: rows * side, : columns * side]
     inner[:] = chosen.reshape(rows, columns).repeat(side, axis=0).repeat(side, axis=1)
     visible &= truth != NO_TRUTH
-    return Drawing(
+    return Annotation(
         visible=visible,
         clicks=0,
-        shapes=windows,
         seconds=seconds_of_full_mask(int(visible.sum())),
     )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from partialseg.labelling.params import PatternParams
 from partialseg.labelling.patterns.budget import (
     CLICKS_A_BOX,
-    Drawing,
+    Annotation,
     pixel_budget,
     seconds_of_boxes,
 )
@@ -25,7 +25,7 @@ Box = tuple[int, int, int, int]  # top, bottom, left, right; bottom and right ar
 
 def draw(
     truth: NDArray[np.uint8], seed: int, name: str, fraction: float, params: PatternParams
-) -> Drawing:
+) -> Annotation:
     """Draw boxes on a patch (H, W) until floor(fraction x pixels) are labelled, exactly.
 
     The last box is made smaller to end where the budget does: it keeps its upper rows, and, where
@@ -48,10 +48,9 @@ def draw(
         if not missing:
             break
     assert not missing  # each box has an unlabelled pixel or more
-    return Drawing(
+    return Annotation(
         visible=canvas.visible,
         clicks=CLICKS_A_BOX * count,
-        shapes=count,
         seconds=seconds_of_boxes(count),
     )
 

@@ -1,4 +1,4 @@
-"""From a label fraction to the number of pixels, clicks, windows or patches it pays for."""
+"""What a label fraction allows to be labelled in a patch, and what an annotation costs."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -31,6 +31,20 @@ SECONDS_A_BOX = 7.0
 # Cordts et al. 2016, "Cityscapes", arXiv:1604.01685: 1.5 hours for the full mask of an image of
 # 2048 x 1024 pixels, checks included; read as time in proportion to pixels.
 SECONDS_A_PIXEL = 1.5 * 3600 / (2048 * 1024)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Annotation:
+    """The pixels (H, W) of a patch that an annotator labelled, and what they cost.
+
+    clicks (of the mouse) and seconds are estimates, None where the cost is unknown. short has, by
+    class id, the clicks that could not be made because the class has too few pixels.
+    """
+
+    visible: NDArray[np.bool_]
+    clicks: int | None
+    seconds: float | None
+    short: Mapping[int, int] = field(default_factory=dict)
 
 
 def count_of(fraction: float, units: int) -> int:
@@ -95,18 +109,3 @@ def seconds_of_boxes(boxes: int) -> float:
 def seconds_of_full_mask(pixels: int) -> float:
     """Return the seconds for an area in which every pixel is labelled."""
     return SECONDS_A_PIXEL * pixels
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Drawing:
-    """The visible pixels (H, W) of a patch, and what they cost the person who labelled them.
-
-    clicks are single clicks of the mouse; shapes are strokes, boxes, windows or whole patches;
-    seconds are an estimate (see effort.py). short has the clicks that a class was too small for.
-    """
-
-    visible: NDArray[np.bool_]
-    clicks: int
-    shapes: int
-    seconds: float
-    short: Mapping[int, int] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from partialseg.core.classes import NO_TRUTH
 from partialseg.labelling.patterns.budget import (
-    Drawing,
+    Annotation,
     count_of,
     seconds_of_full_mask,
     smallest_fraction,
@@ -34,13 +34,12 @@ def chosen(names: Collection[str], seed: int, fraction: float) -> set[str]:
     return set(sorted(names, key=lambda name: _key(seed, name))[:count])
 
 
-def whole(truth: NDArray[np.uint8]) -> Drawing:
+def whole(truth: NDArray[np.uint8]) -> Annotation:
     """Label every pixel of a chosen patch (H, W) that has a truth."""
     visible = truth != NO_TRUTH
-    return Drawing(
+    return Annotation(
         visible=visible,
         clicks=0,
-        shapes=1,
         seconds=seconds_of_full_mask(int(visible.sum())),
     )
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from partialseg.core.classes import NO_TRUTH
 from partialseg.labelling.params import PatternParams
 from partialseg.labelling.patterns.budget import (
-    Drawing,
+    Annotation,
     count_of,
     seconds_of_clicks,
     smallest_fraction,
@@ -18,7 +18,7 @@ from partialseg.visibility import seeded_bits, unique_keys
 
 def draw(
     truth: NDArray[np.uint8], seed: int, name: str, fraction: float, params: PatternParams
-) -> Drawing:
+) -> Annotation:
     """Click floor(fraction x params.points) times on each class that a patch (H, W) shows.
 
     The pixels of a class are equally likely, and a smaller fraction's clicks lie among a larger
@@ -44,10 +44,9 @@ def draw(
             pixels = pixels[np.argpartition(keys[pixels], clicks - 1)[:clicks]]
         visible[pixels] = True
     made = {int(item): min(clicks, int(pixels_of[item])) for item in np.flatnonzero(pixels_of)}
-    return Drawing(
+    return Annotation(
         visible=visible.reshape(truth.shape),
         clicks=sum(made.values()),
-        shapes=0,
         seconds=seconds_of_clicks(made.values()),
         short={item: clicks - done for item, done in made.items() if done < clicks},
     )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialseg.labelling.params import PatternParams
-from partialseg.labelling.patterns.budget import Drawing, pixel_budget, seconds_of_strokes
+from partialseg.labelling.patterns.budget import Annotation, pixel_budget, seconds_of_strokes
 from partialseg.labelling.patterns.canvas import Canvas, Draws, new_canvas, turns
 from partialseg.labelling.patterns.strokes import Border, brushed, random_curve
 
@@ -18,7 +18,7 @@ REACH = 8  # ... and each of its arcs up to 1 / REACH
 
 def draw(
     truth: NDArray[np.uint8], seed: int, name: str, fraction: float, params: PatternParams
-) -> Drawing:
+) -> Annotation:
     """Scribble on a patch (H, W) until floor(fraction x pixels) are labelled, exactly.
 
     The last stroke ends where the budget does, so a smaller fraction's pixels lie inside a
@@ -41,10 +41,9 @@ def draw(
         if not missing:
             break
     assert not missing  # each stroke begins on an unlabelled pixel
-    return Drawing(
+    return Annotation(
         visible=canvas.visible,
         clicks=0,
-        shapes=strokes,
         seconds=seconds_of_strokes(strokes),
     )
 
