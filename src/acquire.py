@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from partialseg.acquisition.acquire import acquire
+from partialseg.acquisition.acquire import PreviousRound, acquire
 from partialseg.acquisition.params import Acquire
 from partialseg.core.command import run
 from partialseg.core.params import load_section
@@ -25,9 +25,8 @@ def main() -> None:
     params = load_section(
         args.params, f"{section}.acquire", Acquire, f"{section}.strategies.{args.strategy}"
     )
-    acquired = acquire(
-        args.patches, args.labels, args.run, args.out, args.fraction, params, args.seed
-    )
+    previous = PreviousRound(labels=args.labels, run=args.run)
+    acquired = acquire(args.patches, previous, args.out, args.fraction, params, args.seed)
     print(
         f"{acquired.bought} of {acquired.budget} new pixels by {acquired.strategy}, a "
         f"{acquired.unit} at a time, {acquired.without_truth} of them without truth: "

@@ -17,7 +17,7 @@ from acquire import main
 from acquisition_pool import evenly_predicting_network, network_input
 from checkpoints import checkpoint_of, trained_network
 from code_of_stage import SRC
-from partialseg.acquisition.acquire import Acquired, acquire, read_acquired
+from partialseg.acquisition.acquire import PreviousRound, acquire
 from partialseg.acquisition.params import Acquire
 from partialseg.acquisition.prediction import entropy, margin
 from partialseg.engine.checkpoint import save_checkpoint
@@ -83,6 +83,16 @@ def truth(patches: Path) -> NDArray[np.uint8]:
     return np.stack([store.truth(patch) for patch in store.of_split("train")])
 
 
+def after(labels: Path, run: Path | None = None) -> PreviousRound:
+    return PreviousRound(labels=labels, run=run)
+
+
+def summary_of(folder: Path) -> dict[str, Any]:
+    """Return what a label store says of how its new pixels were chosen."""
+    summary: dict[str, Any] = json.loads((folder / "acquisition.json").read_text())
+    return summary
+
+
 def content(folder: Path) -> dict[str, bytes]:
     assert {file.name for file in folder.iterdir()} == set(FILES)
     return {name: (folder / name).read_bytes() for name in FILES}
@@ -100,7 +110,7 @@ def test_rounds_of_random_pixels_are_the_labels_of_their_fraction(
     before = labels
     for fraction in (0.15, 0.3, 0.77):
         out = tmp_path / str(fraction)
-        acquire(patches, before, None, out, fraction, params_of("random", "pixel"), 42)
+        acquire(patches, after(before), out, fraction, params_of("random", "pixel"), 42)
         drawn = tmp_path / f"drawn-{fraction}"
         label(patches, drawn, fraction, 42, label_params())
         assert (out / "visible.npy").read_bytes() == (drawn / "visible.npy").read_bytes()
@@ -117,7 +127,7 @@ def test_old_and_new_pixels_are_written_with_their_classes(
     patches: Path, labels: Path, run_folder: Path, tmp_path: Path, strategy: str, unit: str
 ) -> None:
     out = tmp_path / "out"
-    acquired = acquire(patches, labels, run_folder, out, 0.25, params_of(strategy, unit), 42)
+    acquired = acquire(patches, after(labels, run_folder), out, 0.25, params_of(strategy, unit), 42)
     old, now = visible(patches, labels), visible(patches, out)
     assert (now | old).sum() == now.sum() == acquired.labelled + acquired.bought
     assert (acquired.labelled, acquired.budget) == (306, 768 - 306)
@@ -130,7 +140,7 @@ def test_old_and_new_pixels_are_written_with_their_classes(
     assert (summary["fraction"], summary["seed"]) == (0.25, 42)
     assert (summary["pattern"], summary["clicks"], summary["seconds"]) == (strategy, None, None)
     assert summary["short"] == {}
-    assert read_acquired(out) == acquired
+    assert summary_of(out) == asdict(acquired)
     if unit == "pixel":
         assert (acquired.bought, acquired.region) == (462, 0)
     else:  # a window of 64 px more would not fit; a tenth of them was labelled before
@@ -150,7 +160,9 @@ def test_the_pixels_that_the_network_is_least_sure_of_are_bought(
     strategy: str,
     score: Callable[[NDArray[np.float32]], NDArray[np.float32]],
 ) -> None:
-    acquire(patches, labels, run_folder, tmp_path / "out", 0.25, params_of(strategy, "pixel"), 42)
+    acquire(
+        patches, after(labels, run_folder), tmp_path / "out", 0.25, params_of(strategy, "pixel"), 42
+    )
     old, now = visible(patches, labels), visible(patches, tmp_path / "out")
     scores = np.stack([score(of_patch) for of_patch in network_probabilities(patches)])
     assert scores[now & ~old].min() > scores[~now].max() - 1e-4
@@ -169,7 +181,7 @@ def test_the_core_set_by_pixel_leaves_no_feature_as_far_from_a_label_as_chance_d
     radius = {}
     for strategy in ("core_set", "random"):
         out = tmp_path / strategy
-        acquire(patches, labels, run_folder, out, 0.13, params_of(strategy, "pixel"), 42)
+        acquire(patches, after(labels, run_folder), out, 0.13, params_of(strategy, "pixel"), 42)
         now = visible(patches, out)
         assert now.sum(axis=(1, 2)).tolist() == [133, 133, 133]
         radius[strategy] = max(
@@ -183,7 +195,7 @@ def test_predicted_classes_are_bought_equally(
     patches: Path, labels: Path, run_folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    acquire(patches, labels, run_folder, out, 0.2, params_of("class_balanced", "pixel"), 42)
+    acquire(patches, after(labels, run_folder), out, 0.2, params_of("class_balanced", "pixel"), 42)
     new = visible(patches, out) & ~visible(patches, labels)
     predicted = network_probabilities(patches).argmax(axis=1)
     rarest = np.argsort(np.bincount(truth(patches)[visible(patches, labels)]))
@@ -205,7 +217,7 @@ def test_equal_seeds_give_equal_bytes(
 def acquire_into(
     out: Path, patches: Path, labels: Path, run_folder: Path, strategy: str, unit: str
 ) -> dict[str, bytes]:
-    acquire(patches, labels, run_folder, out, 0.25, params_of(strategy, unit), 42)
+    acquire(patches, after(labels, run_folder), out, 0.25, params_of(strategy, unit), 42)
     return content(out)
 
 
@@ -214,7 +226,7 @@ def test_other_seeds_draw_other_pixels(
     patches: Path, labels: Path, tmp_path: Path, unit: str
 ) -> None:
     for seed in (42, 43):
-        acquire(patches, labels, None, tmp_path / f"{seed}", 0.25, params_of("random", unit), seed)
+        acquire(patches, after(labels), tmp_path / f"{seed}", 0.25, params_of("random", unit), seed)
     assert (visible(patches, tmp_path / "42") != visible(patches, tmp_path / "43")).any()
 
 
@@ -250,10 +262,10 @@ def test_the_choice_does_not_know_which_pixels_have_no_truth(
     np.save(file, masks)
     acquire_into(tmp_path / "after", patches, labels, run_folder, strategy, unit)
     np.testing.assert_array_equal(visible(patches, tmp_path / "after"), now)
-    acquired = read_acquired(tmp_path / "after")
-    assert acquired.without_truth == (now & ~old)[:, :, :16].sum() > 0
-    assert acquired.bought == (now & ~old).sum()
-    assert sum(acquired.counts.values()) == acquired.bought - acquired.without_truth
+    acquired = summary_of(tmp_path / "after")
+    assert acquired["without_truth"] == (now & ~old)[:, :, :16].sum() > 0
+    assert acquired["bought"] == (now & ~old).sum()
+    assert sum(acquired["counts"].values()) == acquired["bought"] - acquired["without_truth"]
 
 
 def test_the_network_of_a_training_chooses_round_after_round(patches: Path, tmp_path: Path) -> None:
@@ -262,7 +274,7 @@ def test_the_network_of_a_training_chooses_round_after_round(patches: Path, tmp_
     for fraction in (0.6, 0.7):
         out = tmp_path / str(fraction)
         acquired = acquire(
-            *(patches, rounds[-1], tmp_path / "run", out, fraction),
+            *(patches, after(rounds[-1], tmp_path / "run"), out, fraction),
             *(params_of("margin", "pixel"), 42),
         )
         rounds.append(out)
@@ -277,7 +289,7 @@ def test_a_strategy_that_needs_a_run_says_so(
 ) -> None:
     message = rf"acquire: strategy {strategy} chooses by a trained network and got no run; train"
     with pytest.raises(ValueError, match=message):
-        acquire(patches, labels, None, tmp_path / "out", 0.2, params_of(strategy, "region"), 42)
+        acquire(patches, after(labels), tmp_path / "out", 0.2, params_of(strategy, "region"), 42)
     assert not (tmp_path / "out").exists()
 
 
@@ -289,7 +301,7 @@ def test_a_budget_that_is_spent_already_is_refused(
         "take a larger fraction"
     )
     with pytest.raises(ValueError, match=message):
-        acquire(patches, labels, None, tmp_path / "out", 0.09, params_of("random", "pixel"), 42)
+        acquire(patches, after(labels), tmp_path / "out", 0.09, params_of("random", "pixel"), 42)
     assert not (tmp_path / "out").exists()
 
 
@@ -299,7 +311,7 @@ def test_a_pixel_less_than_one_a_patch_is_refused(
     # The floor of a tenth of all patches' pixels is 307, that of each patch makes 306.
     message = r"chooses alike in all patches, and a budget of 1 new pixels is less than one"
     with pytest.raises(ValueError, match=message):
-        acquire(patches, labels, None, tmp_path / "out", 0.1, params_of("random", "pixel"), 42)
+        acquire(patches, after(labels), tmp_path / "out", 0.1, params_of("random", "pixel"), 42)
     assert not (tmp_path / "out").exists()
 
 
@@ -308,18 +320,20 @@ def test_other_fractions_are_refused(
     patches: Path, labels: Path, tmp_path: Path, fraction: float
 ) -> None:
     with pytest.raises(ValueError, match=rf"must be in 0 < fraction <= 1, got {fraction}"):
-        acquire(patches, labels, None, tmp_path / "out", fraction, params_of("random", "pixel"), 42)
+        acquire(
+            patches, after(labels), tmp_path / "out", fraction, params_of("random", "pixel"), 42
+        )
 
 
 def test_everything_can_be_bought_and_then_nothing(
     patches: Path, labels: Path, run_folder: Path, tmp_path: Path
 ) -> None:
     params = params_of("entropy", "region")
-    acquired = acquire(patches, labels, run_folder, tmp_path / "all", 1.0, params, 42)
+    acquired = acquire(patches, after(labels, run_folder), tmp_path / "all", 1.0, params, 42)
     assert acquired.bought == acquired.budget == PIXELS - 306
     message = r"all: 3072 of 3072 pixels are labelled already, label_fraction 1\.0 allows 3072"
     with pytest.raises(ValueError, match=message):
-        acquire(patches, tmp_path / "all", run_folder, tmp_path / "more", 1.0, params, 42)
+        acquire(patches, after(tmp_path / "all", run_folder), tmp_path / "more", 1.0, params, 42)
 
 
 def test_a_failure_leaves_an_earlier_result_as_it_was(
@@ -331,7 +345,7 @@ def test_a_failure_leaves_an_earlier_result_as_it_was(
     masks[2] = 77
     np.save(patches / "masks" / "a_train.npy", masks)
     with pytest.raises(ValueError, match="patch a_train_2: damaged truth: class id 77"):
-        acquire(patches, labels, run_folder, out, 0.3, params_of("entropy", "pixel"), 42)
+        acquire(patches, after(labels, run_folder), out, 0.3, params_of("entropy", "pixel"), 42)
     assert content(out) == before
     assert not list(tmp_path.glob("*.part"))
 
@@ -342,15 +356,10 @@ def test_a_run_of_other_classes_is_refused(patches: Path, labels: Path, tmp_path
     message = r"best\.pt: trained on classes \['field', 'house', 'sea'\], but the patches hold"
     params = params_of("entropy", "pixel")
     with pytest.raises(ValueError, match=message):
-        acquire(patches, labels, tmp_path / "run", tmp_path / "out", 0.2, params, 42)
+        acquire(patches, after(labels, tmp_path / "run"), tmp_path / "out", 0.2, params, 42)
     shutil.rmtree(tmp_path / "run")
     with pytest.raises(ValueError, match=r"best\.pt: missing or damaged checkpoint"):
-        acquire(patches, labels, tmp_path / "run", tmp_path / "out", 0.2, params, 42)
-
-
-def test_a_folder_without_a_summary_is_named(labels: Path) -> None:
-    with pytest.raises(ValueError, match=r"labels: no usable acquisition summary: .*No such file"):
-        read_acquired(labels)
+        acquire(patches, after(labels, tmp_path / "run"), tmp_path / "out", 0.2, params, 42)
 
 
 def arguments(patches: Path, labels: Path, strategy: str, *more: str) -> list[str]:
@@ -384,8 +393,7 @@ def test_the_command_writes_the_labels(
     given = arguments(patches, labels, "entropy", "--run", str(run_folder))
     monkeypatch.setattr("sys.argv", ["acquire.py", *given])
     main()
-    acquired: Acquired = read_acquired(labels.with_name("out"))
-    assert acquired.bought == 462
+    assert summary_of(labels.with_name("out"))["bought"] == 462
     assert capsys.readouterr().out.startswith("462 of 462 new pixels by entropy, a pixel at a time")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partialseg.labelling.labels import LabelStore, PatchLabels, write_labels
+from partialseg.labelling.labels import LabelOrigin, LabelStore, PatchLabels, write_labels
 
 RNG = np.random.default_rng(2)
 VISIBLE = {name: RNG.random((5, 5)) < 0.4 for name in ("a", "b")}
@@ -24,7 +24,8 @@ def folder(tmp_path: Path) -> Path:
         )
         for place, (name, visible) in enumerate(VISIBLE.items())
     ]
-    write_labels(tmp_path, labels, ["field", "house"], 5, "points", 0.4, 42)
+    origin = LabelOrigin(pattern="points", fraction=0.4, seed=42)
+    write_labels(tmp_path, labels, ["field", "house"], 5, origin)
     return tmp_path
 
 

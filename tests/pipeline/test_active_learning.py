@@ -13,7 +13,6 @@ import pytest
 from numpy.typing import NDArray
 
 from clones import Clone, shrunk_clone
-from partialseg.acquisition.acquire import read_acquired
 
 pytestmark = pytest.mark.slow
 STRATEGIES = ("random_regions", "entropy")
@@ -105,10 +104,9 @@ def test_rounds_buy_and_train_once_even_if_interrupted(clone: Clone) -> None:
         first, second, third = (visible(clone, name, part) for part in ("0.1", "0.2", "0.3"))
         assert first.sum() < second.sum() < third.sum() <= 0.3 * third.size
         assert not (first > second).any() and not (second > third).any()
-        labels = clone.folder / "data" / "sample" / "main" / "labels" / f"{name}-0.3-42"
-        acquired = read_acquired(labels)
-        assert acquired.strategy == name.removesuffix("_regions")
-        assert acquired.bought == third.sum() - second.sum()
+        acquired = clone.read(f"data/sample/main/labels/{name}-0.3-42/acquisition.json")
+        assert acquired["strategy"] == name.removesuffix("_regions")
+        assert acquired["bought"] == third.sum() - second.sum()
     assert (visible(clone, "entropy", "0.2") != visible(clone, "random_regions", "0.2")).any()
     rows = clone.read("plots/sample/strategies/0.3/table.json")
     assert [(row["label_fraction"], row["labelling"]) for row in rows] == [

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from partialseg.acquisition.pool import Pool
 from partialseg.core.classes import NO_TRUTH
 from partialseg.engine.batches import normalise
-from partialseg.labelling.labels import LabelStore, PatchLabels, write_labels
+from partialseg.labelling.labels import LabelOrigin, LabelStore, PatchLabels, write_labels
 from partialseg.models.build import build_network
 from partialseg.tiling.patches import PatchStore
 
@@ -41,7 +41,8 @@ def write_visible(
         for patch, mask in zip(store.of_split("train"), masks, strict=True)
     ]
     folder.mkdir()
-    write_labels(folder, labels, class_names, store.summary.size, "random", fraction, 42)
+    origin = LabelOrigin(pattern="random", fraction=fraction, seed=42)
+    write_labels(folder, labels, class_names, store.summary.size, origin)
     return folder
 
 

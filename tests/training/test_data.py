@@ -9,7 +9,13 @@ from torch import Tensor
 from partialseg.engine.batches import Batch, image_tensor
 from partialseg.engine.ranks import ALONE, Ranks
 from partialseg.labelling.label import label
-from partialseg.labelling.labels import LabelStore, LabelSummary, PatchLabels, write_labels
+from partialseg.labelling.labels import (
+    LabelOrigin,
+    LabelStore,
+    LabelSummary,
+    PatchLabels,
+    write_labels,
+)
 from partialseg.tiling.patches import PatchStore
 from partialseg.training.data import Augment, EpochBatches, TrainPatches, train_loader
 from small_labels import label_params
@@ -292,6 +298,7 @@ def test_visible_pixels_are_counted_patch_by_patch(make_patches: Callable[..., P
         )
         for name, bit, count in zip(names, bits, shown, strict=True)
     ]
-    write_labels(folder, labels, store.summary.class_names, side, "patches", 0.5, 1)
+    origin = LabelOrigin(pattern="patches", fraction=0.5, seed=1)
+    write_labels(folder, labels, store.summary.class_names, side, origin)
     patches = TrainPatches(store, LabelStore(folder, names), STILL, 1)
     assert patches.visible_pixels == shown

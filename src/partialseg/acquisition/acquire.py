@@ -1,12 +1,13 @@
 """Buy labels up to a fraction: the label store of the next round, and a summary of it."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
-from pydantic.dataclasses import dataclass
+from pydantic.dataclasses import dataclass as checked_dataclass
 
 from partialseg.acquisition.params import Acquire, Strategy, Unit
 from partialseg.acquisition.pool import Oracle, Pool
@@ -17,14 +18,14 @@ from partialseg.core.files import new_folder
 from partialseg.core.params import STRICT
 from partialseg.engine.checkpoint import BEST, load_checkpoint
 from partialseg.engine.compute import choose_compute
-from partialseg.labelling.labels import LabelStore, PatchLabels, write_labels
+from partialseg.labelling.labels import LabelOrigin, LabelStore, PatchLabels, write_labels
 from partialseg.tiling.patches import PatchStore
 from partialseg.visibility import check_fraction, visible_count
 
 SUMMARY = "acquisition.json"
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
+@checked_dataclass(frozen=True, kw_only=True, config=STRICT)
 class Acquired:
     """How the new pixels of a label store were chosen, and how many they are.
 
@@ -48,27 +49,17 @@ class Acquired:
 _SUMMARY = TypeAdapter(Acquired)
 
 
-def write_acquired(folder: Path, acquired: Acquired) -> None:
-    """Write the summary into a label store."""
-    (folder / SUMMARY).write_bytes(_SUMMARY.dump_json(acquired, indent=1))
+@dataclass(frozen=True, kw_only=True)
+class PreviousRound:
+    """The folders of the labels so far and of a run that was trained on them, if there is one."""
 
-
-def read_acquired(folder: Path) -> Acquired:
-    """Read what write_acquired wrote.
-
-    Raises:
-        ValueError: the folder holds no such summary.
-    """
-    try:
-        return _SUMMARY.validate_json((folder / SUMMARY).read_bytes())
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{folder}: no usable acquisition summary: {error}") from error
+    labels: Path
+    run: Path | None
 
 
 def acquire(
     patches: Path,
-    labels: Path,
-    run_folder: Path | None,
+    previous: PreviousRound,
     out: Path,
     fraction: float,
     params: Acquire,
@@ -85,10 +76,10 @@ def acquire(
     """
     store = PatchStore(patches)
     train = store.of_split("train")
-    label_store = LabelStore(labels, [patch.name for patch in train])
+    label_store = LabelStore(previous.labels, [patch.name for patch in train])
     pool = Pool(store=store, patches=train, labels=label_store, seed=seed)
-    budget = new_pixels(pool, labels, fraction)
-    predictor = make_predictor(pool, run_folder, params)
+    budget = new_pixels(pool, previous.labels, fraction)
+    predictor = make_predictor(pool, previous.run, params)
     with new_folder(out) as folder:
         masks = choose(pool, predictor, params, budget, folder)
         return write(folder, pool, masks, fraction, budget, params)
@@ -167,7 +158,8 @@ def write(
         )
         bought += int(new.sum())
         counts += count_classes(answers[new], len(class_names))
-    write_labels(folder, labels, class_names, pool.side, params.strategy, fraction, pool.seed)
+    origin = LabelOrigin(pattern=params.strategy, fraction=fraction, seed=pool.seed)
+    write_labels(folder, labels, class_names, pool.side, origin)
     acquired = Acquired(
         strategy=params.strategy,
         unit=params.unit,
@@ -179,7 +171,7 @@ def write(
         without_truth=bought - int(counts.sum()),
         counts=dict(zip(class_names, counts.tolist(), strict=True)),
     )
-    write_acquired(folder, acquired)
+    (folder / SUMMARY).write_bytes(_SUMMARY.dump_json(acquired, indent=1))
     return acquired
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from partialseg.core.files import new_folder
 from partialseg.labelling.annotator import Annotator, label_patch
-from partialseg.labelling.labels import LabelSummary, PatchLabels, write_labels
+from partialseg.labelling.labels import LabelOrigin, LabelSummary, PatchLabels, write_labels
 from partialseg.labelling.params import Label
 from partialseg.tiling.patches import PatchStore
 
@@ -35,15 +35,8 @@ def label(patches: Path, out: Path, fraction: float, seed: int, params: Label) -
         labels.append(drawn)
     check_classes(labels, store.summary.class_names)
     with new_folder(out) as folder:
-        return write_labels(
-            folder,
-            labels,
-            store.summary.class_names,
-            store.summary.size,
-            params.pattern,
-            fraction,
-            seed,
-        )
+        origin = LabelOrigin(pattern=params.pattern, fraction=fraction, seed=seed)
+        return write_labels(folder, labels, store.summary.class_names, store.summary.size, origin)
 
 
 def check_classes(labels: list[PatchLabels], class_names: tuple[str, ...]) -> None:

@@ -14,20 +14,17 @@ from partialseg.core.classes import PIXELS_OF
 from partialseg.core.params import STRICT
 
 BITS = "visible.npy"
-
-
 TABLE = "labels.csv"
-
-
 SUMMARY = "labels.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatchLabels:
-    """The packed bits of one patch's visible pixels, their number, and the pixels of each class.
+    """The annotation of one patch as it is stored: packed bits of its visible pixels, and counts.
 
-    clicks and seconds are what they cost a person by an estimate, None where nobody knows; short
-    has the clicks that each class was too small for.
+    visible is the number of these pixels, counts (C,) that of each class among them. clicks and
+    seconds are the annotation cost by an estimate, None where it is unknown; short (C,) has the
+    clicks that could not be made because a class has too few pixels.
     """
 
     name: str
@@ -40,17 +37,27 @@ class PatchLabels:
 
 
 @checked_dataclass(frozen=True, kw_only=True, config=STRICT)
-class LabelSummary:
-    """The budget of a label store: pixels asked for, shown and labelled, over all patches.
+class LabelOrigin:
+    """How the labels of a store were chosen: the same on the same patches gives the same labels.
 
-    visible counts the pixels that are shown, counts those of each class among them; the rest has
-    no truth in the source. clicks and seconds are what a person needs for them by an estimate,
-    None where nobody knows; short has the clicks that classes were too small for.
+    pattern is that of the annotator, or the strategy of active learning.
     """
 
     pattern: str
     fraction: float
     seed: int
+
+
+@checked_dataclass(frozen=True, kw_only=True, config=STRICT)
+class LabelSummary(LabelOrigin):
+    """What labels.json says of the annotations of all patches of a label store together.
+
+    size is the side of a patch in px. visible counts the annotated pixels, counts those of each
+    class among them; the others have no truth in the source. clicks and seconds are the
+    annotation cost by an estimate, None where it is unknown; short has the clicks, by class, that
+    could not be made because a class has too few pixels.
+    """
+
     size: int
     patches: int
     visible: int
@@ -73,9 +80,7 @@ def write_labels(
     labels: Sequence[PatchLabels],
     class_names: Sequence[str],
     size: int,
-    pattern: str,
-    fraction: float,
-    seed: int,
+    origin: LabelOrigin,
 ) -> LabelSummary:
     """Write the labels of the training patches of size px, in the order of the manifest."""
     np.save(folder / BITS, np.stack([item.bits for item in labels]))
@@ -90,9 +95,9 @@ def write_labels(
     clicks = [item.clicks for item in labels if item.clicks is not None]
     seconds = [item.seconds for item in labels if item.seconds is not None]
     summary = LabelSummary(
-        pattern=pattern,
-        fraction=fraction,
-        seed=seed,
+        pattern=origin.pattern,
+        fraction=origin.fraction,
+        seed=origin.seed,
         size=size,
         patches=len(labels),
         visible=sum(item.visible for item in labels),
