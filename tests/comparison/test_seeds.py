@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from partialseg.comparison.cells import by_cell, deviation
+from partialseg.comparison.cells import by_cell, mean_and_std
 from partialseg.evaluation.runs import Cell, Run
 
 
@@ -53,9 +53,11 @@ def test_of_nothing_there_is_no_cell() -> None:
     ],
 )
 def test_the_deviation_is_that_of_a_sample(values: list[float], expected: float) -> None:
-    assert deviation(values) == pytest.approx(expected)
-    assert deviation(values) == pytest.approx(float(np.std(values, ddof=1)))
+    mean, std = mean_and_std(values)
+    assert mean == pytest.approx(float(np.mean(values)))
+    assert std == pytest.approx(expected)
+    assert std == pytest.approx(float(np.std(values, ddof=1)))
 
 
 def test_one_seed_alone_has_no_deviation() -> None:
-    assert deviation([0.5]) is None
+    assert mean_and_std([0.5]) == (0.5, None)

@@ -8,7 +8,10 @@ import pytest
 import yaml
 
 from code_of_stage import SRC
-from partialseg.report.details import confusion, distance_bands, miou_score, reliability
+from partialseg.comparison.cells import seed_score
+from partialseg.evaluation.results import RunResults
+from partialseg.evaluation.runs import Cell, Run
+from partialseg.report.details import confusion, distance_bands, reliability
 from partialseg.report.provenance import (
     TrackedOutput,
     commits,
@@ -36,9 +39,16 @@ def detail(miou: float, pixels: int, accuracy: float | None, confidence: float |
     }
 
 
+def result_of(detail: Any) -> RunResults:
+    cell = Cell(
+        split="main", fraction="0.1", labelling="random", architecture="unet", recipe="tuned"
+    )
+    return RunResults(run=Run(cell=cell, seed=1), detail=detail, predictions={})
+
+
 def test_pixels_of_several_seeds_count_alike() -> None:
     details = [detail(0.5, 100, 0.9, 0.8), detail(0.7, 300, 0.5, 0.6), detail(0.6, 0, None, None)]
-    score = miou_score(details)
+    score = seed_score([result_of(item) for item in details])
     assert (score.mean, score.std) == (pytest.approx(0.6), pytest.approx(0.1))
     assert confusion(details).tolist() == [[400, 3], [0, 6]]
     found = reliability(details)
@@ -54,11 +64,12 @@ def test_pixels_of_several_seeds_count_alike() -> None:
 
 def test_nothing_pooled_is_nothing() -> None:
     details = [detail(math.nan, 0, None, None)]
-    assert math.isnan(miou_score(details).mean)
-    assert miou_score(details).labelled == 0.1
+    score = seed_score([result_of(item) for item in details])
+    assert math.isnan(score.mean)
+    assert score.labelled == 0.1
     (part,) = reliability(details).bins
     assert (part.pixels, part.accuracy, part.confidence) == (0, None, None)
-    assert miou_score([detail(0.5, 1, 1.0, 1.0)]).std is None
+    assert seed_score([result_of(detail(0.5, 1, 1.0, 1.0))]).std is None
 
 
 def test_used_parameters_are_those_of_the_experiment(tmp_path: Path) -> None:

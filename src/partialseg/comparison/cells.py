@@ -1,4 +1,7 @@
-"""The runs of a cell differ by their seed alone: what they say together."""
+"""What the runs of a cell, which differ by their seed alone, have together.
+
+Their mean score and its spread, their test pixels as counts, and their mean curves.
+"""
 
 import statistics
 from collections.abc import Sequence
@@ -33,14 +36,14 @@ def by_cell(items: Sequence[T]) -> dict[Cell, list[T]]:
     return cells
 
 
-def deviation(values: Sequence[float]) -> float | None:
-    """Return the sample standard deviation over the seeds; None of one alone."""
-    return statistics.stdev(values) if len(values) > 1 else None
+def mean_and_std(values: Sequence[float]) -> tuple[float, float | None]:
+    """Return the mean over the seeds and the sample standard deviation (None for one seed)."""
+    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeedScore:
-    """A score, 0..1: the mean over the seeds, and their sample standard deviation (None: one).
+    """A score, 0..1: the mean over the seeds and the sample standard deviation (None for one seed).
 
     labelled is the share of the training pixels that had a label.
     """
@@ -52,9 +55,9 @@ class SeedScore:
 
 def seed_score(results: Sequence[RunResults]) -> SeedScore:
     """Return the test mIoU of a cell from the results of its runs."""
-    values = [item.detail["test"]["miou"] for item in results]
+    mean, std = mean_and_std([item.detail["test"]["miou"] for item in results])
     labelled = statistics.fmean(item.detail["labelled_pixels"] for item in results)
-    return SeedScore(mean=statistics.fmean(values), std=deviation(values), labelled=labelled)
+    return SeedScore(mean=mean, std=std, labelled=labelled)
 
 
 def split_scores(results: Sequence[RunResults], split: str) -> dict[Cell, SeedScore]:
@@ -83,15 +86,13 @@ class ScoredCell:
         """Return the mean of the seeds' test mIoU."""
         return float(self.seed_mious().mean())
 
-    def miou_std(self) -> float | None:
-        """Return the sample standard deviation of the seeds' test mIoU; None with one seed."""
-        return float(self.seed_mious().std(ddof=1)) if len(self.seeds) > 1 else None
-
 
 def miou(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the mean IoU of confusion matrices counts[..., truth, prediction], (...,).
 
     A class absent from truth and prediction is left out; without any pixel the mean is NaN.
+    ConfusionMatrix.miou() has the same formula for one matrix of torch; this one takes the many
+    matrices of a bootstrap at once. They add in another order, so the last digit can differ.
     """
     hit = np.diagonal(counts, axis1=-2, axis2=-1)
     union = counts.sum(axis=-1) + counts.sum(axis=-2) - hit
@@ -161,7 +162,7 @@ class RunCurves:
 class CellCurves:
     """The mean curves of a cell: values[name][i] after epochs[i], and their standard deviation.
 
-    deviations are 0 where one run alone came so far.
+    deviations are 0 at epochs that only one run reached.
     """
 
     cell: Cell
@@ -185,28 +186,19 @@ def read_curves(runs: Path, run: Run) -> RunCurves:
 
 
 def mean_curves(cell: Cell, curves: Sequence[RunCurves]) -> CellCurves:
-    """Return the mean of the runs of a cell, after each epoch of those that came so far."""
+    """Return the mean curves of a cell; each epoch is the mean of the runs that reached it."""
     epochs = sorted({epoch for item in curves for epoch in item.epochs})
-    of_epochs = {
-        curve: [
-            [
-                item.values[curve][item.epochs.index(epoch)]
-                for item in curves
-                if epoch in item.epochs
-            ]
-            for epoch in epochs
-        ]
+    spreads = {
+        curve: [mean_and_std(_after_epoch(curves, curve, epoch)) for epoch in epochs]
         for curve in CURVES
     }
     return CellCurves(
         cell=cell,
         epochs=epochs,
-        values={
-            curve: [statistics.fmean(values) for values in rows]
-            for curve, rows in of_epochs.items()
-        },
-        deviations={
-            curve: [deviation(values) or 0.0 for values in rows]
-            for curve, rows in of_epochs.items()
-        },
+        values={curve: [mean for mean, _ in pairs] for curve, pairs in spreads.items()},
+        deviations={curve: [std or 0.0 for _, std in pairs] for curve, pairs in spreads.items()},
     )
+
+
+def _after_epoch(curves: Sequence[RunCurves], curve: str, epoch: int) -> list[float]:
+    return [item.values[curve][item.epochs.index(epoch)] for item in curves if epoch in item.epochs]

@@ -1,18 +1,11 @@
 """The differences between cells as a table: Markdown, CSV and JSON."""
 
-import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-from tabulate import tabulate
 
 from partialseg.comparison.significance import Difference, Interval, expected_by_chance
-from partialseg.core.files import new_file
+from partialseg.comparison.table import Row, github_table, write_rows
 from partialseg.evaluation.runs import AXES, Cell, architecture_name, percent
-
-Row = dict[str, Any]
 
 
 def difference_rows(found: Sequence[Difference]) -> list[Row]:
@@ -45,20 +38,8 @@ def difference_rows(found: Sequence[Difference]) -> list[Row]:
 
 
 def write_differences(found: Sequence[Difference], folder: Path) -> None:
-    """Write differences.md, differences.csv and differences.json into a folder.
-
-    The CSV has no line, not even a header, where there is nothing to compare.
-    """
-    rows = difference_rows(found)
-    with new_file(folder / "differences.json") as file:
-        file.write_text(json.dumps(rows, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    with new_file(folder / "differences.csv") as file, file.open("w", newline="") as stream:
-        if rows:
-            lines = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-            lines.writeheader()
-            lines.writerows(rows)
-    with new_file(folder / "differences.md") as file:
-        file.write_text(markdown(found), encoding="utf-8")
+    """Write differences.md, differences.csv and differences.json into a folder."""
+    write_rows(difference_rows(found), markdown(found), folder / "differences")
 
 
 def markdown(found: Sequence[Difference]) -> str:
@@ -76,8 +57,7 @@ def markdown(found: Sequence[Difference]) -> str:
         }
         for difference in found
     ]
-    table = tabulate(lines, headers="keys", tablefmt="github", disable_numparse=True)
-    return f"{table}\n\n{footnote(found)}\n"
+    return f"{github_table(lines)}\n\n{footnote(found)}\n"
 
 
 def compared(difference: Difference) -> str:

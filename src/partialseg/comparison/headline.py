@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from partialseg.comparison.cells import CellCurves, by_cell, deviation
+from partialseg.comparison.cells import CellCurves, by_cell, mean_and_std
 from partialseg.core.files import new_file
 from partialseg.engine.curves import CURVES
 from partialseg.evaluation.results import RunResults
@@ -34,7 +34,7 @@ def summary(results: Sequence[RunResults], headline: str) -> dict[str, dict[str,
     for cell, of_cell in headline_cells(results, headline).items():
         of_seeds = [item.scores() for item in of_cell]
         means = {name: statistics.fmean(item[name] for item in of_seeds) for name in of_seeds[0]}
-        std = deviation([item["test_miou"] for item in of_seeds])
+        _, std = mean_and_std([item["test_miou"] for item in of_seeds])
         means |= {} if std is None else {"test_miou_std": std}
         scores.setdefault(cell.architecture, {})[cell.recipe] = means
     return scores

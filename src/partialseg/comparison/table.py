@@ -1,4 +1,7 @@
-"""The comparison table, as Markdown, CSV and JSON."""
+"""The comparison table, with the figures of the published report beside its own data set's.
+
+Also how every table here is written: as Markdown, CSV and JSON.
+"""
 
 import csv
 import json
@@ -11,7 +14,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from partialseg.comparison.cells import by_cell, deviation
+from partialseg.comparison.cells import by_cell, mean_and_std
 from partialseg.core.files import new_file
 from partialseg.evaluation.results import RunResults
 from partialseg.evaluation.runs import Cell, architecture_name, percent, share
@@ -80,14 +83,24 @@ def write_table(rows: Sequence[Row], majority: tuple[str, float], folder: Path) 
     majority names the largest class and gives the test mIoU of predicting it everywhere, under
     the split of the first row.
     """
-    with new_file(folder / "table.json") as file:
-        file.write_text(json.dumps(list(rows), indent=2) + "\n", encoding="utf-8")
-    with new_file(folder / "table.csv") as file, file.open("w", newline="") as stream:
-        lines = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-        lines.writeheader()
-        lines.writerows(rows)
-    with new_file(folder / "table.md") as file:
-        file.write_text(markdown(rows, majority), encoding="utf-8")
+    write_rows(rows, markdown(rows, majority), folder / "table")
+
+
+def write_rows(rows: Sequence[Row], text: str, path: Path) -> None:
+    """Write a table to path.json, path.csv and, as the given Markdown, path.md.
+
+    The CSV is empty, without a header, where there are no rows.
+    """
+    with new_file(path.with_suffix(".json")) as file:
+        content = json.dumps(list(rows), indent=2, allow_nan=False)
+        file.write_text(content + "\n", encoding="utf-8")
+    with new_file(path.with_suffix(".csv")) as file, file.open("w", newline="") as stream:
+        if rows:
+            lines = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+            lines.writeheader()
+            lines.writerows(rows)
+    with new_file(path.with_suffix(".md")) as file:
+        file.write_text(text, encoding="utf-8")
 
 
 def markdown(rows: Sequence[Row], majority: tuple[str, float]) -> str:
@@ -97,7 +110,7 @@ def markdown(rows: Sequence[Row], majority: tuple[str, float]) -> str:
     trivial = {"Architecture": f"all {majority_class}", "Test mIoU": _score(majority_miou)}
     trivial |= _split_of(rows[0], rows)
     ours.append({key: trivial.get(key, "") for key in ours[0]})
-    parts = [_github(ours)]
+    parts = [github_table(ours)]
     seeds = rows[0]["seeds"]
     if len(seeds) > 1:
         parts.append(f"Mean ± standard deviation over the seeds {', '.join(map(str, seeds))}.")
@@ -106,7 +119,7 @@ def markdown(rows: Sequence[Row], majority: tuple[str, float]) -> str:
         parts += [
             "mIoU as the published report takes it, a mean over batches of the per-batch mIoU "
             f"(ours, recipe {RECIPE} / report):",
-            _github(beside),
+            github_table(beside),
         ]
     return "\n\n".join(parts) + "\n"
 
@@ -149,8 +162,8 @@ def _shown(row: Row, labellings: bool) -> Row:
 def _row(cell: Cell, runs: Sequence[RunResults]) -> Row:
     row: Row = cell.identity() | {"seeds": [item.run.seed for item in runs]}
     for score, find in SCORES.items():
-        values = [find(item.detail) for item in runs]
-        row |= {score: statistics.fmean(values), f"{score}_std": deviation(values)}
+        mean, std = mean_and_std([find(item.detail) for item in runs])
+        row |= {score: mean, f"{score}_std": std}
     row |= {key: _mean([item.detail[key] for item in runs]) for key in LABELS}
     return row | {"parameters": runs[0].detail["parameters"]}
 
@@ -196,7 +209,8 @@ def _beside_report(row: Row) -> Row:
     }
 
 
-def _github(rows: Sequence[Row]) -> str:
+def github_table(rows: Sequence[Row]) -> str:
+    """Return rows of texts as a table of GitHub's Markdown, headed by their keys."""
     # disable_numparse: tabulate would turn 0.5000 into 0.5.
     return tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from partialseg.evaluation.runs import Cell
-from partialseg.figures.style import INK, WIDTH, cell_styles, dress, new_figure, save
+from partialseg.figures.style import INK, add_legend, cell_styles, new_chart, save, style_axes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +52,7 @@ def border_distance_figure(
     ranges = {tuple(band.name for band in of_cell) for of_cell in bands.values()}
     if len(ranges) != 1:
         raise ValueError("accuracy over distance: the runs have different bands of distance")
-    figure = new_figure(WIDTH, 4.0)
-    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
-    axes = figure.subplots()
+    figure, axes = new_chart(4.0)
     styles = cell_styles(list(bands))
     for cell, of_cell in bands.items():
         known = [
@@ -76,6 +74,6 @@ def border_distance_figure(
     axes.set_xticks(range(len(texts)), texts)
     axes.set_xlabel("distance to the next border of the truth (px)", color=INK)
     axes.set_ylabel("accuracy", color=INK)
-    dress(axes, "y")
-    figure.legend(loc="outside upper center", ncols=2, frameon=False, labelcolor=INK)
+    style_axes(axes, "y")
+    add_legend(figure, 2)
     return figure

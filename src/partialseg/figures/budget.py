@@ -12,12 +12,12 @@ from partialseg.evaluation.runs import Cell, architecture_name, percent
 from partialseg.figures.style import (
     INK,
     QUIET,
-    WIDTH,
     CellStyle,
+    add_legend,
     cell_styles,
-    dress,
-    new_figure,
+    new_chart,
     save,
+    style_axes,
 )
 
 APART = 1.012  # factor between lines, so that error bars do not hide each other
@@ -44,9 +44,7 @@ def budget_figure(
 ) -> Figure:
     """Return the figure of draw_budget(): a line an architecture, recipe and labelling."""
     assert len({cell.split for cell in scores}) == 1, "a figure of one split"
-    figure = new_figure(WIDTH, 4.2)
-    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
-    axes = figure.subplots()
+    figure, axes = new_chart(4.2)
     styles = cell_styles(list(scores))
     several = len({cell.labelling for cell in scores}) > 1
     series = list(dict.fromkeys(map(_series, scores)))
@@ -61,7 +59,7 @@ def budget_figure(
             _draw_ceiling(axes, scores[cells[-1]].mean, styles[cells[-1]].colour)
     _draw_majority(axes, majority_miou, majority_class)
     _scale(axes, sorted({cell.label_fraction for cell in scores}))
-    figure.legend(loc="outside upper center", ncols=2, frameon=False, labelcolor=INK)
+    add_legend(figure, 2)
     return figure
 
 
@@ -130,4 +128,4 @@ def _scale(axes: Axes, fractions: Sequence[float]) -> None:
     axes.set_ylim(bottom=0)
     axes.set_xlabel("label fraction (log scale)", color=INK)
     axes.set_ylabel("test mIoU", color=INK)
-    dress(axes, "y")
+    style_axes(axes, "y")

@@ -1,13 +1,18 @@
 """The table and the figures of all runs of a data set."""
 
-import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from partialseg.comparison.cells import CellCurves, by_cell, deviation, scored_cells, split_scores
+from partialseg.comparison.cells import (
+    CellCurves,
+    by_cell,
+    mean_and_std,
+    scored_cells,
+    split_scores,
+)
 from partialseg.comparison.difference_table import write_differences
 from partialseg.comparison.headline import headline_cells
 from partialseg.comparison.significance import differences
@@ -113,10 +118,7 @@ def labels_of(store: PatchStore, patch: Patch, run: Run, drawn: Label) -> NDArra
 
 
 def _score(cell: Cell, results: Sequence[RunResults]) -> CellScore:
-    val, test = ([item.detail[split]["miou"] for item in results] for split in ("val", "test"))
-    return CellScore(
-        cell=cell,
-        val_miou=statistics.fmean(val),
-        test_miou=statistics.fmean(test),
-        test_deviation=deviation(test),
+    (val, _), (test, std) = (
+        mean_and_std([item.detail[split]["miou"] for item in results]) for split in ("val", "test")
     )
+    return CellScore(cell=cell, val_miou=val, test_miou=test, test_deviation=std)

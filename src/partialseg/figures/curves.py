@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -12,12 +11,19 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from partialseg.comparison.cells import CellCurves
 from partialseg.evaluation.runs import Cell, cell_names
-from partialseg.figures.style import INK, WIDTH, colour_by_architecture, dress, new_figure, save
+from partialseg.figures.style import (
+    INK,
+    LINES,
+    MARKERS,
+    WIDTH,
+    CellStyle,
+    add_legend,
+    colour_by_architecture,
+    new_figure,
+    save,
+    style_axes,
+)
 
-# A line and a marker a fraction, the densest line for the most labels.
-LineStyle = str | tuple[int, tuple[float, ...]]
-LINES: tuple[LineStyle, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), "-.", (0, (8, 3)), (0, (1, 4)))
-MARKERS = ("o", "s", "^", "D", "v", "P")
 MARKED_EPOCHS = 20  # with more, markers would hide the line
 # Losses that span more than this factor get a logarithmic axis: one bad epoch would flatten them.
 WIDE_RANGE = 10
@@ -28,13 +34,6 @@ CURVES = (
     ("val/miou", "Validation mIoU", "mean IoU of the classes"),
     ("val/accuracy", "Validation accuracy", "share of the pixels"),
 )
-
-
-@dataclass(frozen=True)
-class _Style:
-    colour: str
-    line: LineStyle
-    marker: str
 
 
 def draw_curves(curves: Sequence[CellCurves], file: Path) -> None:
@@ -58,12 +57,12 @@ def curves_figure(curves: Sequence[CellCurves]) -> Figure:
     for recipe, panels in zip(recipes, columns, strict=True):
         shown = [item for item in curves if item.cell.recipe == recipe]
         for axes, (curve, _, _) in zip(panels, CURVES, strict=True):
-            dress(axes, "y")
+            style_axes(axes, "y")
             lines |= _plot_curve(axes, shown, curve, styles)
             if curve.endswith("loss"):
                 # All recipes' losses: the scale is theirs together.
                 _scale_loss(axes, [loss for item in curves for loss in item.values[curve]])
-    _add_legend(figure, lines)
+    _name_lines(figure, lines)
     return figure
 
 
@@ -97,20 +96,21 @@ def _number_epochs(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
 
 
-def _styles(cells: Sequence[Cell]) -> dict[Cell, _Style]:
+def _styles(cells: Sequence[Cell]) -> dict[Cell, CellStyle]:
+    """Return a line and a marker a fraction, the densest line for the most labels."""
     colours = colour_by_architecture(cells)
     fractions = sorted({cell.label_fraction for cell in cells}, reverse=True)
     ranks = {cell: fractions.index(cell.label_fraction) for cell in cells}
     return {
-        cell: _Style(
-            colours[cell.architecture], LINES[rank % len(LINES)], MARKERS[rank % len(MARKERS)]
+        cell: CellStyle(
+            colours[cell.architecture], MARKERS[rank % len(MARKERS)], LINES[rank % len(LINES)]
         )
         for cell, rank in ranks.items()
     }
 
 
 def _plot_curve(
-    axes: Axes, curves: Sequence[CellCurves], curve: str, styles: Mapping[Cell, _Style]
+    axes: Axes, curves: Sequence[CellCurves], curve: str, styles: Mapping[Cell, CellStyle]
 ) -> dict[Cell, Line2D]:
     names = cell_names([item.cell for item in curves])
     lines: dict[Cell, Line2D] = {}
@@ -151,7 +151,7 @@ def _scale_loss(axes: Axes, losses: Sequence[float]) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
 
 
-def _add_legend(figure: Figure, lines: Mapping[Cell, Line2D]) -> None:
+def _name_lines(figure: Figure, lines: Mapping[Cell, Line2D]) -> None:
     """Name the lines above the panels: a line an architecture, a column a fraction."""
     architectures = list(colour_by_architecture(lines))
     # matplotlib fills a legend column by column.
@@ -160,12 +160,5 @@ def _add_legend(figure: Figure, lines: Mapping[Cell, Line2D]) -> None:
     )
     # Recipes have panels of their own, so the lines of one name look alike.
     handles = {str(lines[cell].get_label()): lines[cell] for cell in ordered}
-    figure.legend(
-        handles=list(handles.values()),
-        loc="outside upper center",
-        ncols=len({cell.label_fraction for cell in lines}),
-        frameon=False,
-        handlelength=3.2,
-        columnspacing=3,
-        labelcolor=INK,
-    )
+    columns = len({cell.label_fraction for cell in lines})
+    add_legend(figure, columns, list(handles.values()), handlelength=3.2, columnspacing=3)

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from partialseg.comparison.difference_table import compared, where
 from partialseg.comparison.significance import Difference
-from partialseg.figures.style import COLOURS, INK, QUIET, WIDTH, dress, new_figure, save
+from partialseg.figures.style import COLOURS, INK, QUIET, add_legend, name_rows, new_chart, save
 
 LINE, GAP = 0.3, 0.6  # inches of a difference; lines between two comparisons
 TOLD, OTHER = COLOURS[0], QUIET
@@ -30,21 +30,22 @@ def differences_figure(found: Sequence[Difference]) -> Figure:
     for rank, difference in enumerate(found):
         new = rank > 0 and compared(difference) != compared(found[rank - 1])
         places.append(places[-1] + 1 + GAP * new if places else 0.0)
-    height = 1.2 + LINE * (places[-1] + 1 if places else 1)
-    figure = new_figure(WIDTH, height)
-    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
-    axes = figure.subplots()
+    figure, axes = new_chart(1.2 + LINE * (places[-1] + 1 if places else 1))
     for place, difference in zip(places, found, strict=True):
         _draw_difference(axes, place, difference)
     axes.axvline(0, color=INK, linewidth=1, zorder=1)
-    axes.set_yticks(places, [f"{compared(item)}: {where(item, found)}" for item in found])
+    names = [f"{compared(item)}: {where(item, found)}" for item in found]
+    name_rows(axes, places, names, margin=0.7)
     for label, difference in zip(axes.get_yticklabels(), found, strict=True):
         label.set_fontweight("bold" if difference.pooled else "normal")
-    axes.set_ylim(places[-1] + 0.7 if places else 1, -0.7)
     axes.set_xlabel("difference of test mIoU" if found else "nothing to compare", color=INK)
-    dress(axes, "x")
-    axes.tick_params(axis="y", length=0)
-    _add_legend(figure)
+    handles = [
+        Line2D([], [], color=INK, linewidth=3.5, label="95 %, bootstrap"),
+        Line2D([], [], color=INK, linewidth=1.2, label="95 %, jackknife"),
+        Line2D([], [], color=TOLD, marker="o", linestyle="", label="told from noise"),
+        Line2D([], [], color=OTHER, marker="o", mfc="white", linestyle="", label="not told"),
+    ]
+    add_legend(figure, len(handles), handles)
     return figure
 
 
@@ -56,19 +57,3 @@ def _draw_difference(axes: Axes, place: float, difference: Difference) -> None:
             axes.plot(interval, (place, place), color=colour, linewidth=width)
     face = colour if difference.distinguishable else "white"
     axes.plot(difference.difference, place, "o", color=colour, markerfacecolor=face, zorder=3)
-
-
-def _add_legend(figure: Figure) -> None:
-    handles = [
-        Line2D([], [], color=INK, linewidth=3.5, label="95 %, bootstrap"),
-        Line2D([], [], color=INK, linewidth=1.2, label="95 %, jackknife"),
-        Line2D([], [], color=TOLD, marker="o", linestyle="", label="told from noise"),
-        Line2D([], [], color=OTHER, marker="o", mfc="white", linestyle="", label="not told"),
-    ]
-    figure.legend(
-        handles=handles,
-        loc="outside upper center",
-        ncols=len(handles),
-        frameon=False,
-        labelcolor=INK,
-    )

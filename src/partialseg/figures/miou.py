@@ -15,10 +15,10 @@ from partialseg.evaluation.runs import Cell, cell_names
 from partialseg.figures.style import (
     INK,
     QUIET,
-    WIDTH,
+    add_legend,
     colour_by_architecture,
-    dress,
-    new_figure,
+    name_rows,
+    new_chart,
     save,
 )
 
@@ -62,21 +62,20 @@ def miou_figure(scores: Sequence[CellScore], majority_miou: float, majority_clas
     cells = [score.cell for score in ordered]
     fractions = sorted({cell.label_fraction for cell in cells})
     places = [rank + GAP * fractions.index(cell.label_fraction) for rank, cell in enumerate(cells)]
-    figure = new_figure(WIDTH, 1.4 + LINE * (places[-1] + 1))
-    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
-    axes = figure.subplots()
+    figure, axes = new_chart(1.4 + LINE * (places[-1] + 1))
     for place, score, colour in zip(places, ordered, _colours(cells), strict=True):
         _draw_score(axes, place, score, colour)
     names = cell_names(cells)
-    axes.set_yticks(places, [names[cell] for cell in cells])
-    axes.set_ylim(places[-1] + 0.6, -0.6)
+    name_rows(axes, places, [names[cell] for cell in cells], margin=0.6)
     axes.set_xlabel("mIoU (mean IoU of the classes)", color=INK)
-    dress(axes, "x")
-    axes.tick_params(axis="y", length=0)
     values = [majority_miou, *(v for score in scores for v in (score.val_miou, _test_end(score)))]
     axes.set_xlim(0, 1.12 * max((value for value in values if value > 0), default=1))
     _draw_majority(axes, majority_miou, majority_class)
-    _add_legend(figure)
+    handles: list[Patch | Line2D] = [
+        Patch(color=QUIET, label="test"),
+        Line2D([], [], color=INK, marker="D", mfc=QUIET, linestyle="", label="validation"),
+    ]
+    add_legend(figure, len(handles), handles)
     return figure
 
 
@@ -139,17 +138,3 @@ def _draw_majority(axes: Axes, miou: float, class_name: str) -> None:
     axes.axvline(miou, color=INK, linestyle=(0, (5, 3)), linewidth=1.2, zorder=3)
     answer, top = f"all {class_name}: {miou:.3f}", axes.get_xaxis_transform()
     axes.text(miou, 1.01, answer, transform=top, ha="center", va="bottom", fontsize=9, color=INK)
-
-
-def _add_legend(figure: Figure) -> None:
-    handles: list[Patch | Line2D] = [
-        Patch(color=QUIET, label="test"),
-        Line2D([], [], color=INK, marker="D", mfc=QUIET, linestyle="", label="validation"),
-    ]
-    figure.legend(
-        handles=handles,
-        loc="outside upper center",
-        ncols=len(handles),
-        frameon=False,
-        labelcolor=INK,
-    )

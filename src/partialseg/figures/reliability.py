@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from partialseg.figures.style import COLOURS, FAINT, INK, QUIET, WIDTH, dress, new_figure, save
+from partialseg.figures.style import COLOURS, FAINT, INK, QUIET, WIDTH, new_figure, save, style_axes
 
 COLUMNS = 4
 
@@ -97,4 +97,4 @@ def _draw_diagram(axes: Axes, bins: Sequence[ReliabilityBin]) -> None:
     axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes.set_aspect("equal")
-    dress(axes, "y")
+    style_axes(axes, "y")

@@ -1,13 +1,18 @@
-"""The page that the figures are drawn on: size, inks, colours, and the way into a PNG."""
+"""What all figures share: size, colours and styles of cells, legends, and how they are written.
+
+A figure becomes a PNG file, or an SVG element for a page of HTML.
+"""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO, StringIO
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -20,27 +25,14 @@ from partialseg.evaluation.runs import Cell
 WIDTH = 9.0  # inches: text of 10 points is read well where a README shows this in 900 px
 DPI = 144
 INK, QUIET, FAINT = "#222222", "#777777", "#dddddd"
-
-
 # One colour an architecture (Okabe and Ito 2008, https://jfly.uni-koeln.de/color/).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 EXACT_COLOURS = 64  # of the 256 of a small PNG; the others are those of its photographs
 LineStyle = str | tuple[int, tuple[float, ...]]
-
-
-# Colour alone would not do: architectures differ in it, and recipes and labellings in marker and
-# line.
+# Colour tells architectures apart; marker and line tell recipes and labellings apart (in the
+# figure of the curves: fractions), also without colour.
 MARKERS = ("o", "s", "^", "D", "v", "P")
-LINES: tuple[LineStyle, ...] = (
-    "-",
-    (0, (4, 1.5)),
-    (0, (1, 1.2)),
-    "-.",
-    (0, (8, 3)),
-    (0, (1, 4)),
-)
-
-
+LINES: tuple[LineStyle, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), "-.", (0, (8, 3)), (0, (1, 4)))
 # matplotlib names its own fonts, which no reader has; without a name the page's is taken.
 _FONT = re.compile(r" font-family: [^;\"]*;?")
 _ID = re.compile(r' id="([^"]+)"')
@@ -54,18 +46,50 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def new_chart(height: float) -> tuple[Figure, Axes]:
+    """Return a figure as wide as a page, of the given inches in height, and its only axes."""
+    figure = new_figure(WIDTH, height)
+    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.06)
+    return figure, figure.subplots()
+
+
 def colour_by_architecture(cells: Iterable[Cell]) -> dict[str, str]:
     """Return a colour for each architecture, in the order in which they come."""
     names = dict.fromkeys(cell.architecture for cell in cells)
     return {name: COLOURS[rank % len(COLOURS)] for rank, name in enumerate(names)}
 
 
-def dress(axes: Axes, numbers: str) -> None:
-    """Draw axes quietly, with lines across the axis of the numbers ('x' or 'y')."""
+def style_axes(axes: Axes, numbers: str) -> None:
+    """Leave out the frame, and draw faint grid lines across the axis of numbers ('x' or 'y')."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="x" if numbers == "x" else "y", color=FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(colors=INK)
+
+
+def name_rows(axes: Axes, places: Sequence[float], names: Sequence[str], margin: float) -> None:
+    """Lay out a chart of rows: a name at each place from the top down, numbers along x.
+
+    margin is the room above the first and below the last row, in rows.
+    """
+    axes.set_yticks(places, names)
+    axes.set_ylim(places[-1] + margin if places else 1, -margin)
+    style_axes(axes, "x")
+    axes.tick_params(axis="y", length=0)
+
+
+def add_legend(
+    figure: Figure, columns: int, handles: Collection[Artist] | None = None, **layout: Any
+) -> None:
+    """Put a legend above the axes: of the given handles, or of all that have a label."""
+    figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=columns,
+        frameon=False,
+        labelcolor=INK,
+        **layout,
+    )
 
 
 def save(figure: Figure, file: Path) -> None:

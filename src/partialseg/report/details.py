@@ -1,5 +1,6 @@
 """The details of the runs of a page by cell."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialseg.comparison.cells import SeedScore, by_cell
+from partialseg.comparison.cells import by_cell
 from partialseg.evaluation.results import RunResults
 from partialseg.evaluation.runs import Cell, is_main
 from partialseg.figures.border_distance import DistanceBand
 from partialseg.figures.reliability import Reliability, ReliabilityBin
-from partialseg.report.tables import mean_and_std
+from partialseg.report.tables import known_values
 
 Detail = dict[str, Any]  # the content of the details file of a run
 CellDetails = Mapping[Cell, Sequence[Detail]]
@@ -68,13 +69,6 @@ def best_run(results: Sequence[RunResults]) -> RunResults:
     )
 
 
-def miou_score(details: Sequence[Detail]) -> SeedScore:
-    """Return the test mIoU of the runs of a cell."""
-    mean, std = mean_and_std(detail["test"]["miou"] for detail in details)
-    labelled = statistics.fmean(detail["labelled_pixels"] for detail in details)
-    return SeedScore(mean=float("nan") if mean is None else mean, std=std, labelled=labelled)
-
-
 def confusion(details: Sequence[Detail]) -> NDArray[np.int64]:
     """Return the sum of the confusion matrices counts[truth, prediction] (C, C) of the test."""
     matrices = [np.array(detail["test"]["confusion"], np.int64) for detail in details]
@@ -84,10 +78,10 @@ def confusion(details: Sequence[Detail]) -> NDArray[np.int64]:
 def reliability(details: Sequence[Detail]) -> Reliability:
     """Return the mean calibration error of the runs, and their bins with all pixels of them."""
     calibrations = [detail["test"]["calibration"] for detail in details]
-    ece, _ = mean_and_std(calibration["ece"] for calibration in calibrations)
+    errors = known_values(calibration["ece"] for calibration in calibrations)
     of_bin = zip(*(calibration["bins"] for calibration in calibrations), strict=True)
     return Reliability(
-        ece=float("nan") if ece is None else ece,
+        ece=statistics.fmean(errors) if errors else math.nan,
         bins=tuple(
             ReliabilityBin(
                 low=bins[0]["from"],

@@ -12,7 +12,6 @@ from partialseg.report.tables import (
     NONE,
     Entry,
     Table,
-    mean_and_std,
     number,
     over_seeds,
     shown,
@@ -124,13 +123,15 @@ def leakage_table(cells: CellDetails) -> Table | None:
     names = cell_names([cell for cell in cells if cell.split == first])
     rows = []
     for cell, name in names.items():
-        alike = [_in_split(cells, cell, split) for split in splits]
-        means = [mean_and_std(map(_test_miou, details))[0] for details in alike]
+        first_score, *others_scores = (
+            over_seeds(map(_test_miou, cells.get(replace(cell, split=split), ())))
+            for split in splits
+        )
         rows.append(
             [
                 text(name),
-                *(over_seeds(map(_test_miou, details)) for details in alike),
-                *(number(_minus(mean, means[0]), "+.3f") for mean in means[1:]),
+                *(first_score, *others_scores),
+                *(number(_minus(s.value, first_score.value), "+.3f") for s in others_scores),
             ]
         )
     return Table(
@@ -170,11 +171,6 @@ def _each(key: str, details: Sequence[Detail]) -> list[float | None]:
 
 def _test_miou(detail: Detail) -> float:
     return float(detail["test"]["miou"])
-
-
-def _in_split(cells: CellDetails, cell: Cell, split: str) -> Sequence[Detail]:
-    """Return the details of the cell that differs from another in the split alone."""
-    return cells.get(replace(cell, split=split), ())
 
 
 def _minus(value: float | None, other: float | None) -> float | None:

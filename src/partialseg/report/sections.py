@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from partialseg.comparison.cells import split_scores
 from partialseg.evaluation.results import RunResults
 from partialseg.evaluation.runs import cell_names
 from partialseg.figures.budget import budget_figure
@@ -13,7 +14,6 @@ from partialseg.report.details import (
     at_fraction,
     best_run,
     cell_details,
-    miou_score,
     of_first,
     of_split,
 )
@@ -118,7 +118,7 @@ def _summary(experiment: Experiment) -> Section:
 def _scores(experiment: Experiment, main: CellDetails) -> Section:
     majority = next(iter(main.values()))[0]["test"]
     answer = majority["majority_class"], majority["majority_miou"]
-    scores = {cell: miou_score(details) for cell, details in main.items()}
+    scores = split_scores(experiment.results, next(iter(main)).split)
     budget = budget_figure(scores, answer[1], answer[0])
     bars = "bars are the standard deviation over the seeds, " if experiment.seeds > 1 else ""
     return Section(

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+
+from partialseg.comparison.cells import mean_and_std
 
 NONE = "–"  # shown where there is no value
 
@@ -47,16 +48,6 @@ def shown(value: float, form: str) -> str:
     return f"{value:{form}}".replace("-", "−")
 
 
-def mean_and_std(values: Iterable[float | None]) -> tuple[float | None, float | None]:
-    """Return the mean over seeds, and the sample standard deviation; None where there is none.
-
-    Seeds without a value, a class that one run missed, are left out.
-    """
-    known = [value for value in values if value is not None and not math.isnan(value)]
-    mean = fmean(known) if known else None
-    return mean, stdev(known) if len(known) > 1 else None
-
-
 def spread(mean: float | None, std: float | None, form: str = ".3f", unit: str = "") -> Entry:
     """Return an entry 'mean ± std', or the mean alone; it is sorted by the mean."""
     if mean is None or std is None:
@@ -65,5 +56,14 @@ def spread(mean: float | None, std: float | None, form: str = ".3f", unit: str =
 
 
 def over_seeds(values: Iterable[float | None], form: str = ".3f", unit: str = "") -> Entry:
-    """Return the entry of spread() for the values of a cell's runs."""
-    return spread(*mean_and_std(values), form, unit)
+    """Return the entry 'mean ± std' of the values of a cell's runs.
+
+    Seeds without a value, for a class that occurs in other runs only, are left out.
+    """
+    known = known_values(values)
+    return spread(*mean_and_std(known), form, unit) if known else number(None)
+
+
+def known_values(values: Iterable[float | None]) -> list[float]:
+    """Return the values without None and NaN."""
+    return [value for value in values if value is not None and not math.isnan(value)]
