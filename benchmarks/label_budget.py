@@ -25,8 +25,8 @@ from partialseg.comparison.cells import scored_cells, seed_score
 from partialseg.comparison.difference_table import interval, verdict
 from partialseg.comparison.significance import Difference, differences
 from partialseg.comparison.table import LABELS
-from partialseg.evaluation.results import RunResults, read_results, run_files
-from partialseg.evaluation.runs import AXES, Cell, Run, percent, share
+from partialseg.evaluation.results import RunResults, read_results
+from partialseg.evaluation.runs import AXES, Cell, Run, percent, run_files, share
 from partialseg.figures.differences import draw_differences
 
 REFERENCE = "tuned"

@@ -11,8 +11,8 @@ from partialseg.comparison.headline import summary, write_headline_curves
 from partialseg.core.command import run
 from partialseg.core.files import write_json
 from partialseg.core.params import load_section
-from partialseg.evaluation.results import RunResults, read_results, run_files
-from partialseg.evaluation.runs import Run, load_listed_runs
+from partialseg.evaluation.results import RunResults, read_results
+from partialseg.evaluation.runs import Run, load_listed_runs, run_files
 from partialseg.figures.comparison import draw_comparison
 from partialseg.labelling.params import Label
 from partialseg.tiling.patches import PatchStore

@@ -7,7 +7,8 @@ from partialseg.core.command import run
 from partialseg.core.params import load_section
 from partialseg.evaluation.evaluate import evaluate
 from partialseg.evaluation.params import Evaluate
-from partialseg.evaluation.results import SCORED_SPLITS, RunFiles
+from partialseg.evaluation.results import SCORED_SPLITS
+from partialseg.evaluation.runs import RunFiles
 
 
 def main() -> None:

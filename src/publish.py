@@ -8,8 +8,8 @@ from pathlib import Path
 
 from partialseg.core.command import run
 from partialseg.core.files import new_file
-from partialseg.evaluation.results import read_results, run_files
-from partialseg.evaluation.runs import Run, is_main, load_listed_runs
+from partialseg.evaluation.results import read_results
+from partialseg.evaluation.runs import Run, is_main, load_listed_runs, run_files
 
 FILES = ("best.md", "best.pt")  # of a run
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from partialseg.comparison.cells import by_cell, mean_curves, read_curves, scored_cells
 from partialseg.comparison.significance import differences
 from partialseg.core.command import run
-from partialseg.evaluation.results import read_results, run_files
-from partialseg.evaluation.runs import Run, cell_names, labels_folder, load_listed_runs
+from partialseg.evaluation.results import read_results
+from partialseg.evaluation.runs import Run, cell_names, labels_folder, load_listed_runs, run_files
 from partialseg.figures.confusion import confusions_figure
 from partialseg.figures.curves import curves_figure
 from partialseg.figures.differences import differences_figure

@@ -8,8 +8,8 @@ from partialseg.comparison.cells import split_scores
 from partialseg.comparison.table import table_rows, write_table
 from partialseg.core.command import run
 from partialseg.core.params import load_section
-from partialseg.evaluation.results import read_results, run_files
-from partialseg.evaluation.runs import Run, listed_runs
+from partialseg.evaluation.results import read_results
+from partialseg.evaluation.runs import Run, listed_runs, run_files
 from partialseg.figures.budget import draw_budget
 
 FIGURE = "budget.png"

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from partialseg.core.command import run
 from partialseg.core.params import load_section
+from partialseg.engine.checkpoint import RunId
 from partialseg.engine.ranks import joined, launch, launched
 from partialseg.training.params import Train
-from partialseg.training.train import train
+from partialseg.training.train import TrainFolders, train
 
 
 def main() -> None:
@@ -28,23 +29,21 @@ def main() -> None:
     params = load_section(
         args.params, f"{section}.train", Train, f"{section}.recipes.{args.recipe}"
     )
+    run_id = RunId(
+        dataset=args.dataset,
+        split=args.split,
+        labelling=args.labelling,
+        architecture=args.architecture,
+        recipe=args.recipe,
+        seed=args.seed,
+    )
+    folders = TrainFolders(
+        patches=args.patches, labels=args.labels, out=args.out, resume=args.resume
+    )
     if params.processes > 1 and not launched():
         launch(params.processes)
     with joined() as ranks:
-        train(
-            args.dataset,
-            args.architecture,
-            args.recipe,
-            args.split,
-            args.labelling,
-            args.patches,
-            args.labels,
-            args.out,
-            args.resume,
-            params,
-            args.seed,
-            ranks,
-        )
+        train(run_id, folders, params, ranks)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from compare import compare, main
 from partialseg.comparison.cells import CellCurves
 from partialseg.comparison.headline import summary, write_curve, write_headline_curves
 from partialseg.engine.curves import CURVES
-from partialseg.evaluation.results import RunResults, read_results, run_files
-from partialseg.evaluation.runs import listed_runs
+from partialseg.evaluation.results import RunResults, read_results
+from partialseg.evaluation.runs import listed_runs, run_files
 from partialseg.evaluation.shown import choose_panel
 from partialseg.figures.miou import CellScore
 from partialseg.figures.panel import PanelRow

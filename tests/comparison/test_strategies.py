@@ -11,8 +11,8 @@ from PIL import Image
 
 from code_of_stage import SRC
 from made_up_results import make_detail
-from partialseg.evaluation.results import RunResults, run_files, write_results
-from partialseg.evaluation.runs import Run
+from partialseg.evaluation.results import RunResults, write_results
+from partialseg.evaluation.runs import Run, run_files
 from small_run import fails_with
 from strategies import load_strategy_runs, main
 

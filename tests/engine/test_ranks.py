@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from code_of_stage import SRC
 from partialseg.engine.checkpoint import Checkpoint, load_checkpoint
 from partialseg.engine.ranks import ALONE, Ranks, launched
-from partialseg.engine.scoring import score
+from partialseg.engine.scoring import Scorer
 from partialseg.labelling.label import label
 from partialseg.models.unet import UNet
 from partialseg.training.resume import ResumeFolder
@@ -115,7 +115,8 @@ def test_synchronised_batchnorm_evaluates_like_any(tmp_path: Path) -> None:
 def scores_of(ranks: Ranks, pairs: list[tuple[torch.Tensor, torch.Tensor]]) -> Any:
     batches = DataLoader(pairs[ranks.rank :: ranks.count], 1)  # type: ignore[arg-type]
     table = torch.tensor([[0.75, 0.25], [0.25, 0.75]]).log().tolist()
-    scores = score(Lookup(table), batches, 2, None, SMALL, ranks)
+    scorer = Scorer(num_classes=2, class_weights=None, compute=SMALL, ranks=ranks)
+    scores = scorer.score(Lookup(table), batches)
     return scores.confusion.counts, scores.loss, scores.batch_miou
 
 

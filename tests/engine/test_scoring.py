@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader
 
 from partialseg.engine.batches import Batch
 from partialseg.engine.compute import Compute
-from partialseg.engine.scoring import Scores, predict_logits, score
+from partialseg.engine.scoring import Scorer, Scores, predict_logits
 from partialseg.models.unet import UNet
 from small_run import CPU, Lookup, red_image
 
@@ -25,8 +25,12 @@ def loader(*pairs: tuple[Tensor, list[list[int]]], batch_size: int = 1) -> DataL
     return DataLoader(patches, batch_size)  # type: ignore[arg-type]
 
 
+def scorer_of(weights: Tensor | None = None) -> Scorer:
+    return Scorer(num_classes=2, class_weights=weights, compute=CPU)
+
+
 def score_of(batches: DataLoader[Batch], weights: Tensor | None = None) -> Scores:
-    return score(Lookup(TABLE), batches, 2, weights, CPU)
+    return scorer_of(weights).score(Lookup(TABLE), batches)
 
 
 def test_the_confusion_counts_the_known_pixels_of_the_whole_split() -> None:
@@ -79,7 +83,7 @@ def test_observers_see_logits_and_labels_of_each_batch_in_order_and_change_no_sc
 
     pairs = (FIRST, UNKNOWN, SECOND)
     network = Lookup(TABLE)
-    observed = score(network, loader(*pairs), 2, None, CPU, observers=(keep, count))
+    observed = scorer_of().score(network, loader(*pairs), observers=(keep, count))
     assert calls == ["first", "second"] * 3
     for (logits, labels), (image, truth) in zip(first, pairs, strict=True):
         assert (logits.shape, logits.dtype) == ((1, 2, 2, 2), torch.float32)
@@ -94,8 +98,9 @@ def test_observers_see_logits_and_labels_of_each_batch_in_order_and_change_no_sc
 
 def test_observers_see_a_larger_batch_at_once() -> None:
     shapes: list[tuple[torch.Size, torch.Size]] = []
-    score(
-        *(Lookup(TABLE), loader(FIRST, SECOND, FIRST, batch_size=2), 2, None, CPU),
+    scorer_of().score(
+        Lookup(TABLE),
+        loader(FIRST, SECOND, FIRST, batch_size=2),
         observers=[lambda logits, labels: shapes.append((logits.shape, labels.shape))],
     )
     assert shapes == [((2, 2, 2, 2), (2, 2, 2)), ((1, 2, 2, 2), (1, 2, 2))]
@@ -107,7 +112,7 @@ def test_the_network_is_left_as_it_was() -> None:
     before = {name: value.clone() for name, value in network.state_dict().items()}
     images = torch.randint(0, 256, (3, 3, 16, 16), dtype=torch.uint8)
     truth = [[[0] * 16] * 16] * 3
-    scores = score(network, loader(*zip(images, truth, strict=True)), 2, None, CPU)
+    scores = scorer_of().score(network, loader(*zip(images, truth, strict=True)))
     assert scores.confusion.counts.sum() == 3 * 256
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert all(weight.grad is None for weight in network.parameters())
@@ -119,9 +124,7 @@ def test_batchnorm_runs_in_evaluation_mode() -> None:
     images = torch.randint(0, 256, (3, 3, 16, 16), dtype=torch.uint8)
     truth = torch.randint(0, 2, (3, 16, 16)).tolist()
     pairs = [*zip(images, truth, strict=True)]
-    one, three = (
-        score(network.train(), loader(*pairs, batch_size=n), 2, None, CPU) for n in (1, 3)
-    )
+    one, three = (scorer_of().score(network.train(), loader(*pairs, batch_size=n)) for n in (1, 3))
     assert one.loss == pytest.approx(three.loss, rel=1e-5)
     assert torch.equal(one.confusion.counts, three.confusion.counts)
 

@@ -24,8 +24,8 @@ from partialseg.engine.scoring import Scores
 from partialseg.evaluation.evaluate import evaluate, run_scores, split_scores
 from partialseg.evaluation.model_card import forward_gflop
 from partialseg.evaluation.params import Evaluate, Spatial
-from partialseg.evaluation.results import RunFiles, read_results
-from partialseg.evaluation.runs import Cell, Run
+from partialseg.evaluation.results import read_results
+from partialseg.evaluation.runs import Cell, Run, RunFiles
 from partialseg.evaluation.shown import choose_panel
 from partialseg.evaluation.spatial import spatial_scores
 from partialseg.tiling.patches import PatchStore
@@ -261,6 +261,11 @@ def test_the_axes_of_a_run_come_from_its_checkpoint(trained: Path) -> None:
     scores = run_scores(last, kept_epoch=2)
     axes = ("split", "architecture", "label_fraction", "recipe", "seed")
     assert [scores[axis] for axis in axes] == ["official", "unetplusplus", 0.15, "tuned", 7]
+
+
+def test_a_checkpoint_and_its_run_have_the_same_identity(trained: Path) -> None:
+    identity = load_checkpoint(trained / "last.pt").identity()
+    assert [*identity.items()] == [*RUN.identity().items()]
 
 
 def test_the_validation_scores_are_those_of_the_kept_epoch(

@@ -8,14 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from partialseg.evaluation.results import (
-    RunFiles,
-    RunResults,
-    read_results,
-    run_files,
-    write_results,
-)
-from partialseg.evaluation.runs import Cell, Run
+from partialseg.evaluation.results import RunResults, read_results, write_results
+from partialseg.evaluation.runs import Cell, Run, RunFiles, run_files
 
 CELL = Cell(
     split="main", architecture="unetplusplus", fraction="0.15", labelling="random", recipe="tuned"

@@ -14,8 +14,7 @@ from partialseg.acquisition.params import Acquire, Strategy
 from partialseg.checking.experiment import Architecture, Dataset
 from partialseg.core.params import load_section
 from partialseg.engine.curves import CURVES
-from partialseg.evaluation.results import run_files
-from partialseg.evaluation.runs import AXES, Cell, Run, labels_folder
+from partialseg.evaluation.runs import AXES, Cell, Run, labels_folder, run_files
 from partialseg.labelling.params import Label, Pattern
 from partialseg.models.build import ARCHITECTURES
 from partialseg.training.params import Train

@@ -13,10 +13,10 @@ from code_of_stage import SRC
 from compare import compare
 from download import download
 from partialseg.core.params import load_section
+from partialseg.engine.checkpoint import RunId
 from partialseg.evaluation.evaluate import evaluate
 from partialseg.evaluation.params import Evaluate
-from partialseg.evaluation.results import run_files
-from partialseg.evaluation.runs import listed_runs
+from partialseg.evaluation.runs import AXES, listed_runs, run_files
 from partialseg.labelling.label import label
 from partialseg.source.index import read_index, write_index
 from partialseg.source.legend import LANDCOVER_AI
@@ -24,7 +24,7 @@ from partialseg.tiling.params import Tile
 from partialseg.tiling.patches import PatchStore
 from partialseg.tiling.tile import tile
 from partialseg.training.params import Train
-from partialseg.training.train import train
+from partialseg.training.train import TrainFolders, train
 from small_labels import label_params
 
 PARAMS = SRC.parent / "params.yaml"
@@ -129,15 +129,15 @@ def test_the_dubai_images_go_through_the_whole_pipeline(dubai_params: Path) -> N
     for fraction in ("0.1", "0.15"):
         label(root / "patches", root / "labels" / fraction, float(fraction), 42, label_params())
     for item in listed:
-        folders = (
-            root / "patches",
-            root / "labels" / item.cell.fraction,
-            runs / item.path,
-            root / "resume" / item.path,
+        folders = TrainFolders(
+            patches=root / "patches",
+            labels=root / "labels" / item.cell.fraction,
+            out=runs / item.path,
+            resume=root / "resume" / item.path,
         )
-        cell = item.cell
-        axes_of_run = (cell.architecture, cell.recipe, cell.split, cell.labelling)
-        train("folder", *axes_of_run, *folders, section("train", Train), item.seed)
+        axes_of_run = {name: getattr(item.cell, name) for name in AXES if name != "fraction"}
+        run_id = RunId(dataset="folder", seed=item.seed, **axes_of_run)
+        train(run_id, folders, section("train", Train))
         files = run_files(runs, metrics, item)
         evaluate(root / "patches", runs / item.path, files, section("evaluate", Evaluate))
     results, _ = compare(

@@ -21,7 +21,8 @@ from partialseg.comparison.difference_table import write_differences
 from partialseg.comparison.significance import differences
 from partialseg.comparison.table import table_rows, write_table
 from partialseg.engine.curves import CurveWriter
-from partialseg.evaluation.results import run_files, write_results
+from partialseg.evaluation.results import write_results
+from partialseg.evaluation.runs import run_files
 from small_run import record
 
 SPLITS, SEEDS = ("main", "official"), (42, 1)

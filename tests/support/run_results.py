@@ -9,8 +9,8 @@ import numpy as np
 import yaml
 
 from partialseg.engine.curves import CurveWriter
-from partialseg.evaluation.results import RunResults, run_files, write_results
-from partialseg.evaluation.runs import Cell, Run
+from partialseg.evaluation.results import RunResults, write_results
+from partialseg.evaluation.runs import Cell, Run, run_files
 from partialseg.tiling.patches import PatchStore
 from small_labels import label_params
 from small_run import record

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from code_of_stage import SRC
 from partialseg.core.command import run
 from partialseg.engine.batches import MEAN, STD
-from partialseg.engine.checkpoint import Checkpoint
+from partialseg.engine.checkpoint import Checkpoint, RunId
 from partialseg.engine.compute import Compute
 from partialseg.engine.curves import EpochRecord
 from partialseg.labelling.label import label
@@ -24,7 +24,7 @@ from partialseg.training.methods.consistency import Consistency
 from partialseg.training.methods.gated_crf import GatedCrf
 from partialseg.training.methods.pseudo_labels import PseudoLabels
 from partialseg.training.params import Train
-from partialseg.training.train import train
+from partialseg.training.train import TrainFolders, train
 from small_labels import label_params
 
 torch.set_num_threads(1)  # networks as small as these only lose by more
@@ -100,10 +100,20 @@ def small_run(
     label(patches, labels, 0.5, 42, label_params())
     params = train_params(**changes)
     resume = out.with_name(f"{out.name}-resume")
-    return train(
-        *("sample", architecture, "reproduction", "main", "random"),
-        *(patches, labels, out, resume, params, seed),
-    )
+    folders = TrainFolders(patches=patches, labels=labels, out=out, resume=resume)
+    return train(run_id(seed, architecture=architecture), folders, params)
+
+
+def run_id(seed: int, **changes: str) -> RunId:
+    """Return which run a small training is."""
+    names = {
+        "dataset": "sample",
+        "split": "main",
+        "labelling": "random",
+        "architecture": "unet",
+        "recipe": "reproduction",
+    }
+    return RunId(seed=seed, **names | changes)
 
 
 def train_arguments(folder: Path, **changes: str) -> list[str]:

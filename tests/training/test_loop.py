@@ -15,7 +15,7 @@ from partialseg.engine.batches import TruthPatches, truth_loader
 from partialseg.engine.compute import Compute, seed_everything
 from partialseg.engine.curves import EpochRecord
 from partialseg.engine.ranks import ALONE
-from partialseg.engine.scoring import score
+from partialseg.engine.scoring import Scorer
 from partialseg.labelling.label import label
 from partialseg.labelling.labels import LabelStore
 from partialseg.models.build import build_network
@@ -59,7 +59,7 @@ class SmallFit:
         self.val_patches = TruthPatches(store, store.of_split("val"))
 
     def records(self) -> Iterator[EpochRecord]:
-        return fit(self.learner, self.train_patches, self.val_patches, 3, self.params, self.seed)
+        return fit(self.learner, self.train_patches, self.val_patches, self.params, self.seed)
 
 
 @pytest.fixture
@@ -177,7 +177,9 @@ def test_a_record_has_the_scores_of_the_whole_validation_split(
     small = make(class_weights=weights)
     for made in small.records():
         batches = truth_loader(small.val_patches, 2, 0)
-        expected = score(small.network, batches, 3, weights, CPU)
+        expected = Scorer(num_classes=3, class_weights=weights, compute=CPU).score(
+            small.network, batches
+        )
         assert made.val_loss == expected.loss
         assert made.val_miou == expected.confusion.miou()
         assert made.val_accuracy == expected.confusion.accuracy()
@@ -301,9 +303,7 @@ def test_training_stops_early(make: Callable[..., SmallFit]) -> None:
 def test_training_goes_on_after_a_history(make: Callable[..., SmallFit]) -> None:
     small = make(epochs=3)
     history = history_of(0.1, 0.2)
-    records = fit(
-        small.learner, small.train_patches, small.val_patches, 3, small.params, 1, history
-    )
+    records = fit(small.learner, small.train_patches, small.val_patches, small.params, 1, history)
     assert [record.epoch for record in records] == [3]
     assert len(history) == 2
 

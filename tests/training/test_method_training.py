@@ -10,9 +10,9 @@ import torch
 
 from partialseg.engine.checkpoint import load_checkpoint
 from partialseg.labelling.label import label
-from partialseg.training.train import train
+from partialseg.training.train import TrainFolders, train
 from small_labels import label_params
-from small_run import METHODS, isolate, train_params
+from small_run import METHODS, isolate, run_id, train_params
 
 SURE = {"pseudo_labels": {"threshold": 0.0}, "consistency": {"threshold": 0.0}, "gated_crf": {}}
 
@@ -25,12 +25,12 @@ def trained(patches: Path, folder: Path, name: str, method: str) -> dict[str, to
     if method in SURE:
         sure = replace(getattr(METHODS, method), **SURE[method])
         changes["methods"] = replace(METHODS, **{method: sure})
-    out, resume = folder / name, folder / f"{name}-resume"
-    params = train_params(batch_size=2, epochs=2, **changes)
-    train(
-        "sample", "unet", "reproduction", "main", "patches", patches, labels, out, resume, params, 3
+    folders = TrainFolders(
+        patches=patches, labels=labels, out=folder / name, resume=folder / f"{name}-resume"
     )
-    return dict(load_checkpoint(out / "last.pt").weights)
+    params = train_params(batch_size=2, epochs=2, **changes)
+    train(run_id(3, labelling="patches"), folders, params)
+    return dict(load_checkpoint(folders.out / "last.pt").weights)
 
 
 @pytest.mark.parametrize("method", ["pseudo_labels", "consistency", "gated_crf"])

@@ -18,13 +18,14 @@ from code_of_stage import SRC
 from partialseg.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from partialseg.engine.curves import CURVES, read_curve
 from partialseg.labelling.label import label
-from partialseg.training import train as train_stage
 from partialseg.training.resume import ResumeFolder
+from partialseg.training.train import TrainFolders, train
 from small_labels import label_params
 from small_run import (
     LIVELY,
     isolate,
     record,
+    run_id,
     small_run,
     train_arguments,
     train_params,
@@ -169,13 +170,16 @@ def test_a_training_on_other_data_is_never_resumed(
 def test_a_training_on_other_labels_is_never_resumed(
     patches: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folders = (patches, tmp_path / "labels", tmp_path / "run", tmp_path / "resume")
+    folders = TrainFolders(
+        patches=patches,
+        labels=tmp_path / "labels",
+        out=tmp_path / "run",
+        resume=tmp_path / "resume",
+    )
     for seed in (1, 2):
         shutil.rmtree(tmp_path / "labels", ignore_errors=True)
         label(patches, tmp_path / "labels", 0.5, seed, label_params())
-        train_stage.train(
-            "sample", "unet", "reproduction", "main", "random", *folders, train_params(), 3
-        )
+        train(run_id(3), folders, train_params())
     assert "last.pt: of another configuration, code or data" in capsys.readouterr().out
 
 

@@ -22,13 +22,14 @@ from partialseg.models.unetplusplus import UNetPlusPlus
 from partialseg.training.class_weights import inverse_root_frequency
 from partialseg.training.learner import Learner
 from partialseg.training.resume import commit_of
-from partialseg.training.train import report, train
+from partialseg.training.train import TrainFolders, report, train
 from small_labels import label_params
 from small_run import (
     LIVELY,
     fails_with,
     isolate,
     record,
+    run_id,
     small_run,
     train_arguments,
     train_params,
@@ -52,6 +53,15 @@ def summary(patches: Path, tmp_path: Path) -> LabelSummary:
     return label(patches, tmp_path / "labels", 0.25, 42, label_params())
 
 
+def folders_in(folder: Path, patches: Path) -> TrainFolders:
+    return TrainFolders(
+        patches=patches,
+        labels=folder / "labels",
+        out=folder / "run",
+        resume=folder / "resume",
+    )
+
+
 def test_a_run_is_two_checkpoints_and_its_curves(patches: Path, tmp_path: Path) -> None:
     last = small_run(patches, tmp_path / "run", epochs=3)
     assert sorted(os.listdir(tmp_path / "run")) == ["best.pt", "curves", "last.pt"]
@@ -68,8 +78,7 @@ def test_a_checkpoint_says_how_its_weights_came_about(
     patches: Path, summary: LabelSummary, tmp_path: Path
 ) -> None:
     params = train_params(class_weights="auto", base_channels=3)
-    folders = (patches, tmp_path / "labels", tmp_path / "run", tmp_path / "resume")
-    made = train("sample", "unet", "reproduction", "main", "random", *folders, params, 7)
+    made = train(run_id(7), folders_in(tmp_path, patches), params)
     assert (made.architecture, made.base_channels, made.deep_supervision) == ("unet", 3, False)
     assert (made.label_fraction, made.seed, made.compute) == (0.25, 7, "CPU, float32")
     assert made.class_names == ["field", "house", "lake"]
@@ -228,8 +237,7 @@ def test_labels_of_other_patches_are_refused(
 ) -> None:
     other = make_patches(columns=2)
     with pytest.raises(ValueError, match="labels: these labels belong to other patches"):
-        folders = (other, tmp_path / "labels", tmp_path / "run", tmp_path / "resume")
-        train("sample", "unet", "reproduction", "main", "random", *folders, train_params(), 3)
+        train(run_id(3), folders_in(tmp_path, other), train_params())
     assert not (tmp_path / "run").exists()
 
 

@@ -41,6 +41,11 @@ class TruthPatches(Dataset[Batch]):
         self._store = store
         self._patches = patches
 
+    @property
+    def num_classes(self) -> int:
+        """The number of classes of the truth."""
+        return len(self._store.summary.class_names)
+
     def __len__(self) -> int:
         return len(self._patches)
 

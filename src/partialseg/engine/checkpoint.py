@@ -25,6 +25,18 @@ DAMAGED = (OSError, RuntimeError, EOFError, ValueError, IndexError, pickle.Unpic
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunId:
+    """What tells a training run from others; its label fraction stands with its labels."""
+
+    dataset: str
+    split: str
+    labelling: str
+    architecture: str
+    recipe: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """Weights after the last epoch of `history`, the network they fit and its training.
 
@@ -68,6 +80,11 @@ class Checkpoint:
     def epoch(self) -> int:
         """The epoch after which these weights were saved."""
         return self.history[-1].epoch
+
+    def identity(self) -> dict[str, str | int | float]:
+        """Return what tells its run from the others of its data set, as the results hold it."""
+        names = ("split", "label_fraction", "labelling", "architecture", "recipe", "seed")
+        return {name: getattr(self, name) for name in names}
 
     def build(self) -> nn.Module:
         """Return the network with these weights, in evaluation mode, on the CPU."""

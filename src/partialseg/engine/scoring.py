@@ -30,55 +30,61 @@ class Scores:
     batch_miou: float
 
 
-@torch.inference_mode()
-def score(
-    network: nn.Module,
-    batches: DataLoader[Batch],
-    num_classes: int,
-    class_weights: Tensor | None,
-    compute: Compute,
-    ranks: Ranks = ALONE,
-    observers: Sequence[Observer] = (),
-) -> Scores:
-    """Score a network in evaluation mode on all pixels of a split that have a truth.
+@dataclass(frozen=True, kw_only=True)
+class Scorer:
+    """Scores networks on pixels that have a truth.
 
-    Several ranks have batches each, and get the scores of all. Observers see each batch's logits
-    (N, C, H, W) and labels (N, H, W).
-
-    Raises:
-        ValueError: no pixel has a truth.
+    class_weights (C,), on compute's device, or None for equal ones, are those of the loss. Where
+    several ranks score, each has batches of its own and gets the scores of all.
     """
-    network.eval()
-    whole = ConfusionMatrix(num_classes)
-    loss_sum, pixels = 0.0, 0
-    batch_mious: list[float] = []
-    for images, labels in batches:
-        logits = predict_logits(network, images, compute)
-        truth = compute.to_labels(labels)
-        for observe in observers:
-            observe(logits, truth)
-        known = int((truth != IGNORE_INDEX).sum())
-        loss_sum += float(partial_cross_entropy(logits, truth, class_weights)) * known
-        pixels += known
-        of_batch = ConfusionMatrix(num_classes)
-        # Not argmax(), which takes seven times as long on a CPU.
-        of_batch.update(logits.max(dim=1).indices, truth)
-        if known:
-            batch_mious.append(of_batch.miou())
-        whole.merge(of_batch)
-    # Summed over the ranks as counts: a mean of the ranks' scores would be another quantity.
-    whole.counts = ranks.sum(whole.counts)
-    sums = [loss_sum, pixels, sum(batch_mious), len(batch_mious)]
-    loss_sum, pixels, batch_miou_sum, batches_with_truth = ranks.sum(
-        torch.tensor(sums, dtype=torch.float64)
-    ).tolist()
-    if not pixels:
-        raise ValueError("no pixel of the split that is scored has a truth")
-    return Scores(
-        confusion=whole,
-        loss=loss_sum / pixels,
-        batch_miou=batch_miou_sum / batches_with_truth,
-    )
+
+    num_classes: int
+    class_weights: Tensor | None
+    compute: Compute
+    ranks: Ranks = ALONE
+
+    @torch.inference_mode()
+    def score(
+        self, network: nn.Module, batches: DataLoader[Batch], observers: Sequence[Observer] = ()
+    ) -> Scores:
+        """Score a network in evaluation mode on all pixels of a split that have a truth.
+
+        Each observer is called with the logits (N, C, H, W) and labels (N, H, W) of every batch.
+
+        Raises:
+            ValueError: no pixel has a truth.
+        """
+        network.eval()
+        whole = ConfusionMatrix(self.num_classes)
+        loss_sum, pixels = 0.0, 0
+        batch_mious: list[float] = []
+        for images, labels in batches:
+            logits = predict_logits(network, images, self.compute)
+            truth = self.compute.to_labels(labels)
+            for observe in observers:
+                observe(logits, truth)
+            known = int((truth != IGNORE_INDEX).sum())
+            loss_sum += float(partial_cross_entropy(logits, truth, self.class_weights)) * known
+            pixels += known
+            of_batch = ConfusionMatrix(self.num_classes)
+            # Not argmax(), which takes seven times as long on a CPU.
+            of_batch.update(logits.max(dim=1).indices, truth)
+            if known:
+                batch_mious.append(of_batch.miou())
+            whole.merge(of_batch)
+        # Summed over the ranks as counts: a mean of the ranks' scores would be another quantity.
+        whole.counts = self.ranks.sum(whole.counts)
+        sums = [loss_sum, pixels, sum(batch_mious), len(batch_mious)]
+        loss_sum, pixels, batch_miou_sum, batches_with_truth = self.ranks.sum(
+            torch.tensor(sums, dtype=torch.float64)
+        ).tolist()
+        if not pixels:
+            raise ValueError("no pixel of the split that is scored has a truth")
+        return Scores(
+            confusion=whole,
+            loss=loss_sum / pixels,
+            batch_miou=batch_miou_sum / batches_with_truth,
+        )
 
 
 def predict_logits(network: nn.Module, images: Tensor, compute: Compute) -> Tensor:

@@ -14,12 +14,12 @@ from partialseg.core.files import new_file
 from partialseg.engine.batches import TruthPatches, truth_loader
 from partialseg.engine.checkpoint import BEST, LAST, Checkpoint, load_checkpoint
 from partialseg.engine.compute import Compute, choose_compute
-from partialseg.engine.scoring import Scores, score
+from partialseg.engine.scoring import Scorer, Scores
 from partialseg.evaluation.calibration import Calibration
 from partialseg.evaluation.model_card import CARD, forward_gflop, model_card
 from partialseg.evaluation.params import Evaluate
-from partialseg.evaluation.results import SCORED_SPLITS, RunFiles, RunResults, write_results
-from partialseg.evaluation.runs import Cell, Run
+from partialseg.evaluation.results import SCORED_SPLITS, Results, write_results
+from partialseg.evaluation.runs import RunFiles
 from partialseg.evaluation.shown import choose_panel, class_examples
 from partialseg.evaluation.spatial import spatial_scores
 from partialseg.models.build import count_parameters
@@ -35,7 +35,7 @@ class SplitResults:
     predictions: NDArray[np.uint8]
 
 
-def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -> RunResults:
+def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -> Results:
     """Score a run; write its scores, all details, predictions to show and its model card.
 
     Raises:
@@ -63,8 +63,7 @@ def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -
     # The test split comes last: what is to be seen is of it.
     tested = store.of_split("test")
     examples = class_examples(store, tested, scored.predictions, params.examples)
-    results = RunResults(
-        run=run_of(last),
+    results = Results(
         detail=detail | {"test_examples": examples},
         predictions=kept_predictions(tested, scored.predictions, examples, params.panel_patches),
     )
@@ -87,7 +86,11 @@ def score_split(
         TruthPatches(store, store.of_split(split)), params.batch_size, params.workers
     )
     weights = checkpoint.class_weights
-    on_device = None if weights is None else torch.tensor(weights, device=compute.device)
+    scorer = Scorer(
+        num_classes=len(checkpoint.class_names),
+        class_weights=None if weights is None else torch.tensor(weights, device=compute.device),
+        compute=compute,
+    )
     calibration = Calibration(params.calibration_bins)
     predictions: list[NDArray[np.uint8]] = []
 
@@ -95,14 +98,7 @@ def score_split(
         predictions.append(logits.argmax(dim=1).to(torch.uint8).cpu().numpy())
 
     return SplitResults(
-        scores=score(
-            network,
-            batches,
-            len(checkpoint.class_names),
-            on_device,
-            compute,
-            observers=(calibration.update, keep),
-        ),
+        scores=scorer.score(network, batches, observers=(calibration.update, keep)),
         calibration=calibration,
         predictions=np.concatenate(predictions),
     )
@@ -121,18 +117,6 @@ def kept_predictions(
     return {patch.name: ids for patch, ids in named if patch.name in shown}
 
 
-def run_of(checkpoint: Checkpoint) -> Run:
-    """Return the run whose training left a checkpoint."""
-    cell = Cell(
-        split=checkpoint.split,
-        fraction=str(checkpoint.label_fraction),
-        labelling=checkpoint.labelling,
-        architecture=checkpoint.architecture,
-        recipe=checkpoint.recipe,
-    )
-    return Run(cell=cell, seed=checkpoint.seed)
-
-
 def cost(checkpoint: Checkpoint) -> dict[str, float]:
     """Return the size of a network and what it takes to predict a patch."""
     network = checkpoint.build()
@@ -145,7 +129,7 @@ def cost(checkpoint: Checkpoint) -> dict[str, float]:
 def run_scores(last: Checkpoint, kept_epoch: int) -> dict[str, Any]:
     """Return what the training of a run says of itself: cost, and the curves' final and best."""
     final = last.history[-1]
-    return run_of(last).identity() | {
+    return last.identity() | {
         "compute": last.compute,
         "commit": last.commit,
         "labelled_pixels": last.labelled_share,

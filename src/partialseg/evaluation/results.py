@@ -5,14 +5,13 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from partialseg.core.files import new_file, write_json
-from partialseg.evaluation.runs import Run
+from partialseg.evaluation.runs import Run, RunFiles
 
 SCORED_SPLITS = ("val", "test")
 
@@ -32,33 +31,14 @@ MEASURED = frozenset({"train_seconds", "peak_memory_mib"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunFiles:
-    """Where the results of one run lie: headline scores, all details, some predictions."""
-
-    scores: Path
-    detail: Path
-    predictions: Path
-
-
-def run_files(runs: Path, metrics: Path, item: Run) -> RunFiles:
-    """Return where the results of a run lie, as dvc.yaml lays them out."""
-    return RunFiles(
-        scores=metrics / f"{item.path}.json",
-        detail=metrics / "detail" / f"{item.path}.json",
-        predictions=runs / item.path / "predictions.npz",
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunResults:
-    """The results of one run.
+class Results:
+    """What evaluate finds out about a run.
 
     detail is the content of the detail file: the run's identity, settings and cost, and for each
     split its scores and its confusion matrix counts[t][p]; predictions the predicted class ids,
     uint8 (H, W), of the test patches that figures show, by patch name.
     """
 
-    run: Run
     detail: dict[str, Any]
     predictions: Mapping[str, NDArray[np.uint8]]
 
@@ -76,7 +56,14 @@ class RunResults:
         return np.array(self.detail[split]["confusion"], np.int64)
 
 
-def write_results(files: RunFiles, results: RunResults) -> None:
+@dataclass(frozen=True, kw_only=True)
+class RunResults(Results):
+    """The results of a listed run."""
+
+    run: Run
+
+
+def write_results(files: RunFiles, results: Results) -> None:
     """Write the results of a run, the scores last."""
     with new_file(files.predictions) as file:
         # Not as arrays of their names: NumPy has names of its own.

@@ -71,6 +71,30 @@ class Run:
         return self.cell.identity() | {"seed": self.seed}
 
 
+def labels_folder(data: Path, item: Run) -> Path:
+    """Return where the labels of a run lie, as dvc.yaml lays them out."""
+    cell = item.cell
+    return data / cell.split / "labels" / f"{cell.labelling}-{cell.fraction}-{item.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFiles:
+    """Where the results of one run lie: headline scores, all details, some predictions."""
+
+    scores: Path
+    detail: Path
+    predictions: Path
+
+
+def run_files(runs: Path, metrics: Path, item: Run) -> RunFiles:
+    """Return where the results of a run lie, as dvc.yaml lays them out."""
+    return RunFiles(
+        scores=metrics / f"{item.path}.json",
+        detail=metrics / "detail" / f"{item.path}.json",
+        predictions=runs / item.path / "predictions.npz",
+    )
+
+
 def listed_runs(
     splits: Sequence[str],
     fractions: Sequence[str],
@@ -137,9 +161,3 @@ def cell_names(cells: Sequence[Cell]) -> dict[Cell, str]:
         )
         for cell in cells
     }
-
-
-def labels_folder(data: Path, item: Run) -> Path:
-    """Return where the labels of a run lie, as dvc.yaml lays them out."""
-    cell = item.cell
-    return data / cell.split / "labels" / f"{cell.labelling}-{cell.fraction}-{item.seed}"

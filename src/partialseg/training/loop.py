@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from partialseg.engine.batches import Batch, TruthPatches, truth_loader
 from partialseg.engine.curves import EpochRecord
-from partialseg.engine.scoring import score
+from partialseg.engine.scoring import Scorer
 from partialseg.training.data import EpochBatches, TrainPatches, train_loader
 from partialseg.training.learner import Learner, learning_rate_factor
 from partialseg.training.params import Train
@@ -87,7 +87,6 @@ def fit(
     learner: Learner,
     train_patches: TrainPatches,
     val_patches: TruthPatches,
-    num_classes: int,
     params: Train,
     seed: int,
     history: Sequence[EpochRecord] = (),
@@ -111,6 +110,12 @@ def fit(
     )
     batches = train_loader(train_patches, order, params.workers)
     val_batches = truth_loader(val_patches, params.batch_size, params.workers, ranks)
+    scorer = Scorer(
+        num_classes=val_patches.num_classes,
+        class_weights=learner.class_weights,
+        compute=learner.compute,
+        ranks=ranks,
+    )
     with (
         out_of_memory_named(params),
         tqdm(
@@ -125,14 +130,7 @@ def fit(
             order.epoch = len(records) + 1
             trained = train_epoch(learner, batches, order.epoch, params, progress.update)
             seconds = time.perf_counter() - started
-            scores = score(
-                learner.scored,
-                val_batches,
-                num_classes,
-                learner.class_weights,
-                learner.compute,
-                ranks,
-            )
+            scores = scorer.score(learner.scored, val_batches)
             record = EpochRecord(
                 epoch=order.epoch,
                 train_loss=trained.loss,

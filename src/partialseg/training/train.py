@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 
 from partialseg.engine.batches import MEAN, STD, TruthPatches
-from partialseg.engine.checkpoint import Checkpoint
+from partialseg.engine.checkpoint import Checkpoint, RunId
 from partialseg.engine.compute import Compute, choose_algorithms, choose_compute, seed_everything
 from partialseg.engine.curves import FOLDER, CurveWriter, EpochRecord
 from partialseg.engine.ranks import ALONE, Ranks
@@ -23,42 +23,35 @@ from partialseg.training.params import Train
 from partialseg.training.resume import ResumeFolder, commit_of, fingerprint
 
 
-def train(
-    dataset: str,
-    architecture: str,
-    recipe: str,
-    split: str,
-    labelling: str,
-    patches: Path,
-    labels: Path,
-    out: Path,
-    resume: Path,
-    params: Train,
-    seed: int,
-    ranks: Ranks = ALONE,
-) -> Checkpoint:
-    """Train a network; write its best and last checkpoint and its curves to `out`.
+@dataclass(frozen=True, kw_only=True)
+class TrainFolders:
+    """Where a training finds patches and labels, leaves its outputs, and resumes from."""
+
+    patches: Path
+    labels: Path
+    out: Path
+    resume: Path
+
+
+def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE) -> Checkpoint:
+    """Train a network; write its best and last checkpoint and its curves to folders.out.
 
     The best epoch is the one of the highest validation mIoU (the first of equals), or the last one
     where params.select says so. A training that was interrupted goes on from its last epoch, which
-    lies in `resume`. Of several ranks the first writes. Returns the last checkpoint.
+    lies in folders.resume. Of several ranks the first writes. Returns the last checkpoint.
 
     Raises:
         ValueError: the architecture is unknown, labels, patches and parameters do not fit, or the
             training fails.
     """
-    store = PatchStore(patches)
+    store = PatchStore(folders.patches)
     store.check_truth()
-    label_store = LabelStore(labels, [patch.name for patch in store.of_split("train")])
+    label_store = LabelStore(folders.labels, [patch.name for patch in store.of_split("train")])
     weights = resolve_class_weights(params.class_weights, label_store.summary.counts)
     choose_algorithms(params.deterministic)
     compute = choose_compute(params.precision)
     untrained = Checkpoint(
-        dataset=dataset,
-        split=split,
-        architecture=architecture,
-        labelling=labelling,
-        recipe=recipe,
+        **asdict(run),
         base_channels=params.base_channels,
         deep_supervision=params.deep_supervision,
         class_names=list(store.summary.class_names),
@@ -71,7 +64,6 @@ def train(
         labelled_share=label_store.summary.labelled_share,
         clicks=label_store.summary.clicks,
         annotation_seconds=label_store.summary.seconds,
-        seed=seed,
         class_weights=None if weights is None else list(weights),
         compute=str(compute),
         commit=commit_of(Path(__file__).parents[3]),
@@ -79,27 +71,27 @@ def train(
     with out_of_memory_named(params):
         learner = make_learner(untrained, params, compute, ranks)
     with ExitStack() as stack:
-        folder = None
+        resume = None
         if ranks.first:
             # Without the commit: the code itself is in the fingerprint.
             identity = asdict(replace(untrained, commit=""))
             settings = {"run": identity, "train": asdict(params), "ranks": ranks.count}
-            mark = fingerprint(settings, {"patches": patches, "labels": labels})
-            folder = stack.enter_context(ResumeFolder(resume, mark))
+            data = {"patches": folders.patches, "labels": folders.labels}
+            mark = fingerprint(settings, data)
+            resume = stack.enter_context(ResumeFolder(folders.resume, mark))
             untrained = replace(untrained, fingerprint=mark)
-        last = ranks.share((folder and folder.load()) or untrained)
+        last = ranks.share((resume and resume.load()) or untrained)
         if last.state:
             learner.restore(last.state)
         records = fit(
             learner,
-            TrainPatches(store, label_store, params.augment, seed),
+            TrainPatches(store, label_store, params.augment, run.seed),
             TruthPatches(store, store.of_split("val")),
-            len(untrained.class_names),
             params,
-            seed,
+            run.seed,
             last.history,
         )
-        return keep(records, learner, last, folder, out, params)
+        return keep(records, learner, last, resume, folders.out, params)
 
 
 def make_learner(untrained: Checkpoint, params: Train, compute: Compute, ranks: Ranks) -> Learner:
@@ -122,20 +114,20 @@ def keep(
     records: Iterable[EpochRecord],
     learner: Learner,
     last: Checkpoint,
-    folder: ResumeFolder | None,
+    resume: ResumeFolder | None,
     out: Path,
     params: Train,
 ) -> Checkpoint:
     """Train on after `last`, save every epoch, and at the end write the outputs.
 
-    A rank without a folder only trains.
+    A rank without a resume folder only trains.
     """
-    if folder is None:
+    if resume is None:
         for _ in records:
             pass
         return last
     if is_over(last.history, params):
-        print(f"trained already, by the same parameters, code and data: {folder} has it")
+        print(f"trained already, by the same parameters, code and data: {resume} has it")
     elif last.history:
         print(f"going on after epoch {last.epoch}/{params.epochs}", flush=True)
     with CurveWriter(out / FOLDER) as curves:
@@ -148,10 +140,10 @@ def keep(
                 weights=learner.scored.state_dict(),
                 state=learner.state(),
             )
-            folder.save(last, best=is_kept(last.history, params))
+            resume.save(last, best=is_kept(last.history, params))
             curves.append(record)
             report(record, params.epochs)
-    return folder.publish(last, out)
+    return resume.publish(last, out)
 
 
 def report(record: EpochRecord, epochs: int) -> None:
