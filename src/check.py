@@ -1,7 +1,7 @@
 """Stage check: the top level of params.yaml, before anything else runs.
 
-DVC takes part of its graph from there (data set, fractions, the axes of the comparison), and would
-say of a wrong name only that a file is missing.
+DVC builds its graph from these values (data set, fractions, the axes of the comparison); for a
+wrong name it would only report a missing file.
 """
 
 import argparse
@@ -14,9 +14,10 @@ from partialseg.core.params import load_section
 
 
 def check(params_file: Path, out: Path) -> Experiment:
-    """Check the top level of a params file and leave a note, which is always the same.
+    """Check the top level of a params file, and write a file whose content is always the same.
 
-    As the note never changes, other parameters make DVC run this stage and no later one.
+    So a change of the parameters makes DVC run this stage, but its output does not make DVC run a
+    later one.
 
     Raises:
         ValueError: a key is missing or unknown, or a value is out of range.

@@ -1,4 +1,4 @@
-"""Stage publish: hand out the checkpoint of the best run, and its model card."""
+"""Stage publish: copy the checkpoint of the best run, with its model card, to one folder."""
 
 import argparse
 import shutil
@@ -17,19 +17,19 @@ FILES = ("best.md", "best.pt")  # of a run
 def publish(listed: Sequence[Run], runs: Path, metrics: Path, out: Path) -> Run:
     """Copy checkpoint and card of the run of the highest validation mIoU to `out`; return the run.
 
-    Runs of the first split and labelling alone are compared.
+    Only runs of the first split and labelling are compared.
 
     Raises:
         ValueError: the results of a listed run are missing or damaged.
         OSError: its checkpoint or card is missing.
     """
     results = [read_results(run_files(runs, metrics, item), item) for item in listed]
-    # Another split has other validation patches, which may be easier. The first labelling is that
-    # of the headline.
+    # The validation patches of another split may be easier. The headline, too, is about the first
+    # labelling.
     comparable = [item for item in results if is_main(item.run.cell, listed[0].cell)]
-    # By validation: the test split is to judge the choice, and no part of it.
+    # By validation: the test split must not take part in the choice that it judges.
     best = max(comparable, key=lambda item: item.detail["val"]["miou"])
-    with ExitStack() as whole:  # both or none
+    with ExitStack() as whole:  # both files or neither
         for name in FILES:
             file = whole.enter_context(new_file(out / name))
             shutil.copyfile(runs / best.run.path / name, file)

@@ -1,6 +1,6 @@
 import pytest
 
-from partialseg.training.class_weights import inverse_root_frequency, resolve_class_weights
+from partialseg.training.losses import inverse_root_frequency, resolve_class_weights
 
 COUNTS = {"field": 64, "house": 16, "lake": 16, "road": 4}  # roots of the shares: .8 .4 .4 .2
 

@@ -23,7 +23,7 @@ from partialseg.tiling.patches import PatchStore
 from partialseg.training import loop as training
 from partialseg.training.data import TrainPatches
 from partialseg.training.learner import Learner
-from partialseg.training.loop import Trained, best_epoch, fit, is_over, train_epoch
+from partialseg.training.loop import Trained, best_epoch, fit, is_finished, train_epoch
 from partialseg.training.params import Train
 from small_labels import label_params
 from small_run import CPU, LIVELY, Lookup, isolate, record, red_image, train_params
@@ -276,10 +276,10 @@ def test_the_best_epoch_is_the_first_of_the_highest_miou(mious: list[float], bes
         ([0.1, 0.2, 0.3, 0.4, 0.5], 3, True),
     ],
 )
-def test_training_is_over_after_all_epochs_or_without_progress(
+def test_training_is_finished_after_all_epochs_or_without_progress(
     mious: list[float], patience: int, over: bool
 ) -> None:
-    assert is_over(history_of(*mious), train_params(epochs=5, patience=patience)) is over
+    assert is_finished(history_of(*mious), train_params(epochs=5, patience=patience)) is over
 
 
 def test_weights_that_blow_up_in_the_last_step_are_not_kept(

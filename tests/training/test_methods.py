@@ -242,7 +242,7 @@ class Recorder(Stateless):
 
     def term(self, part: Part) -> Tensor:
         self.draws.append(part.draw)
-        return part.nothing()
+        return part.zero()
 
 
 def test_every_part_of_every_step_has_draws_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,8 @@ from partialseg.labelling.label import label
 from partialseg.labelling.labels import LabelSummary
 from partialseg.models.unet import UNet
 from partialseg.models.unetplusplus import UNetPlusPlus
-from partialseg.training.class_weights import inverse_root_frequency
 from partialseg.training.learner import Learner
+from partialseg.training.losses import inverse_root_frequency
 from partialseg.training.resume import commit_of
 from partialseg.training.train import TrainFolders, report, train
 from small_labels import label_params

@@ -9,12 +9,8 @@ from pydantic.dataclasses import dataclass
 from partialseg.core.params import STRICT
 
 Dataset = Literal["sample", "landcover_ai", "folder"]
-
-
 Architecture = Literal["unet", "unetplusplus"]
-
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # a part of names of files
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # becomes part of file names
 
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
@@ -44,7 +40,7 @@ class Sections:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Round:
-    """A round of active learning: from which label fraction up to which labels are bought."""
+    """A round of active learning, which buys labels from the fraction `after` up to `fraction`."""
 
     after: Fraction
     fraction: Fraction
@@ -61,7 +57,7 @@ class Experiment:
     """A data set, its label fractions (the headline, a sweep), and the axes of the comparison.
 
     strategies and rounds are those of active learning; it is off where both are empty.
-    datasets holds the sections of the data sets; what is in them their stages check.
+    datasets holds the sections of the data sets, whose content their stages check.
     """
 
     dataset: Dataset
@@ -98,7 +94,10 @@ class Experiment:
         self._check_rounds()
 
     def _check_drawn(self, sections: Sections) -> None:
-        """What a person drew is the truth of some splits alone, and nobody draws on demand."""
+        """Check that annotations a person drew are used only by splits whose truth they are.
+
+        Strategies ask for new labels, which the masks alone can answer.
+        """
         drawn = [
             name
             for name in self.labellings

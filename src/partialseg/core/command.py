@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a stage: what its user did wrong becomes one line on stderr and exit status 1.
+    """Run a stage; an error that its user can mend becomes one line on stderr and exit status 1.
 
-    ValueError (bad input) and OSError (missing file, full disk) are the user's; anything else is
-    a defect of ours and keeps its traceback. SIGTERM ends it like Ctrl-C, so that nothing
-    half-written stays behind.
+    Those are ValueError (bad input) and OSError (missing file, full disk); any other exception is
+    a defect of the program and keeps its traceback. SIGTERM ends the stage like Ctrl-C, so that no
+    half-written file stays behind.
     """
     before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -22,7 +22,7 @@ def run(main: Callable[[], None]) -> None:
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        raise SystemExit(130) from None  # 128 + SIGINT, as shells have it
+        raise SystemExit(130) from None  # 128 + SIGINT, as in shells
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -39,10 +39,10 @@ def _stop(number: int, _: object) -> None:
 def _kill_workers() -> None:
     """End the processes that load patches before anything is unwound.
 
-    They leave signals to this process, so that one that is stuck (in a lock that was held as it
-    was forked, say) would be waited for without end; and one whose connection breaks while it
-    hands over a patch says so at length.
+    They ignore signals and leave them to this process. A worker that is stuck, for instance in a
+    lock that was held when it was forked, would be waited for forever; and one whose connection
+    breaks while it hands over a patch prints a long traceback.
     """
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler takes their end for a crash
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would report a crash
     for worker in multiprocessing.active_children():
         worker.kill()

@@ -1,4 +1,4 @@
-"""Files and folders that exist under their final name only when they are whole."""
+"""Writers of files and folders that get their final name only once they are complete."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def new_file(file: Path) -> Iterator[Path]:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Give an OSError the path: that of a full disk, from write(), has none."""
+    """Add the path to an OSError without one, such as write() raises on a full disk."""
     try:
         yield
     except OSError as error:
@@ -65,10 +65,10 @@ def _named(path: Path) -> Iterator[None]:
 def part_folder(file: Path) -> Iterator[Path]:
     """Yield an empty hidden folder beside a file, which is removed however the block ends.
 
-    GDAL and SQLite put files of their own beside the one they write: here they go with it.
+    GDAL and SQLite create auxiliary files beside the one they write: here those are removed too.
     """
     part = file.with_name(f".{file.name}.part")
-    shutil.rmtree(part, ignore_errors=True)  # of a killed run
+    shutil.rmtree(part, ignore_errors=True)  # left by a run that was killed
     try:
         part.mkdir(parents=True)
         yield part
@@ -77,6 +77,6 @@ def part_folder(file: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON object, indented, as a whole file."""
+    """Write a JSON object, indented, by way of new_file()."""
     with new_file(path) as file:
         file.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""params.yaml: the strict way from a section of the file to a checked dataclass."""
+"""Strict loading of a section of params.yaml into a checked dataclass."""
 
 import json
 import re
@@ -14,8 +14,6 @@ STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 T = TypeVar("T")
-
-
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -31,7 +29,7 @@ _Yaml12Loader.add_implicit_resolver(
 def load_section(file: Path, section: str, kind: type[T], changes: str = "") -> T:
     """Return the section (dotted keys, '' is the top level) of a params file as the type kind.
 
-    changes names a second section, whose keys replace those of the first at any depth.
+    changes names a second section, whose keys override those of the first at any depth.
 
     Raises:
         ValueError: the file cannot be read or parsed, or a key is missing, unknown, of the wrong
@@ -43,7 +41,7 @@ def load_section(file: Path, section: str, kind: type[T], changes: str = "") -> 
     if changed:
         value = _merged(value, changed)
     try:
-        # By way of JSON: there a list may become a tuple while all else stays strict.
+        # By way of JSON, where strict mode still accepts a list for a tuple.
         # A YAML date becomes its text again.
         content = json.dumps(value, default=str)
         return TypeAdapter(kind).validate_json(content, strict=True)
@@ -74,10 +72,10 @@ def _merged(value: Any, changes: Any) -> Any:
 
 
 def _is_changed(changes: Any, location: Sequence[int | str]) -> bool:
-    """Whether the value at a location, or a part of it, comes from the changes."""
+    """Whether the value at a location comes, at least in part, from the changes."""
     for key in location:
         if not isinstance(changes, Mapping):
-            return True  # a value that holds the location was changed
+            return True  # a value that contains the location was changed
         if key not in changes:
             return False
         changes = changes[key]
@@ -100,13 +98,13 @@ def read_yaml(file: Path) -> Any:
 
 
 def _problem(section: str, item: Any) -> str:
-    """One sentence for one finding of pydantic: key, rule, value."""
+    """Return one sentence for one error of pydantic: key, rule, value."""
     key = ".".join(filter(None, [section, *(str(part) for part in item["loc"])]))
     if item["type"] == "missing":
         return f"{key}: is missing"
     if item["type"] == "unexpected_keyword_argument":
         return f"{key}: is unknown (value {item['input']!r})"
     rule = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    # A whole section is no help: its own rule names the value.
+    # Not a whole section: the message of its rule names the value already.
     value = "" if isinstance(item["input"], dict) else f", got {item['input']!r}"
     return f"{key}: {rule}{value}" if key else f"{rule}{value}"

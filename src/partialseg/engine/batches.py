@@ -16,14 +16,9 @@ from partialseg.tiling.patches import Patch, PatchStore
 # Mean and standard deviation of RGB in 0..255: those of ImageNet, as is customary
 # (https://github.com/pytorch/vision/blob/main/references/segmentation/presets.py).
 MEAN = (123.675, 116.28, 103.53)
-
-
 STD = (58.395, 57.12, 57.375)
 
-
 Batch = tuple[Tensor, Tensor]
-
-
 Triple = tuple[float, float, float]
 
 
@@ -35,7 +30,7 @@ def normalise(images: Tensor, mean: Triple = MEAN, std: Triple = STD) -> Tensor:
 
 
 class TruthPatches(Dataset[Batch]):
-    """Patches as they are with their whole truth: uint8 (3, H, W) and int16 (H, W)."""
+    """Patches without augmentation and their full truth: uint8 (3, H, W) and int16 (H, W)."""
 
     def __init__(self, store: PatchStore, patches: Sequence[Patch]) -> None:
         self._store = store
@@ -61,9 +56,9 @@ class TruthPatches(Dataset[Batch]):
 def truth_loader(
     patches: TruthPatches, batch_size: int, workers: int, ranks: Ranks = ALONE
 ) -> DataLoader[Batch]:
-    """Return the batches of a split in the order of the manifest, of them a rank's; none is lost.
+    """Return a rank's batches of a split in the order of the manifest; no patch is dropped.
 
-    Workers live on from one pass to the next.
+    The workers live on from one pass to the next.
     """
     starts = range(0, len(patches), batch_size)
     batches = [range(start, min(start + batch_size, len(patches))) for start in starts]
@@ -78,7 +73,7 @@ def truth_loader(
 
 
 def start_worker(_: int) -> None:
-    """Leave signals, which a terminal sends to all, to the training process and end with it."""
+    """Let a worker ignore signals, which a terminal sends to all: the parent ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 

@@ -1,4 +1,4 @@
-"""A training run's checkpoint: weights, what is needed to use them, and how they came about."""
+"""The checkpoint of a training run: weights, how to use them, and how they were trained."""
 
 import pickle
 from collections.abc import Mapping
@@ -15,18 +15,14 @@ from partialseg.engine.curves import EpochRecord
 from partialseg.models.build import build_network
 
 BEST = "best.pt"
-
-
 LAST = "last.pt"
-
-
 # What torch.load raises on damaged bytes, found by flipping them.
 DAMAGED = (OSError, RuntimeError, EOFError, ValueError, IndexError, pickle.UnpicklingError)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunId:
-    """What tells a training run from others; its label fraction stands with its labels."""
+    """What distinguishes a training run, except its label fraction, which its labels know."""
 
     dataset: str
     split: str
@@ -38,16 +34,16 @@ class RunId:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """Weights after the last epoch of `history`, the network they fit and its training.
+    """Weights after the last epoch of `history`, the network they belong to and its training.
 
     dataset, split, label_fraction, labelling and recipe say on what and how it was trained;
     labelled_share is the share of the training pixels that had a label, clicks and
-    annotation_seconds what they cost a person by an estimate (None: unknown). mean and std
+    annotation_seconds the estimated effort of annotating them (None: unknown). mean and std
     normalise RGB in 0..255; patch_size is the side in pixels and ground_sampling_distances the
     pixel sizes in metres (empty: unknown) of the training patches. class_weights are those of the
-    loss, None for equal ones; compute names device and precision; commit the code, '+' if changed
-    since. fingerprint stands for all that the training depended on; state is what an unfinished
-    training needs to go on.
+    loss, None for equal ones; compute names device and precision; commit is that of the code,
+    with '+' where the code had changed since. fingerprint is a digest of all that the training
+    depended on; state is what an unfinished training needs to be resumed.
     """
 
     dataset: str
@@ -82,7 +78,7 @@ class Checkpoint:
         return self.history[-1].epoch
 
     def identity(self) -> dict[str, str | int | float]:
-        """Return what tells its run from the others of its data set, as the results hold it."""
+        """Return what distinguishes its run from the others of its data set, as in the results."""
         names = ("split", "label_fraction", "labelling", "architecture", "recipe", "seed")
         return {name: getattr(self, name) for name in names}
 
@@ -100,7 +96,7 @@ def save_checkpoint(checkpoint: Checkpoint, file: Path) -> None:
     content = {item.name: getattr(checkpoint, item.name) for item in fields(checkpoint)}
     content["history"] = [asdict(record) for record in checkpoint.history]
     content["weights"] = dict(checkpoint.weights)
-    # By way of memory: torch reports a full disk as a RuntimeError without the file's name.
+    # Written to memory first: torch reports a full disk as a RuntimeError without a file name.
     buffer = BytesIO()
     torch.save(content, buffer)
     with new_file(file) as part:

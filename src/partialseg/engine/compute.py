@@ -17,14 +17,14 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 def seed_everything(seed: int) -> None:
-    """Seed Python, NumPy and torch (the patches' own draws have seeds of their own)."""
+    """Seed Python, NumPy and torch (augmentation and shuffling have seeds of their own)."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
 
 
 def choose_algorithms(deterministic: bool) -> None:
-    """Take algorithms that give equal bits run by run, or else the fastest ones.
+    """Choose algorithms that give bitwise equal results in every run, or else the fastest ones.
 
     A CPU gives equal bits either way. Where CUDA has no deterministic algorithm, torch warns.
     """
@@ -42,7 +42,7 @@ class Compute:
     dtype: torch.dtype
 
     def place(self, network: nn.Module) -> nn.Module:
-        """Move a network to the device, channels last: there convolutions are fastest."""
+        """Move a network to the device, in channels-last layout, where convolutions are fastest."""
         on_device = network.to(self.device)
         return on_device.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -52,7 +52,7 @@ class Compute:
         return torch.autocast(self.device.type, self.dtype, enabled=mixed)
 
     def grad_scaler(self) -> torch.amp.GradScaler:
-        """Return a scaler for the gradients; float16 alone needs one, the others pass through."""
+        """Return a gradient scaler, which does nothing unless the precision is float16."""
         return torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
 
     def to_input(self, images: Tensor) -> Tensor:
@@ -65,10 +65,10 @@ class Compute:
         return labels.to(self.device, non_blocking=True).long()
 
     def peak_memory_mib(self) -> float:
-        """Return the most memory, in MiB, held so far: by tensors on CUDA, else by the process."""
+        """Return the peak memory so far in MiB: of tensors on CUDA, otherwise of the process."""
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device) / 2**20
-        unit = 1 if sys.platform == "darwin" else 2**10  # bytes of ru_maxrss
+        unit = 1 if sys.platform == "darwin" else 2**10  # of ru_maxrss, in bytes
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
     def __str__(self) -> str:
@@ -77,10 +77,10 @@ class Compute:
 
 
 def choose_compute(precision: Precision, device_name: str = "") -> Compute:
-    """Choose a device by torch's name, or CUDA where there is one, and the precision.
+    """Choose the device of this name, by default CUDA where there is one, and the precision.
 
-    'auto' is mixed precision where the hardware has the type: on CUDA bfloat16, else float16; on
-    a CPU with bfloat16 instructions that, else float32.
+    'auto' is mixed precision where the hardware supports it: on CUDA bfloat16, or float16 where
+    there is no bfloat16; on a CPU bfloat16 if it has the instructions, otherwise float32.
 
     Raises:
         ValueError: float16 on a CPU, or this machine has no such device.

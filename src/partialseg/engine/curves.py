@@ -1,4 +1,4 @@
-"""The training curves of a run: written by DVCLive, read for the figures."""
+"""The record of an epoch, and the curves of a run: written by DVCLive, read for the figures."""
 
 import csv
 from dataclasses import dataclass
@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any, Self
 
 FOLDER = "curves"
-
-
 # Name of a curve in DVCLive (a file under plots/metrics/), and the field of a record it shows.
 CURVES = {
     "train/loss": "train_loss",
@@ -19,11 +17,11 @@ CURVES = {
 
 @dataclass(frozen=True, kw_only=True)
 class EpochRecord:
-    """What one epoch brought: losses, scores on the whole validation split, seconds, images/s.
+    """The results of one epoch: losses, scores on the whole validation split, and speed.
 
-    loader_share is the part of the training, without the scoring, in which it waited for patches;
-    skipped_steps those whose gradient overflowed float16; peak_memory_mib the most memory held so
-    far by the (first) process, on CUDA by its tensors on the device.
+    loader_share is the share of the training time, without scoring, spent waiting for patches;
+    skipped_steps counts the steps whose gradient overflowed float16; peak_memory_mib is the peak
+    memory so far of the (first) process, on CUDA of its tensors on the device.
     """
 
     epoch: int
@@ -40,7 +38,7 @@ class EpochRecord:
 
 
 class CurveWriter:
-    """Writes the curves of one run into a folder of its own, which begins with the first epoch."""
+    """Writes the curves of one run into a folder of its own, created with the first epoch."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -64,10 +62,10 @@ class CurveWriter:
 
 
 def _open_live(folder: Path) -> Any:
-    # Imported here: reading curves needs no DVCLive, and its import takes a second.
+    # Imported here, since it takes a second and reading curves does not need it.
     from dvclive.live import Live
 
-    # dvc.yaml is ours, and the pipeline's experiments are saved by `dvc exp run`.
+    # The project has its own dvc.yaml, and `dvc exp run` saves its experiments.
     return Live(str(folder), dvcyaml=False, save_dvc_exp=False, report=None)
 
 

@@ -1,4 +1,4 @@
-"""Several processes that train one network together: torch.distributed behind three verbs."""
+"""Several processes that train one network together, by torch.distributed."""
 
 import logging
 import os
@@ -23,7 +23,7 @@ T = TypeVar("T")
 class Ranks:
     """The place of this process, 0 <= rank < count, among those that share each batch.
 
-    local_rank is its place on this machine, which chooses its GPU.
+    local_rank is its place among those of this machine; the GPU of that number is its own.
     """
 
     rank: int = 0
@@ -36,7 +36,7 @@ class Ranks:
         return self.rank == 0
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """Return the sum of the ranks' tensors, of equal shape and type; every rank must ask."""
+        """Return the sum of the ranks' tensors, of equal shape and type; all ranks must call it."""
         if self.count == 1:
             return tensor
         device = "cuda" if dist.get_backend() == "nccl" else "cpu"
@@ -45,7 +45,7 @@ class Ranks:
         return total.to(tensor.device)
 
     def share(self, value: T) -> T:
-        """Return the first rank's value on every rank; every rank must ask."""
+        """Return the first rank's value on every rank; all ranks must call it."""
         if self.count == 1:
             return value
         holder = [value]
@@ -66,7 +66,7 @@ def launch(processes: int) -> NoReturn:
 
     The output is that of the first one.
     """
-    # Imported here: a training in one process does without.
+    # Imported here: training in one process does not need them.
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -83,7 +83,7 @@ def launch(processes: int) -> NoReturn:
         max_restarts=0,
         logs_specs=DefaultLogsSpecs(local_ranks_filter={0}),
     )
-    logging.disable(logging.CRITICAL)  # of torch's launcher, which repeats what is said below
+    logging.disable(logging.CRITICAL)  # torch's launcher would repeat the error below
     try:
         elastic_launch(config, sys.executable)(*sys.argv)
     except ChildFailedError as error:
@@ -92,7 +92,7 @@ def launch(processes: int) -> NoReturn:
         if status < 0:
             name = signal.Signals(-status).name
             print(f"error: training process {first} was ended by {name}", file=sys.stderr)
-        elif first != 0:  # the first process says itself what is wrong
+        elif first != 0:  # the first process prints its own error
             print(
                 f"error: training process {first} failed; run the command under torchrun to see "
                 "its output",
@@ -133,7 +133,7 @@ def joined() -> Iterator[Ranks]:
 
 
 def _end_with(launcher: int) -> None:
-    """End this process when its launcher was killed: it would train on, and keep its folder."""
+    """End this process when its launcher is gone, or it would train on and lock its folder."""
     while os.getppid() == launcher:
         time.sleep(0.5)
     os._exit(1)

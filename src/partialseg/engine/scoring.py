@@ -19,10 +19,10 @@ Observer = Callable[[Tensor, Tensor], object]
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """The confusion matrix of a split, its loss, and the mean over batches of per-batch mIoU.
+    """The confusion matrix of a split, its loss, and the mean of the mIoU of its batches.
 
-    batch_miou depends on the batch size and counts classes as absent batch by batch: it is here
-    because published tables of this experiment used it, and is no score to choose by.
+    batch_miou depends on the batch size, because each batch leaves out the classes it lacks. It is
+    reported since published tables of this experiment used it; nothing is selected by it.
     """
 
     confusion: ConfusionMatrix
@@ -32,10 +32,10 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class Scorer:
-    """Scores networks on pixels that have a truth.
+    """Scores networks against the truth of fully labelled patches.
 
-    class_weights (C,), on compute's device, or None for equal ones, are those of the loss. Where
-    several ranks score, each has batches of its own and gets the scores of all.
+    class_weights (C,), on compute's device, are those of the loss (None: equal ones). Where several
+    ranks score, each one passes its own batches and gets the scores of them all.
     """
 
     num_classes: int

@@ -1,4 +1,4 @@
-"""How well the borders of classes are met: Boundary IoU and the boundary F1 score."""
+"""Scores of the borders between classes: Boundary IoU, boundary F1, accuracy by distance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +14,15 @@ from partialseg.evaluation.mosaic import Block
 
 # Pixels: gsd has six decimals, so a tolerance of 2 px may come out as 1.99999.
 SLACK = 1e-3
-SIDES = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
+SIDES = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)  # a pixel and its 4-neighbours
+LIMITS_PX = (0, 1, 2, 4, 8, 16, 32)  # of the ranges of distance from a border
+
 Mask = NDArray[np.bool_]
-LIMITS_PX = (0, 1, 2, 4, 8, 16, 32)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tolerance:
-    """How far a predicted contour may be from the true one and still count as met."""
+    """How far a predicted contour may be from the true one and still match it."""
 
     value: float
     unit: Literal["px", "m"]
@@ -37,7 +38,7 @@ class Tolerance:
 def other_class_near(ids: NDArray[np.uint8], kernel: NDArray[np.uint8]) -> Mask:
     """Return which known pixels (H, W) have a known pixel of another class under the kernel.
 
-    Neither unknown pixels nor the outer edge count as another class.
+    Unknown pixels and the area beyond the edge do not count as another class.
     """
     known = ids != NO_TRUTH
     highest = cv2.dilate(np.where(known, ids, np.uint8(0)), kernel)  # 0 and NO_TRUTH are neutral
@@ -45,7 +46,7 @@ def other_class_near(ids: NDArray[np.uint8], kernel: NDArray[np.uint8]) -> Mask:
 
 
 def contours(ids: NDArray[np.uint8]) -> Mask:
-    """Return the contour pixels (H, W) of all classes: a 4-neighbour is known and of another."""
+    """Return the contour pixels (H, W): those with a known 4-neighbour of another class."""
     return other_class_near(ids, SIDES)
 
 
@@ -55,11 +56,11 @@ def boundary_distance(ratio: float, size: int) -> int:
 
 
 class BoundaryScores:
-    """Counts, over blocks, how far the borders of each class agree in truth and prediction.
+    """Counts, over blocks, how well the borders of each class agree in truth and prediction.
 
     Boundary IoU: the IoU of the pixels within `distance` px (Chebyshev) of the contour of their
     class (Cheng et al. 2021, arXiv:2103.16562). Unlike there, the outer edge of a block and
-    unknown pixels are no contour, for nobody knows that the class ends there.
+    unknown pixels are no contour, since the class may not end there.
 
     Boundary F1: precision is the share of the predicted contour pixels within a tolerance
     (Euclidean) of a true one of the class, recall the reverse (Csurka et al. 2013, BMVC, "What is
@@ -72,7 +73,7 @@ class BoundaryScores:
         self.tolerances = tuple(tolerances)
         self._shared = np.zeros(num_classes, np.int64)
         self._either = np.zeros(num_classes, np.int64)
-        # Contour pixels: of the truth (0) and the prediction (1), all and those that are met.
+        # Contour pixels of the truth (0) and the prediction (1): all, and those that match.
         self._contour = np.zeros((2, num_classes), np.int64)
         self._met = np.zeros((len(self.tolerances), 2, num_classes), np.int64)
 
@@ -84,7 +85,7 @@ class BoundaryScores:
         counts = [self._count(ids[edge]) for ids, edge in zip(maps, edges, strict=True)]
         self._contour += counts
         disks = [_disk(item.pixels(block.gsd)) for item in self.tolerances]
-        for index in np.flatnonzero(np.all(counts, axis=0)):  # else nothing can be met
+        for index in np.flatnonzero(np.all(counts, axis=0)):  # else nothing can match
             truth, predicted = (
                 ((ids == index) & edge).view(np.uint8)
                 for ids, edge in zip(maps, edges, strict=True)
@@ -94,7 +95,7 @@ class BoundaryScores:
                 met[1, index] += np.count_nonzero(predicted & cv2.dilate(truth, disk))
 
     def summary(self, class_names: Sequence[str]) -> dict[str, Any]:
-        """Return the scores as the details have them; classes without any border are left out."""
+        """Return the scores in the form of the details; classes without any border are left out."""
         with np.errstate(invalid="ignore"):
             iou = self._shared / self._either
         return {
@@ -111,7 +112,7 @@ class BoundaryScores:
 
     def _add_regions(self, block: Block) -> None:
         side = 2 * self.distance + 1
-        square = np.ones((side, side), np.uint8)  # that many erosions by 3 x 3 in one
+        square = np.ones((side, side), np.uint8)  # equals `distance` erosions by 3 x 3
         of_truth = other_class_near(block.truth, square)
         of_prediction = other_class_near(block.prediction, square)
         both = of_truth & of_prediction & (block.truth == block.prediction)
@@ -121,7 +122,7 @@ class BoundaryScores:
         self._either += self._count(block.prediction[of_prediction])
 
     def _f1(self, met: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return F1 (C,) of the contour pixels that are met (2, C); NaN without a contour."""
+        """Return F1 (C,) from the contour pixels that match (2, C); NaN without a contour."""
         recall, precision = met / np.maximum(self._contour, 1)
         f1 = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
         return np.where(self._contour.any(axis=0), f1, np.nan)
@@ -131,9 +132,10 @@ class BoundaryScores:
 
 
 def _disk(radius: float) -> NDArray[np.uint8]:
-    """Return the pixels within a radius, by which a dilation is exact and faster than distances.
+    """Return the kernel of the pixels within a radius.
 
-    A dilation takes 0.3 ns a pixel at 3 px and 10 ns at 20 px, an exact distance transform 25 ns.
+    Dilation by it is exact and takes 0.3 ns per pixel at a radius of 3 px and 10 ns at 20 px, an
+    exact distance transform 25 ns.
     """
     radius += SLACK
     reach = np.arange(-int(radius), int(radius) + 1)
@@ -151,16 +153,16 @@ def _named(scores: NDArray[np.float64], class_names: Sequence[str]) -> dict[str,
 
 
 class BorderDistance:
-    """Counts, over blocks, the known pixels and those predicted right by distance from a border.
+    """Counts, over blocks, known and correctly predicted pixels by distance from a border.
 
-    A contour pixel (a 4-neighbour is known and of another class) has the distance 1, every other
-    one 1 more than the exact Euclidean distance in px to the nearest contour pixel. A range
-    leaves its lower limit out, and the last one has no upper limit; there are the pixels of a
-    block without any border, too.
+    A contour pixel (a known 4-neighbour is of another class) has distance 1, every other pixel 1
+    more than its exact Euclidean distance in px from the nearest contour pixel. A range excludes
+    its lower limit. The last range has no upper limit and includes the pixels of blocks without
+    any border.
     """
 
     def __init__(self) -> None:
-        # Of all pixels (0) and those predicted right (1).
+        # All known pixels (0) and those predicted correctly (1).
         self._counts = np.zeros((2, len(LIMITS_PX)), np.int64)
 
     def update(self, block: Block) -> None:
@@ -173,12 +175,12 @@ class BorderDistance:
         else:  # distanceTransform would return some large number
             far = np.full(edges.shape, np.inf, np.float32)
         for counts, pixels in zip(self._counts, (known, right), strict=True):
-            # One limit at a time: seven masks of a large block are a lot of memory.
+            # One limit at a time: seven masks of a large block would take much memory.
             up_to = [np.count_nonzero(pixels & (far <= limit - 1)) for limit in LIMITS_PX]
             counts += np.diff([*up_to, np.count_nonzero(pixels)])
 
     def summary(self) -> list[dict[str, Any]]:
-        """Return the pixels and the accuracy of each range, as the details have them."""
+        """Return the pixels and the accuracy of each range, in the form of the details."""
         ranges = pairwise([*LIMITS_PX, None])
         return [
             {

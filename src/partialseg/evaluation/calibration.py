@@ -1,4 +1,4 @@
-"""Whether a network is as often right as it is confident."""
+"""Calibration: whether the confidence of a network equals its accuracy."""
 
 from itertools import pairwise
 from typing import Any
@@ -12,7 +12,7 @@ from partialseg.core.classes import IGNORE_INDEX
 class Calibration:
     """Counts pixels by confidence, the largest softmax probability, in bins of equal width.
 
-    A bin leaves its lower limit out, as in Guo et al. 2017, arXiv:1706.04599.
+    A bin excludes its lower limit, as in Guo et al. 2017, arXiv:1706.04599.
     """
 
     def __init__(self, bins: int) -> None:
@@ -28,7 +28,7 @@ class Calibration:
         known = truth != IGNORE_INDEX
         largest, predicted = logits.softmax(dim=1).max(dim=1)
         confidence = largest[known]
-        inner = self._limits[1:-1].to(confidence)  # the outer bins take in 0 and 1
+        inner = self._limits[1:-1].to(confidence)  # so that the outer bins include 0 and 1
         place = torch.bucketize(confidence, inner)
         right = place[predicted[known] == truth[known]]
         self._pixels += torch.bincount(place, minlength=bins).cpu()
@@ -36,7 +36,7 @@ class Calibration:
         self._confidence += torch.bincount(place, confidence.double(), minlength=bins).cpu()
 
     def summary(self) -> dict[str, Any]:
-        """Return the expected calibration error and the bins, as the details have them.
+        """Return the expected calibration error and the bins, in the form of the details.
 
         Raises:
             ValueError: no pixel has a truth.

@@ -1,4 +1,4 @@
-"""Score the best checkpoint of a run on the whole validation and test truth."""
+"""The stage evaluate: score the best checkpoint of a run on the full validation and test truth."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from partialseg.tiling.patches import Patch, PatchStore
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SplitResults:
-    """The scores of a split, the calibration, and the class ids (K, H, W) of its patches."""
+    """Scores and calibration on a split, and the predicted class ids (K, H, W) of its patches."""
 
     scores: Scores
     calibration: Calibration
@@ -36,7 +36,7 @@ class SplitResults:
 
 
 def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -> Results:
-    """Score a run; write its scores, all details, predictions to show and its model card.
+    """Score a run; write its scores, all details, predictions for the figures and its model card.
 
     Raises:
         ValueError: patches or checkpoints are missing, damaged or of different classes.
@@ -49,7 +49,7 @@ def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -
             f"{run_folder / BEST}: trained on classes {best.class_names}, but the patches hold "
             f"{list(store.summary.class_names)}"
         )
-    params.spatial.object_class(best.class_names)  # an unknown one is told before anything runs
+    params.spatial.object_class(best.class_names)  # fail at an unknown one before anything runs
     compute = choose_compute(params.precision)
     network = compute.place(best.build())
     detail = run_scores(last, best.epoch) | cost(best) | {"panel_patches": params.panel_patches}
@@ -60,7 +60,7 @@ def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -
             | {"calibration": scored.calibration.summary()}
             | spatial_scores(store, store.of_split(split), scored.predictions, params.spatial)
         )
-    # The test split comes last: what is to be seen is of it.
+    # The test split comes last, so `scored` is its: figures and report show test patches.
     tested = store.of_split("test")
     examples = class_examples(store, tested, scored.predictions, params.examples)
     results = Results(
@@ -110,7 +110,7 @@ def kept_predictions(
     examples: dict[str, Any],
     panel_patches: int,
 ) -> dict[str, NDArray[np.uint8]]:
-    """Return the predictions (K, H, W) of the patches that figures show, by name."""
+    """Return those of the predictions (K, H, W) that figures or report show, by patch name."""
     shown = {patch.name for patch in choose_panel(patches, panel_patches)}
     shown |= {item["patch"] for ends in examples.values() for end in ends.values() for item in end}
     named = zip(patches, predictions, strict=True)
@@ -118,7 +118,7 @@ def kept_predictions(
 
 
 def cost(checkpoint: Checkpoint) -> dict[str, float]:
-    """Return the size of a network and what it takes to predict a patch."""
+    """Return the parameters of a network and the operations to predict a patch."""
     network = checkpoint.build()
     return {
         "parameters": count_parameters(network),
@@ -127,7 +127,7 @@ def cost(checkpoint: Checkpoint) -> dict[str, float]:
 
 
 def run_scores(last: Checkpoint, kept_epoch: int) -> dict[str, Any]:
-    """Return what the training of a run says of itself: cost, and the curves' final and best."""
+    """Return identity and cost of a training, and the final and best values of its curves."""
     final = last.history[-1]
     return last.identity() | {
         "compute": last.compute,
@@ -148,9 +148,9 @@ def run_scores(last: Checkpoint, kept_epoch: int) -> dict[str, Any]:
 
 
 def split_scores(scores: Scores, class_names: Sequence[str]) -> dict[str, Any]:
-    """Return the scores of a split, beside those of predicting its largest class everywhere.
+    """Return the scores of a split, and those of predicting its largest class everywhere.
 
-    A class that occurs neither in the truth nor in the prediction is named in `absent` and has
+    A class that occurs neither in the truth nor in the prediction is listed in `absent` and has
     no IoU and no F1.
     """
     confusion = scores.confusion

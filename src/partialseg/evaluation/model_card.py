@@ -1,4 +1,4 @@
-"""The model card of a checkpoint: what it is, how good, what for, in Markdown."""
+"""The model card of a checkpoint, in Markdown: its use, training, scores and limits."""
 
 import copy
 from typing import Any
@@ -15,8 +15,7 @@ from partialseg.evaluation.runs import architecture_name, percent, share
 CARD = "best.md"  # beside best.pt
 LABELLING = "random"  # of single pixels: then the fraction is that of the pixels
 
-
-# What a reader has to know of a data set's origin.
+# The origin of a data set, for the reader of the card.
 ORIGINS = {
     "sample": "`sample`, synthetic orthophotos that the pipeline renders",
     "landcover_ai": "LandCover.ai (arXiv:2005.02264, CC BY-NC-SA 4.0)",
@@ -24,10 +23,7 @@ ORIGINS = {
 
 
 def model_card(checkpoint: Checkpoint, detail: dict[str, Any]) -> str:
-    """Return the card of the best checkpoint of a run.
-
-    detail are the details of its run, as evaluate writes them.
-    """
+    """Return the card of the best checkpoint of a run; detail is the content of its details."""
     title = (
         f"{architecture_name(checkpoint.architecture)} for land cover, trained on "
         f"{percent(checkpoint.label_fraction)} of the labels"
@@ -55,7 +51,7 @@ def model_card(checkpoint: Checkpoint, detail: dict[str, Any]) -> str:
 
 
 def training_facts(checkpoint: Checkpoint, detail: dict[str, Any]) -> dict[str, str]:
-    """Return what is to be said of a training, by name."""
+    """Return the facts of a training for its table, by name."""
     return {
         "Architecture": f"{architecture_name(checkpoint.architecture)}, base width "
         f"{checkpoint.base_channels}, {detail['parameters'] / 1e6:.2f} M parameters",
@@ -130,7 +126,7 @@ def forward_gflop(network: nn.Module, size: int) -> float:
 
     A multiplication and an addition count as two; convolutions alone are counted, as torch does.
     """
-    shapes = copy.deepcopy(network).to("meta")  # there nothing is computed
+    shapes = copy.deepcopy(network).to("meta")  # where nothing is computed
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         shapes(torch.empty(1, 3, size, size, device="meta"))
     return counter.get_total_flops() / 1e9

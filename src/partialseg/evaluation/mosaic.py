@@ -1,4 +1,7 @@
-"""Neighbouring patches joined, so that borders and objects are not cut where patches meet."""
+"""Truth and prediction of patches: joined into blocks, and as a confusion matrix of each.
+
+Blocks join neighbouring patches, so that borders and objects are not cut where patches meet.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -30,8 +33,8 @@ def join_patches(
 ) -> Iterator[Block]:
     """Yield the bounding rectangle of each group of patches that are connected by their sides.
 
-    predictions are the class ids (K, size, size) of the patches in their order. A block at a time
-    is in memory: of patches drawn at random it has few, of whole orthophotos all of one.
+    predictions are the class ids (K, size, size) of the patches in their order. One block at a time
+    is in memory: a few patches where they were drawn at random, else up to a whole orthophoto.
     """
     assert predictions.shape == (len(patches), *[store.summary.size] * 2), predictions.shape
     of_orthophoto = defaultdict(list)
@@ -43,7 +46,7 @@ def join_patches(
 
 
 def _connected(patches: Sequence[Patch], indices: Sequence[int]) -> list[list[int]]:
-    """Return the groups of an orthophoto's patches, by their indices."""
+    """Return the connected groups of an orthophoto's patches, as lists of their indices."""
     places = [(patches[index].row, patches[index].column) for index in indices]
     grid = np.zeros(np.max(places, axis=0) + 1, np.uint8)
     grid[tuple(np.transpose(places))] = 1

@@ -1,4 +1,4 @@
-"""How many single objects of a class are found, by their area."""
+"""Recall of the single objects of a class, by their area."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,18 +12,16 @@ from partialseg.core.classes import NO_TRUTH
 from partialseg.evaluation.mosaic import Block
 
 OVERLAP = 0.5  # share of an object's pixels that have to be predicted as its class
-
-
-AROUND = np.ones((3, 3), np.uint8)
+AROUND = np.ones((3, 3), np.uint8)  # a pixel and its 8-neighbours
 
 
 class ObjectRecall:
     """Counts, over blocks, the objects of one class in the truth, and those that are found.
 
     An object is a group of pixels that share sides or corners. It is found when at least OVERLAP
-    of its pixels are predicted as its class. One that touches the edge of the block or an unknown
-    pixel is left out, since its area is unknown: it counts as cut. limits part the areas, in m2
-    or px; the lower limit of a range belongs to it.
+    of its pixels are predicted as its class. An object that touches the edge of the block or an
+    unknown pixel is counted as cut and otherwise left out, since its area is unknown. limits divide
+    the areas, in m2 or px, into ranges that include their lower limit.
     """
 
     def __init__(self, class_id: int, limits: Sequence[float], unit: Literal["m2", "px"]) -> None:
@@ -46,7 +44,7 @@ class ObjectRecall:
         hit = np.bincount(labels[mask & (block.prediction == self.class_id)], minlength=count)[1:]
         whole = np.ones(count, bool)
         whole[labels[mask & _beside_unknown(block.truth)]] = False
-        whole = whole[1:]  # 0 is what is no object
+        whole = whole[1:]  # label 0 is the background
         place = np.searchsorted(self.limits, pixels * self._pixel_area(block), side="right")
         found = whole & (hit >= OVERLAP * pixels)
         for counts, chosen in ((self._objects, whole), (self._found, found)):
@@ -54,7 +52,7 @@ class ObjectRecall:
         self._cut += int(np.count_nonzero(~whole))
 
     def summary(self, class_name: str) -> dict[str, Any]:
-        """Return the objects and their recall by area, as the details have them."""
+        """Return the objects and their recall by area, in the form of the details."""
         ranges = pairwise([0.0, *self.limits, None])
         counts = zip(ranges, self._objects.tolist(), self._found.tolist(), strict=True)
         return {

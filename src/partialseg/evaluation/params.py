@@ -22,12 +22,12 @@ Ascending = Annotated[tuple[PositiveFloat, ...], AfterValidator(_ascending)]
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Spatial:
-    """What is scored of borders and objects.
+    """How borders and objects are scored.
 
     boundary_ratio is the distance of Boundary IoU as a share of a patch's diagonal; tolerances are
     those of the boundary F1 score; objects is the class whose single objects are counted ('':
-    none), and object_areas the limits of their areas in m2, or in px where the size of a pixel is
-    unknown.
+    none), and object_areas the limits of the ranges of their area, in m2, or in px where the pixel
+    size is unknown.
     """
 
     boundary_ratio: PositiveFloat
@@ -56,8 +56,8 @@ class Spatial:
 class Evaluate:
     """How runs are scored.
 
-    panel_patches test patches are kept for the figure, and of each class the `examples` best and
-    worst ones; calibration_bins are those of the confidence.
+    The predictions of panel_patches test patches are saved for the figure, and for each class those
+    of its `examples` best and worst ones; calibration_bins is the number of bins of the confidence.
     """
 
     batch_size: PositiveInt

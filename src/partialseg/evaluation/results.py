@@ -1,4 +1,4 @@
-"""What evaluate writes of a run: scores, details, and the predictions that figures show."""
+"""The results of a run: scores, details, and the predictions that figures show."""
 
 import json
 import zipfile
@@ -14,8 +14,6 @@ from partialseg.core.files import new_file, write_json
 from partialseg.evaluation.runs import Run, RunFiles
 
 SCORED_SPLITS = ("val", "test")
-
-
 # What reading a JSON file or an .npz raises on damaged bytes or other content.
 DAMAGED = (
     OSError,
@@ -27,12 +25,13 @@ DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
 )
+# Metrics that are measured, and so differ between equal trainings.
 MEASURED = frozenset({"train_seconds", "peak_memory_mib"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """What evaluate finds out about a run.
+    """The results of scoring a run.
 
     detail is the content of the detail file: the run's identity, settings and cost, and for each
     split its scores and its confusion matrix counts[t][p]; predictions the predicted class ids,
@@ -43,7 +42,7 @@ class Results:
     predictions: Mapping[str, NDArray[np.uint8]]
 
     def scores(self) -> dict[str, float]:
-        """Return the few numbers that `dvc metrics` shows of a run, best checkpoint."""
+        """Return the few numbers of the best checkpoint that `dvc metrics` shows."""
         scores = {
             f"{split}_{score}": self.detail[split][score]
             for split in SCORED_SPLITS
@@ -58,7 +57,7 @@ class Results:
 
 @dataclass(frozen=True, kw_only=True)
 class RunResults(Results):
-    """The results of a listed run."""
+    """Results that were read, with the run that they are of."""
 
     run: Run
 
@@ -66,7 +65,7 @@ class RunResults(Results):
 def write_results(files: RunFiles, results: Results) -> None:
     """Write the results of a run, the scores last."""
     with new_file(files.predictions) as file:
-        # Not as arrays of their names: NumPy has names of its own.
+        # Not one array per name: the name `file` is an argument of savez_compressed.
         names, ids = list(results.predictions), list(results.predictions.values())
         np.savez_compressed(file, names=np.array(names, np.str_), ids=np.array(ids, np.uint8))
     write_json(files.detail, results.detail)
@@ -74,7 +73,7 @@ def write_results(files: RunFiles, results: Results) -> None:
 
 
 def read_results(files: RunFiles, run: Run) -> RunResults:
-    """Read what write_results wrote of a run.
+    """Read the results of a run.
 
     Raises:
         ValueError: a file is missing, damaged or of another run.

@@ -1,4 +1,4 @@
-"""Which runs there are: the axes of the comparison."""
+"""The runs of the comparison: its axes, where the files of a run lie, and names for people."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,11 @@ DISPLAY_NAMES: Mapping[str, str] = {"unet": "UNet", "unetplusplus": "UNet++"}
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A cell of the comparison: all that its runs, one a seed, have in common.
+    """A cell of the comparison: all that its runs, one for each seed, have in common.
 
-    An architecture, trained by a recipe on a fraction of the labels, where split says which
-    patches are for training, validation and test, and labelling how the labels are drawn. fraction
-    is spelt as in dvc.yaml, because it is a part of names of files.
+    An architecture, trained by a recipe on a fraction of the labels; split says which patches are
+    for training, validation and test, labelling how the labels are drawn. fraction is spelt as in
+    dvc.yaml, because it is part of file names.
     """
 
     split: str
@@ -31,7 +31,7 @@ class Cell:
         return float(self.fraction)
 
     def identity(self) -> dict[str, str | float]:
-        """Return what the details and the table say of it."""
+        """Return its axes as the details and the table name them, the fraction as a number."""
         return {
             "split": self.split,
             "label_fraction": self.label_fraction,
@@ -41,45 +41,37 @@ class Cell:
         }
 
 
-def is_main(cell: Cell, first: Cell) -> bool:
-    """Whether a cell has the split and the labelling of the first one listed.
-
-    What has no room for all cells shows those.
-    """
-    return (cell.split, cell.labelling) == (first.split, first.labelling)
-
-
 AXES = tuple(field.name for field in fields(Cell))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One training: a cell, and the seed of its label masks, weights and training order."""
+    """One training: a cell, and the seed of its labels, initial weights and training order."""
 
     cell: Cell
     seed: int
 
     @property
     def path(self) -> str:
-        """The relative path of its folder and, with an ending, of its files: 'main/…/unet-…'."""
+        """The relative path of its folder and, with a suffix, of its metrics: 'main/…/unet-…'."""
         cell = self.cell
         name = f"{cell.architecture}-{cell.fraction}-{cell.recipe}-{self.seed}"
         return f"{cell.split}/{cell.labelling}/{name}"
 
     def identity(self) -> dict[str, str | float]:
-        """Return what the details say of it."""
+        """Return its axes and seed as the details name them."""
         return self.cell.identity() | {"seed": self.seed}
 
 
 def labels_folder(data: Path, item: Run) -> Path:
-    """Return where the labels of a run lie, as dvc.yaml lays them out."""
+    """Return the folder of the labels of a run, as in dvc.yaml."""
     cell = item.cell
     return data / cell.split / "labels" / f"{cell.labelling}-{cell.fraction}-{item.seed}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFiles:
-    """Where the results of one run lie: headline scores, all details, some predictions."""
+    """The files of the results of a run: headline scores, all details, some predictions."""
 
     scores: Path
     detail: Path
@@ -87,7 +79,7 @@ class RunFiles:
 
 
 def run_files(runs: Path, metrics: Path, item: Run) -> RunFiles:
-    """Return where the results of a run lie, as dvc.yaml lays them out."""
+    """Return the files of the results of a run, as in dvc.yaml."""
     return RunFiles(
         scores=metrics / f"{item.path}.json",
         detail=metrics / "detail" / f"{item.path}.json",
@@ -103,7 +95,7 @@ def listed_runs(
     recipes: Sequence[str],
     seeds: Sequence[int],
 ) -> list[Run]:
-    """Return the runs of a table in its order; fractions are ordered by value, equal ones once."""
+    """Return the runs of a table in its order: fractions by value, each spelling once."""
     ordered = sorted(set(fractions), key=float)
     axes = splits, ordered, labellings, architectures, recipes
     return [
@@ -118,7 +110,7 @@ def load_listed_runs(params_file: Path, fractions: Sequence[str]) -> list[Run]:
     Raises:
         ValueError: the file cannot be read, or an axis is missing or no list.
     """
-    # As they are written, since that is how DVC names files by them.
+    # Numbers as they are written, since DVC names files by that spelling.
     sweep = load_section(params_file, "sweep", list[int | float])
     return listed_runs(
         load_section(params_file, "splits", list[str]),
@@ -130,8 +122,16 @@ def load_listed_runs(params_file: Path, fractions: Sequence[str]) -> list[Run]:
     )
 
 
+def is_main(cell: Cell, first: Cell) -> bool:
+    """Whether a cell has the split and the labelling of the first cell listed.
+
+    A figure or text that cannot show all cells is limited to these.
+    """
+    return (cell.split, cell.labelling) == (first.split, first.labelling)
+
+
 def architecture_name(architecture: str) -> str:
-    """Return the name of an architecture as its paper writes it; unknown ones stay as they are."""
+    """Return the name of an architecture as in its paper; an unknown one is returned unchanged."""
     return DISPLAY_NAMES.get(architecture, architecture)
 
 
@@ -146,9 +146,9 @@ def share(value: float) -> str:
 
 
 def cell_names(cells: Sequence[Cell]) -> dict[Cell, str]:
-    """Name cells that are shown together: 'UNet++ 10 %, points, tuned, main'.
+    """Return names of cells that are shown together: 'UNet++ 10 %, points, tuned, main'.
 
-    Labelling, recipe and split are left out where all have the same.
+    Labelling, recipe and split are left out where all cells have the same.
     """
     axes = ("labelling", "recipe", "split")
     several = [axis for axis in axes if len({getattr(cell, axis) for cell in cells}) > 1]

@@ -1,4 +1,4 @@
-"""The test patches that the figure shows."""
+"""The choice of the test patches that figures and report show."""
 
 import math
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from partialseg.evaluation.mosaic import patch_confusions
 from partialseg.tiling.patches import Patch, PatchStore
 
-MIN_SHARE = 0.005  # of a patch's known pixels: the IoU of a few pixels says nothing
+MIN_SHARE = 0.005  # of a patch's known pixels: the IoU of very few pixels says little
 
 
 def choose_panel(patches: Sequence[Patch], count: int) -> list[Patch]:
     """Choose the patches whose truth mixes the classes most evenly (highest entropy).
 
-    The choice looks at the truth alone, never at a prediction; equal ones by name.
+    The choice depends on the truth alone, never on a prediction; ties are resolved by name.
     """
     ranked = sorted(patches, key=lambda patch: (-class_entropy(patch), patch.name))
     return ranked[:count]
@@ -35,8 +35,8 @@ def class_examples(
     """Return, for each class, up to `count` patches with its best IoU and as many with its worst.
 
     predictions are the class ids (K, size, size) of the patches in their order. Patches whose
-    truth has less than MIN_SHARE of the class are not asked; of few, the best ones come first, so
-    none is both. Equal ones come by name.
+    truth has less than MIN_SHARE of the class are left out. The best are chosen first and the worst
+    among the rest, so that no patch is both. Ties are resolved by name.
     """
     confusions = patch_confusions(store, patches, predictions)
     hits = np.diagonal(confusions, axis1=1, axis2=2)

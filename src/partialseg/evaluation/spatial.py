@@ -1,4 +1,4 @@
-"""Scores of a split that need the places of the pixels: borders, objects, orthophotos."""
+"""Scores of a split that depend on where pixels are: borders, objects, orthophotos."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -26,7 +26,7 @@ def spatial_scores(
     """Return `orthophotos`, `boundary`, `objects` and `border_distance` of a split's details.
 
     predictions are the class ids (K, size, size) of the patches in their order. Where the pixel
-    size of a patch is unknown, there are no tolerances in metres, and areas are in px.
+    size of any patch is unknown, tolerances in metres are left out, and areas are in px.
 
     Raises:
         ValueError: the class of the objects is unknown.
@@ -61,7 +61,7 @@ def spatial_scores(
 def _orthophotos(
     patches: Sequence[Patch], confusions: Iterable[NDArray[np.int64]]
 ) -> dict[str, dict[str, Any]]:
-    """Return the scores of each orthophoto; None where no pixel of one is known."""
+    """Return the scores of each orthophoto; None where none of its pixels is known."""
     matrices: dict[str, ConfusionMatrix] = {}
     counts: dict[str, int] = {}
     for patch, confusion in zip(patches, confusions, strict=True):

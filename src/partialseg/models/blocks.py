@@ -1,4 +1,4 @@
-"""Parts that both networks are made of."""
+"""Building blocks of both networks."""
 
 import torch
 import torch.nn.functional as F
@@ -31,8 +31,8 @@ class ConvBlock(nn.Sequential):
 class UpConv(nn.ConvTranspose2d):
     """The 2 x 2 up-convolution of the U-Net paper: (N, in, H, W) -> (N, out, 2H, 2W).
 
-    As its windows do not overlap it is one matrix product a pixel, here computed channels last:
-    the general transposed convolution is more than twice as slow, forward and backward together.
+    Its windows do not overlap, so it is one matrix product per pixel, computed channels last here:
+    the general transposed convolution takes more than twice as long, forward and backward together.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -63,7 +63,7 @@ def pad_to_stride(images: Tensor) -> Tensor:
 
 
 def crop_to(logits: Tensor, images: Tensor) -> Tensor:
-    """Crop what pad_to_stride added: logits get the height and width of images."""
+    """Crop logits to the height and width of images, which undoes pad_to_stride."""
     height, width = images.shape[-2:]
     return logits[..., :height, :width]
 

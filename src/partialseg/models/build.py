@@ -1,4 +1,4 @@
-"""From the name of an architecture in params.yaml to its network."""
+"""Networks by the name of their architecture in params.yaml."""
 
 from torch import nn
 
@@ -17,8 +17,8 @@ def build_network(
     Raises:
         ValueError: the architecture is unknown.
     """
-    # A network's module is imported only when it is asked for: editing one must not make DVC
-    # train the other again (dvc.yaml names the module by the architecture).
+    # Imported only for its architecture: dvc.yaml lists the module of that one alone, so that
+    # editing one network does not train the other again.
     match architecture:
         case "unet":
             from partialseg.models.unet import UNet

@@ -1,4 +1,4 @@
-"""Training patches as tensors, augmented, with their visible labels; and their batches."""
+"""Training patches: their augmentation, their visible labels, and the batches of an epoch."""
 
 import hashlib
 import os
@@ -24,14 +24,13 @@ from partialseg.tiling.patches import Patch, PatchStore
 
 Place = tuple[int, int]  # epoch and index of a training patch
 
-
-# Albumentations would ask the network for a newer version of itself on import.
+# On import, albumentations would go online to look for a newer version.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class ShiftScaleRotate:
-    """Limits of one affine move: shift in sides of the patch, scale as 1 +- scale, degrees."""
+    """Limits of an affine move: shift in patch sides, scale as 1 +- scale, rotate in degrees."""
 
     probability: Share
     shift: Share
@@ -50,13 +49,13 @@ class Augment:
 
 
 def moves(params: Augment) -> list[A.BasicTransform]:
-    """Return the moves in the order in which a patch makes them."""
+    """Return the transforms in the order in which they are applied to a patch."""
     affine = params.shift_scale_rotate
     return [
         A.HorizontalFlip(p=params.horizontal_flip),
         A.VerticalFlip(p=params.vertical_flip),
         A.RandomRotate90(p=params.rotate90),
-        # Pixels from outside the patch are black and, as their visibility is 0, unlabelled.
+        # Pixels from outside the patch are black and, with a visibility of 0, unlabelled.
         A.Affine(
             translate_percent=(-affine.shift, affine.shift),
             scale=(1 - affine.scale, 1 + affine.scale),
@@ -68,7 +67,7 @@ def moves(params: Augment) -> list[A.BasicTransform]:
 
 
 class Augmenter:
-    """Applies random flips, rotations and an affine move, the same for all arrays of a patch."""
+    """Applies random flips, rotations and an affine move alike to all arrays of a patch."""
 
     def __init__(self, params: Augment) -> None:
         self._transform = A.Compose(moves(params))
@@ -80,8 +79,8 @@ class Augmenter:
         truth: NDArray[np.uint8],
         visible: NDArray[np.bool_],
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
-        """Move image (H, W, 3), truth (H, W) and visible (H, W) as the seed says."""
-        # Set for each patch, so that the draw does not depend on the number of workers.
+        """Transform image (H, W, 3), truth (H, W) and visible (H, W) by the draws of a seed."""
+        # Seeded for each patch, so that the draws do not depend on the number of workers.
         self._transform.set_random_state(np.random.default_rng(seed), random.Random(seed))
         moved = self._transform(image=image, masks=[truth, visible.view(np.uint8)])
         truth, visible = moved["masks"]
@@ -91,8 +90,8 @@ class Augmenter:
 class TrainPatches(Dataset[Batch]):
     """Augmented training patches with their visible labels: uint8 (3, H, W) and int16 (H, W).
 
-    A patch is asked for by (epoch, index): its augmentation depends on (seed, epoch, patch name)
-    alone, and workers that outlive an epoch need not be told of the next.
+    The index of an item is (epoch, index of the patch): its augmentation depends on (seed, epoch,
+    patch name) alone, and workers that outlive an epoch need no notice of the next one.
     """
 
     def __init__(self, store: PatchStore, labels: LabelStore, augment: Augment, seed: int) -> None:
@@ -126,13 +125,13 @@ class TrainPatches(Dataset[Batch]):
 
 
 class EpochBatches(Sampler[list[Place]]):
-    """The places of each batch of `epoch`, shuffled by (seed, epoch); of each, a rank's share.
+    """Yields a rank's share of each batch of `epoch`, shuffled by (seed, epoch).
 
-    An epoch has as many places as there are patches, and a patch comes in proportion to its number
-    in `often`: where some have 0, the others come several times. With `unlabelled`, a patch of 0
-    stands behind each of the others, so that a step has as many labels with them as without. The
-    batches are those of any number of ranks. They differ by at most one labelled patch, so that no
-    step rests on the few patches that a division leaves over.
+    An epoch has as many places as there are patches, and a patch occurs in proportion to its number
+    in `often`: where some have 0, the others occur several times. With `unlabelled`, a patch of 0
+    is added to each place, so that a step has as many labelled patches as without. The batches do
+    not depend on the number of ranks. Their numbers of labelled patches differ by at most one, so
+    that no step rests on the few patches that a division leaves over.
 
     Raises:
         ValueError: no patch has a label, or a batch has fewer patches than there are ranks and
@@ -178,9 +177,9 @@ class EpochBatches(Sampler[list[Place]]):
 
 
 def _in_turns(often: Tensor, draw: torch.Generator, turns: torch.Generator) -> Tensor:
-    """Return as many indices as there are, each in proportion to its number, shuffled by draw.
+    """Return len(often) indices, each in proportion to its number in `often`, shuffled by draw.
 
-    In each round the index of the largest number comes once, one of half of it every other round.
+    The index of the largest number occurs once in each round, that of half of it every other round.
     """
     step = often / often.max()
     turn = torch.rand(len(often), generator=turns)
@@ -206,5 +205,5 @@ def train_loader(patches: TrainPatches, batches: EpochBatches, workers: int) -> 
 
 
 def _draw(key: str) -> int:
-    """Return the seed of a draw, 63 bits: unlike a sum, other keys give unrelated seeds."""
+    """Return the seed of a draw, 63 bits; unlike sums, hashes of different keys are unrelated."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) >> 1

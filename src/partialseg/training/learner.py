@@ -1,4 +1,4 @@
-"""A network in training, and one step of it."""
+"""A network in training: its optimiser, a step of it, and its learning rate."""
 
 import hashlib
 import math
@@ -20,7 +20,8 @@ from partialseg.training.methods.method import Heads, Part
 from partialseg.training.params import Schedule, Train
 from partialseg.training.sync_batchnorm import synchronise_batchnorm
 
-# Where the one-cycle policy starts and ends, as parts of its peak, as in torch and fastai.
+# Learning rates at the start and the end of the one-cycle policy, as shares of its peak: those of
+# torch and fastai.
 ONE_CYCLE_START = 1 / 25
 ONE_CYCLE_END = ONE_CYCLE_START / 1e4
 
@@ -28,8 +29,8 @@ ONE_CYCLE_END = ONE_CYCLE_START / 1e4
 class Learner:
     """A network with its optimiser, its gradient scaler and the average of its weights.
 
-    The network lies on compute's device. Where several ranks train, each has a learner, and all
-    of them hold the same weights.
+    The network is on compute's device. Where several ranks train, each has a learner, and the
+    weights of all of them are equal.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Learner:
             network.compile()
         self._accumulation, self._terms, self._seed = params.accumulation, params.loss, seed
         self._parallel = (
-            # BatchNorm has the same buffers on all ranks by itself.
+            # The synchronised BatchNorm has equal buffers on all ranks anyway.
             DistributedDataParallel(
                 network, forward_sync_buffers=False, gradient_as_bucket_view=True
             )
@@ -72,7 +73,7 @@ class Learner:
 
     @property
     def scored(self) -> nn.Module:
-        """The network that is scored and kept: that of the averaged weights, if there is one."""
+        """The network that is scored and saved: that of the averaged weights, if there is one."""
         return self._average.module if self._average else self.network
 
     def step(
@@ -80,8 +81,8 @@ class Learner:
     ) -> tuple[Tensor, Tensor]:
         """Train on a batch, of which this rank has images (N, 3, H, W) and labels (N, H, W).
 
-        step is its number in a training of steps. Returns the loss of the whole batch and the norm
-        of its gradient, scalars.
+        The step is number `step`, from 0, of `steps` in the training. Returns two scalars: the loss
+        of the whole batch and the norm of its gradient.
         """
         self.network.train()
         for group in self.optimizer.param_groups:
@@ -102,11 +103,11 @@ class Learner:
         parts = images.tensor_split(self._accumulation)
         targets = [self.compute.to_labels(part) for part in labels.tensor_split(self._accumulation)]
         labelled = torch.stack([(target != IGNORE_INDEX).sum() for target in targets])
-        # Each part counts by its labelled pixels: together they have the loss of the whole batch.
+        # Weighted by labelled pixels, the losses of the parts add up to that of the whole batch.
         shares = labelled / self.ranks.sum(labelled.sum()).clamp(min=1)
         total = torch.zeros((), device=self.compute.device)
         for number, (part, target) in enumerate(zip(parts, targets, strict=True)):
-            with self._ranks_apart(number + 1 < len(parts)):
+            with self._without_exchange(number + 1 < len(parts)):
                 outputs = self._forward(part)
                 loss = labelled_loss(outputs, target, self.class_weights, self._terms)
                 loss = loss * shares[number]
@@ -123,7 +124,7 @@ class Learner:
                         draw=self._draw(step, number),
                     )
                     loss = loss + self._method.term(place) * self._share(part, images)
-                # DistributedDataParallel takes the mean over the ranks, and we want the sum.
+                # DistributedDataParallel averages the gradients of the ranks; we need their sum.
                 self.scaler.scale(loss * self.ranks.count).backward()
             total += loss.detach()
         return total
@@ -135,16 +136,16 @@ class Learner:
         return outputs if isinstance(outputs, tuple) else (outputs,)
 
     def _share(self, part: Tensor, images: Tensor) -> Tensor:
-        """Return the share that a part has in the images of the whole batch."""
+        """Return the share of a part in the images of the whole batch."""
         return len(part) / self.ranks.sum(torch.tensor(float(len(images))))
 
     def _draw(self, step: int, part: int) -> int:
-        """Return the seed of what is drawn for a part of a step of this rank, 63 bits."""
+        """Return the seed, 63 bits, of the random draws for a part of a step on this rank."""
         key = f"{self._seed}/{step}/{self.ranks.rank}/{part}"
         return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) >> 1
 
-    def _ranks_apart(self, more_to_come: bool) -> Any:
-        """Return the context in which gradients are not exchanged yet."""
+    def _without_exchange(self, more_to_come: bool) -> Any:
+        """Return a context that, before the last part, keeps gradients on their rank."""
         parallel = self._parallel
         if more_to_come and isinstance(parallel, DistributedDataParallel):
             return parallel.no_sync()
@@ -161,7 +162,7 @@ class Learner:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on where another learner of the same parameters stopped."""
+        """Continue from the state of another learner of the same parameters."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
@@ -172,7 +173,7 @@ class Learner:
 
 
 def make_optimizer(network: nn.Module, params: Train) -> torch.optim.Optimizer:
-    """Return Adam, or AdamW, whose weight decay is no part of the gradient (arXiv:1711.05101)."""
+    """Return Adam, or AdamW, which decouples weight decay from the gradient (arXiv:1711.05101)."""
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[params.optimizer]
     return kind(
         network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay, fused=True
@@ -180,23 +181,23 @@ def make_optimizer(network: nn.Module, params: Train) -> torch.optim.Optimizer:
 
 
 def learning_rate_factor(schedule: Schedule, warmup: float, step: int, steps: int) -> float:
-    """Return the factor, 0..1, of step 0, 1, ..., steps - 1.
+    """Return the factor, 0..1, of the learning rate at step 0, 1, ..., steps - 1.
 
-    It rises over the first share `warmup` of the steps, then stays 1 (constant) or falls by half a
-    cosine: to 0 (cosine: Loshchilov and Hutter 2017, arXiv:1608.03983) or nearly so (one_cycle:
-    Smith and Topin 2018, arXiv:1708.07120, which rises by a cosine too).
+    It rises over the first share `warmup` of the steps, then stays 1 (constant) or falls along half
+    a cosine: to 0 (cosine: Loshchilov and Hutter 2017, arXiv:1608.03983) or almost 0 (one_cycle:
+    Smith and Topin 2018, arXiv:1708.07120, which also rises along a cosine).
     """
     if steps == 1:
         return 1.0
     rise = warmup * steps
     match schedule:
         case "one_cycle":
-            peak = rise - 1  # the last step of the rise has the peak, as in torch
+            peak = rise - 1  # as in torch, the last step of the rise is the peak
             if step <= peak:
                 return _cosine(ONE_CYCLE_START, 1.0, step / peak if peak else 1.0)
             return _cosine(1.0, ONE_CYCLE_END, (step - peak) / (steps - 1 - peak))
         case "constant" | "cosine" if step < rise:
-            return min(1.0, (step + 1) / rise)  # not step / rise: the first step trains already
+            return min(1.0, (step + 1) / rise)  # not step / rise, which would waste the first step
         case "constant":
             return 1.0
         case "cosine":
@@ -204,5 +205,5 @@ def learning_rate_factor(schedule: Schedule, warmup: float, step: int, steps: in
 
 
 def _cosine(start: float, end: float, share: float) -> float:
-    """Go from start to end by half a cosine; share is 0..1."""
+    """Return the value at a share, 0..1, of the way from start to end along half a cosine."""
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2

@@ -1,4 +1,4 @@
-"""The training loop."""
+"""The training loop: its epochs, the checks of its steps, and when it stops."""
 
 import math
 import time
@@ -18,16 +18,17 @@ from partialseg.training.data import EpochBatches, TrainPatches, train_loader
 from partialseg.training.learner import Learner, learning_rate_factor
 from partialseg.training.params import Train
 
-# The scale starts at 2^16 and halves at each overflow: after so many it is not to blame.
-GIVEN_UP = 20
+# Steps, all skipped, after which an epoch fails. The scale starts at 2^16 and is halved at each
+# overflow: after so many halvings it cannot be the cause.
+MAX_SKIPPED = 20
 
 
 class Health:
-    """Watches the steps of an epoch; stops at a loss or a gradient that is not finite.
+    """Watches the steps of an epoch, and fails at a loss or a gradient that is not finite.
 
-    It looks at a step when the next one is on its way, so that a GPU never waits for it. Where
-    float16 scales gradients, a step with an infinite one was skipped by the scaler: such steps are
-    counted, and stop only an epoch of many that has no other.
+    A step is checked only when the next one has been queued, so that a GPU never waits. Where
+    gradients are scaled for float16, the scaler skips a step whose gradient is infinite: such steps
+    are counted, and the epoch fails only if it has MAX_SKIPPED steps or more and all were skipped.
     """
 
     def __init__(self, epoch: int, scaled: bool, hint: str) -> None:
@@ -40,10 +41,10 @@ class Health:
         self.skipped = 0
 
     def add(self, loss: Tensor, gradient_norm: Tensor) -> None:
-        """Take loss and norm of the gradient of a step, scalars on the device.
+        """Add the loss and the gradient norm of a step, scalars on the device.
 
         Raises:
-            ValueError: those of the step before are not finite.
+            ValueError: those of the previous step are not finite.
         """
         self._check()
         self._pending = loss, gradient_norm
@@ -55,7 +56,7 @@ class Health:
             ValueError: it is not finite, or every step of the epoch was skipped.
         """
         self._check()
-        if self.skipped == self.steps >= GIVEN_UP:
+        if self.skipped == self.steps >= MAX_SKIPPED:
             raise ValueError(
                 f"{self._where}s 1-{self.steps}: every gradient overflowed float16 and was "
                 "skipped; take precision bfloat16 or float32"
@@ -91,7 +92,7 @@ def fit(
     seed: int,
     history: Sequence[EpochRecord] = (),
 ) -> Iterator[EpochRecord]:
-    """Train on after the epochs of history until training is over; yield a record an epoch.
+    """Train after the epochs of history until training is finished; yield a record an epoch.
 
     Raises:
         ValueError: a loss or a gradient is not finite, the batches are too small for the
@@ -101,7 +102,7 @@ def fit(
     visible = train_patches.visible_pixels
     order = EpochBatches(
         visible if params.sampling == "pixels" else [min(count, 1) for count in visible],
-        # A method learns from a patch without any label too; partial cross-entropy cannot.
+        # A method also learns from patches without any label; partial cross-entropy cannot.
         params.method != "none",
         params.batch_size,
         params.accumulation,
@@ -125,7 +126,7 @@ def fit(
             disable=None if ranks.first else True,
         ) as progress,
     ):
-        while not is_over(records, params):
+        while not is_finished(records, params):
             started = time.perf_counter()
             order.epoch = len(records) + 1
             trained = train_epoch(learner, batches, order.epoch, params, progress.update)
@@ -144,7 +145,7 @@ def fit(
                 skipped_steps=trained.skipped_steps,
                 peak_memory_mib=learner.compute.peak_memory_mib(),
             )
-            if not math.isfinite(record.val_loss):  # the step that did it may be the last one
+            if not math.isfinite(record.val_loss):  # not seen above if caused by the last step
                 raise ValueError(
                     f"epoch {order.epoch}: the validation loss is {record.val_loss}; "
                     f"{_advice(params)}"
@@ -156,7 +157,7 @@ def fit(
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What an epoch of training brought: mean loss of a batch, seconds without one, skips."""
+    """An epoch of training: mean loss of a batch, seconds waiting for batches, skipped steps."""
 
     loss: float
     loader_seconds: float
@@ -196,8 +197,8 @@ def train_epoch(
     )
 
 
-def is_over(history: Sequence[EpochRecord], params: Train) -> bool:
-    """Return whether all epochs are trained, or patience with them is at its end."""
+def is_finished(history: Sequence[EpochRecord], params: Train) -> bool:
+    """Return whether all epochs are trained, or `patience` epochs brought no improvement."""
     if len(history) >= params.epochs:
         return True
     if not params.patience or not history:
@@ -206,7 +207,7 @@ def is_over(history: Sequence[EpochRecord], params: Train) -> bool:
 
 
 def is_kept(history: Sequence[EpochRecord], params: Train) -> bool:
-    """Return whether the weights after these epochs are the ones to keep so far."""
+    """Return whether the weights after the last of these epochs are the best so far."""
     return params.select == "last" or best_epoch(history) == len(history)
 
 
@@ -224,11 +225,11 @@ def _advice(params: Train) -> str:
 
 @contextmanager
 def out_of_memory_named(params: Train) -> Iterator[None]:
-    """Turn an exhausted memory into the parameters that need less of it."""
+    """Turn an out-of-memory error into a message that names the parameters to change."""
     try:
         yield
     except RuntimeError as error:
-        # On CUDA a type of its own; on a CPU the allocator's name tells it.
+        # CUDA has an exception of its own; on a CPU the message names the allocator.
         if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(
             error
         ):
@@ -236,6 +237,6 @@ def out_of_memory_named(params: Train) -> Iterator[None]:
         raise ValueError(
             f"out of memory at batch_size {params.batch_size} with accumulation "
             f"{params.accumulation} and processes {params.processes}: raise accumulation (the "
-            "result stays but for BatchNorm, Dice, Lovász and CutMix, which see a part at a time) "
-            "or lower batch_size"
+            "result is the same, except that BatchNorm, Dice, Lovász and CutMix see one part at a "
+            "time) or lower batch_size"
         ) from error

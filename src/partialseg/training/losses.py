@@ -1,4 +1,8 @@
-"""The loss on the labelled pixels: partial cross-entropy, and what is added to it."""
+"""The loss on the labelled pixels: partial cross-entropy, the terms added to it, class weights."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -10,13 +14,39 @@ from partialseg.core.classes import IGNORE_INDEX
 from partialseg.core.params import STRICT
 from partialseg.loss import partial_cross_entropy
 
+ClassWeights = Literal["auto", "none"] | tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Terms:
+    """Weights of the terms that are added to partial cross-entropy (0: not computed)."""
+
+    dice: NonNegativeFloat
+    lovasz: NonNegativeFloat
+
+
+def labelled_loss(
+    heads: tuple[Tensor, ...], labels: Tensor, class_weights: Tensor | None, terms: Terms
+) -> Tensor:
+    """Return the mean over the heads, logits (N, C, H, W), of their loss on labels (N, H, W)."""
+    return torch.stack([_of_head(head, labels, class_weights, terms) for head in heads]).mean()
+
+
+def _of_head(logits: Tensor, labels: Tensor, class_weights: Tensor | None, terms: Terms) -> Tensor:
+    loss = partial_cross_entropy(logits, labels, class_weights)
+    if terms.dice:
+        loss = loss + terms.dice * partial_dice(logits, labels)
+    if terms.lovasz:
+        loss = loss + terms.lovasz * lovasz_softmax(logits, labels)
+    return loss
+
 
 def partial_dice(logits: Tensor, labels: Tensor) -> Tensor:
     """Return one minus the mean soft Dice coefficient of the classes that have labelled pixels.
 
     The coefficient of a class is 2 * sum(p * y) / (sum(p) + sum(y)), with sums over the labelled
-    pixels of the whole batch. A class without a labelled pixel is left out: its coefficient would
-    be 0 for any prediction. Without any labelled pixel the loss is 0, with zero gradients.
+    pixels of the whole batch. A class without a labelled pixel is left out, since its coefficient
+    would be 0 for any prediction. Without any labelled pixel the loss is 0, with zero gradients.
     Computed in float32.
     Source: Milletari et al. 2016, arXiv:1606.04797 (there with squares in the denominator).
 
@@ -29,7 +59,7 @@ def partial_dice(logits: Tensor, labels: Tensor) -> Tensor:
     truth = F.one_hot(labels[labelled], probabilities.shape[-1])
     overlap = (probabilities * truth).sum(dim=0)
     total = probabilities.sum(dim=0) + truth.sum(dim=0)
-    # Chosen before the division: 0 / 0 of an absent class would make all gradients NaN.
+    # Selected before the division: 0 / 0 of an absent class would make all gradients NaN.
     present = truth.any(dim=0)
     losses = 1 - 2 * overlap[present] / total[present]
     return losses.sum() / present.sum().clamp(min=1)
@@ -57,7 +87,7 @@ def lovasz_of_probabilities(probabilities: Tensor, labels: Tensor) -> Tensor:
     present = truth.any(dim=1)
     truth, of_class = truth[present], probabilities.T[present]
     errors = torch.where(truth, 1 - of_class, of_class)
-    # Stable: pixels of equal error share the gradient in an order that is always the same.
+    # Stable, so that pixels of equal error always come in the same order.
     errors, order = errors.sort(dim=1, descending=True, stable=True)
     losses = (errors * jaccard_steps(truth.gather(1, order)).to(errors)).sum(dim=1)
     return losses.sum() / present.sum().clamp(min=1)
@@ -67,38 +97,62 @@ def jaccard_steps(truth: Tensor) -> Tensor:
     """Return by how much 1 - IoU grows (K, P) when the pixels become wrong one after the other.
 
     truth (K, P), bool, tells which pixels are of the class. With i pixels wrong, m of them of the
-    class, which has G > 0, 1 - IoU is i / (G + i - m). Its steps are written out: as differences of
-    neighbours they would lose most of their digits to rounding where pixels are many.
+    class, which has G > 0, 1 - IoU is i / (G + i - m). The steps are computed in closed form: as
+    differences of neighbours they would lose most digits to rounding where there are many pixels.
     """
     wrong = torch.arange(1, truth.shape[1] + 1, device=truth.device)
     missed = truth.cumsum(dim=1)
     of_class = truth.sum(dim=1, keepdim=True)
     union = of_class + wrong - missed
-    # A missed pixel leaves the union as it is; a false one makes it larger by one.
+    # A missed pixel leaves the union unchanged; a false one enlarges it by one.
     missed_step = 1 / union
     false_step = (of_class - missed) / (union * (union - 1)).clamp(min=1)
     return torch.where(truth, missed_step, false_step)
 
 
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class Terms:
-    """The weights of the terms that are added to partial cross-entropy (0: not computed)."""
+def resolve_class_weights(
+    wanted: ClassWeights, visible_counts: Mapping[str, int]
+) -> tuple[float, ...] | None:
+    """Return one weight per class, in the order of visible_counts, or None for equal weights.
 
-    dice: NonNegativeFloat
-    lovasz: NonNegativeFloat
+    Raises:
+        ValueError: a list of another length or with a weight that is not positive, or 'auto' with
+            a class that has no visible pixel.
+    """
+    match wanted:
+        case "none":
+            return None
+        case "auto":
+            return inverse_root_frequency(visible_counts)
+        case _:
+            return _checked(wanted, len(visible_counts))
 
 
-def labelled_loss(
-    heads: tuple[Tensor, ...], labels: Tensor, class_weights: Tensor | None, terms: Terms
-) -> Tensor:
-    """Return the loss of labels (N, H, W), the mean over the logits (N, C, H, W) of the heads."""
-    return torch.stack([_of_head(head, labels, class_weights, terms) for head in heads]).mean()
+def inverse_root_frequency(visible_counts: Mapping[str, int]) -> tuple[float, ...]:
+    """Return weights in proportion to 1 / sqrt(frequency) among the visible pixels.
+
+    They are scaled so that the mean weight of a visible pixel is 1, which keeps the loss on the
+    scale of the unweighted one. The root moderates plain inverse frequency, whose large weights
+    make a network overpredict rare classes (cf. arXiv:1805.00932, section 2.2).
+
+    Raises:
+        ValueError: a class has no visible pixel.
+    """
+    empty = [name for name, count in visible_counts.items() if count == 0]
+    if empty:
+        raise ValueError(
+            f"class_weights: auto needs visible training pixels of every class, {empty} has none; "
+            "give a list of weights or 'none'"
+        )
+    total = sum(visible_counts.values())
+    shares = [count / total for count in visible_counts.values()]
+    mean = sum(math.sqrt(share) for share in shares)  # sum of share * 1 / sqrt(share)
+    return tuple(1 / math.sqrt(share) / mean for share in shares)
 
 
-def _of_head(logits: Tensor, labels: Tensor, class_weights: Tensor | None, terms: Terms) -> Tensor:
-    loss = partial_cross_entropy(logits, labels, class_weights)
-    if terms.dice:
-        loss = loss + terms.dice * partial_dice(logits, labels)
-    if terms.lovasz:
-        loss = loss + terms.lovasz * lovasz_softmax(logits, labels)
-    return loss
+def _checked(weights: Sequence[float], num_classes: int) -> tuple[float, ...]:
+    if len(weights) != num_classes or min(weights) <= 0:
+        raise ValueError(
+            f"class_weights: needs {num_classes} positive weights, one a class, got {list(weights)}"
+        )
+    return tuple(weights)

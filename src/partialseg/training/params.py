@@ -1,4 +1,4 @@
-"""The section train of params.yaml."""
+"""The section train of params.yaml: how a network is trained."""
 
 from typing import Annotated, Literal
 
@@ -7,9 +7,8 @@ from pydantic.dataclasses import dataclass
 
 from partialseg.core.params import STRICT, Share
 from partialseg.engine.compute import Precision
-from partialseg.training.class_weights import ClassWeights
 from partialseg.training.data import Augment
-from partialseg.training.losses import Terms
+from partialseg.training.losses import ClassWeights, Terms
 from partialseg.training.methods.build import MethodName, Methods
 
 Schedule = Literal["constant", "cosine", "one_cycle"]
@@ -17,19 +16,20 @@ Schedule = Literal["constant", "cosine", "one_cycle"]
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Train:
-    """How a network is trained on partial cross-entropy, and on what is added to it.
+    """How a network is trained on partial cross-entropy and the terms added to it.
 
     base_channels is the width of the first level; deep_supervision concerns UNet++ alone.
-    batch_size images make a step, however they are spread: over processes (one a GPU), each of
-    which computes its share in `accumulation` parts, one after the other, to save memory.
-    sampling says whether an epoch has each labelled patch as often, or in proportion to its
-    labelled pixels.
-    warmup is the share of the steps in which the learning rate rises; ema_decay that of the
-    average of weights that is scored and kept (0: none); training stops after `patience` epochs
-    without a better validation mIoU (0: never), and keeps the epoch of the best one or the last,
-    which suits a schedule that falls to nothing. loss adds terms on the labelled pixels, method one
-    on the others, with its own section of methods. workers are processes that load patches for each
-    training process (0: it loads them itself).
+    A step takes batch_size images in all, shared by `processes` (one per GPU), each of which
+    computes its share in `accumulation` parts, one after the other, to save memory.
+    sampling tells whether an epoch shows every labelled patch equally often ("patches") or in
+    proportion to its labelled pixels ("pixels").
+    warmup is the share of the steps in which the learning rate rises; ema_decay the decay of the
+    average of the weights that is scored and saved (0: no average). Training stops after
+    `patience` epochs without a better validation mIoU (0: never); select is the epoch whose weights
+    are saved, the best by that score or the last, which suits a schedule that falls to 0. loss
+    adds terms on the labelled pixels, method a term on the unlabelled ones, with its own section
+    of methods. workers are the processes that load patches for each training process (0: none, it
+    loads them itself).
     """
 
     base_channels: PositiveInt

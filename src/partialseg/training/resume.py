@@ -1,8 +1,8 @@
-"""Where a training that was interrupted goes on: a folder that no stage lists as its output.
+"""Resuming an interrupted training: its checkpoints, and the fingerprint by which they are trusted.
 
 DVC removes a stage's outputs before it runs again, and `persist: true`, which would keep them,
-takes the stage out of DVC's run cache. So the checkpoints of a training lie here until it is
-over, and are copied to its outputs then.
+excludes the stage from DVC's run cache. So the checkpoints of a training lie in a folder that no
+stage lists as an output, and are copied to its outputs once it is finished.
 """
 
 import hashlib
@@ -20,16 +20,16 @@ from filelock import FileLock, Timeout
 from partialseg.core.files import new_file
 from partialseg.engine.checkpoint import BEST, LAST, Checkpoint, load_checkpoint, save_checkpoint
 
-# Other versions of these may compute other numbers.
+# Their versions belong to the fingerprint: another one may compute other numbers.
 LIBRARIES = ("torch", "numpy", "albumentations", "cv2")
-CODE = ("src", "params.yaml")  # what makes the code another one; results of a run do not
+CODE = ("src", "params.yaml")  # a change here marks the commit with +; committed results do not
 
 
 class ResumeFolder:
-    """The checkpoints of one training; one process at a time may have it.
+    """The checkpoints of one training; a lock lets one process at a time use them.
 
     Raises:
-        ValueError: another process has it.
+        ValueError: another process uses them.
     """
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
@@ -45,7 +45,7 @@ class ResumeFolder:
             ) from None
 
     def load(self) -> Checkpoint | None:
-        """Return the last checkpoint of this very training; else say why not and remove it."""
+        """Return the last checkpoint of this training; of another one, say why and delete it."""
         file = self._folder / LAST
         if not file.exists():
             return None
@@ -61,7 +61,7 @@ class ResumeFolder:
         return last
 
     def save(self, checkpoint: Checkpoint, best: bool) -> None:
-        """Write the checkpoint of an epoch: first as the best, if it is."""
+        """Write the checkpoint of an epoch, first as the best one if it is that."""
         if best:
             save_checkpoint(replace(checkpoint, state=None), self._folder / BEST)
         save_checkpoint(checkpoint, self._folder / LAST)
@@ -88,7 +88,7 @@ class ResumeFolder:
 def fingerprint(settings: Mapping[str, Any], folders: Mapping[str, Path]) -> str:
     """Return a digest of settings (plain types), code, versions and the content of folders.
 
-    Code is that of all modules of partialseg that are imported by now, and the script.
+    The code is that of all modules of partialseg imported so far, and of the script.
     """
     digest = hashlib.blake2b(digest_size=16)
     digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
@@ -97,7 +97,7 @@ def fingerprint(settings: Mapping[str, Any], folders: Mapping[str, Path]) -> str
         digest.update(f"{library} {version}\n".encode())
     for name, file in [*_code(), *_content(folders)]:
         with file.open("rb") as stream:
-            # Reading the patches here also brings them into memory for the first epoch.
+            # Reading the patches here also warms the page cache for the first epoch.
             content = hashlib.file_digest(stream, "blake2b").hexdigest()
         digest.update(f"{name} {content}\n".encode())
     return digest.hexdigest()
@@ -120,7 +120,7 @@ def _content(folders: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
 def commit_of(repository: Path) -> str:
     """Return the commit hash of a work tree, with '+' where its code has changed since.
 
-    '' without git or outside a repository: a copy of the files alone is no error.
+    It is '' without git or outside a repository, for instance in a copy of the files.
     """
     try:
         commit = _git(repository, "rev-parse", "HEAD")

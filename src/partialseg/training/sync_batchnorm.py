@@ -1,4 +1,4 @@
-"""BatchNorm over the batch of all ranks, so that several processes train as one would."""
+"""BatchNorm over the images of all ranks, so that several processes train as one would."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch.autograd import Function
 
 
 class _SumOfRanks(Function):
-    """The sum of all ranks' tensors; as each rank's loss depends on it, so does the gradient."""
+    """The sum of all ranks' tensors; its gradient is summed too, as every rank's loss uses it."""
 
     @staticmethod
     def forward(ctx: Any, local: Tensor) -> Tensor:
@@ -25,7 +25,7 @@ class _SumOfRanks(Function):
 class SyncBatchNorm2d(nn.BatchNorm2d):
     """BatchNorm whose statistics are those of all ranks' images: (N, C, H, W) -> the same.
 
-    torch.nn.SyncBatchNorm refuses tensors on the CPU; this one is for them.
+    This one is for the CPU, where torch.nn.SyncBatchNorm does not work.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
         total: Tensor = _SumOfRanks.apply(torch.cat([x.sum((0, 2, 3)), own_pixels]))
         pixels = total[-1].detach()
         mean = total[:-1] / pixels
-        # In a message of its own: the mean of the squares less that of x squared would cancel.
+        # A second exchange: E[x^2] - E[x]^2, which needs one only, would lose digits.
         centred = x - mean[:, None, None]
         variance: Tensor = _SumOfRanks.apply((centred * centred).sum((0, 2, 3))) / pixels
         self._track(mean.detach(), variance.detach(), pixels)
@@ -54,7 +54,7 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
 
 
 def synchronise_batchnorm(network: nn.Module, device: torch.device) -> nn.Module:
-    """Return the network with the BatchNorm of all ranks; names and values of weights stay."""
+    """Return the network with BatchNorm over all ranks; names and values of weights stay."""
     if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(network)
     for name, child in network.named_children():

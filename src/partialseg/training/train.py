@@ -1,4 +1,4 @@
-"""Train a network on the visible labels, from its patches to its checkpoints and curves."""
+"""The stage train: from patches and visible labels to checkpoints and curves."""
 
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -18,14 +18,14 @@ from partialseg.tiling.patches import PatchStore, distinct
 from partialseg.training.class_weights import resolve_class_weights
 from partialseg.training.data import TrainPatches
 from partialseg.training.learner import Learner
-from partialseg.training.loop import fit, is_kept, is_over, out_of_memory_named
+from partialseg.training.loop import fit, is_finished, is_kept, out_of_memory_named
 from partialseg.training.params import Train
 from partialseg.training.resume import ResumeFolder, commit_of, fingerprint
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainFolders:
-    """Where a training finds patches and labels, leaves its outputs, and resumes from."""
+    """The folders of a training: its inputs, its outputs, and where it resumes from."""
 
     patches: Path
     labels: Path
@@ -73,7 +73,7 @@ def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE
     with ExitStack() as stack:
         resume = None
         if ranks.first:
-            # Without the commit: the code itself is in the fingerprint.
+            # Without the commit: the fingerprint covers the code itself.
             identity = asdict(replace(untrained, commit=""))
             settings = {"run": identity, "train": asdict(params), "ranks": ranks.count}
             data = {"patches": folders.patches, "labels": folders.labels}
@@ -91,11 +91,11 @@ def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE
             run.seed,
             last.history,
         )
-        return keep(records, learner, last, resume, folders.out, params)
+        return train_and_save(records, learner, last, resume, folders.out, params)
 
 
 def make_learner(untrained: Checkpoint, params: Train, compute: Compute, ranks: Ranks) -> Learner:
-    """Return the learner of a network that starts as the seed says."""
+    """Return a learner of a network whose initial weights come from the seed."""
     seed_everything(untrained.seed)
     network = build_network(
         untrained.architecture,
@@ -110,7 +110,7 @@ def make_learner(untrained: Checkpoint, params: Train, compute: Compute, ranks: 
     return Learner(placed, on_device, params, compute, ranks, untrained.seed)
 
 
-def keep(
+def train_and_save(
     records: Iterable[EpochRecord],
     learner: Learner,
     last: Checkpoint,
@@ -118,7 +118,7 @@ def keep(
     out: Path,
     params: Train,
 ) -> Checkpoint:
-    """Train on after `last`, save every epoch, and at the end write the outputs.
+    """Train by drawing the records, save every epoch after `last`, then write the outputs.
 
     A rank without a resume folder only trains.
     """
@@ -126,7 +126,7 @@ def keep(
         for _ in records:
             pass
         return last
-    if is_over(last.history, params):
+    if is_finished(last.history, params):
         print(f"trained already, by the same parameters, code and data: {resume} has it")
     elif last.history:
         print(f"going on after epoch {last.epoch}/{params.epochs}", flush=True)

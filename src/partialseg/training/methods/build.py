@@ -1,4 +1,4 @@
-"""Which method a training has."""
+"""The methods for unlabelled pixels, by name."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ MethodName = Literal["none", "pseudo_labels", "consistency", "gated_crf"]
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Methods:
-    """The parameters of each method; those of the chosen one count."""
+    """The parameters of each method; only those of the chosen one matter."""
 
     pseudo_labels: PseudoLabels
     consistency: Consistency
@@ -24,7 +24,7 @@ class Methods:
 
 
 def build_method(name: MethodName, params: Methods, network: nn.Module) -> Method | None:
-    """Return the method of this name for a network; None for none."""
+    """Return the method of this name for a network, None for "none"."""
     match name:
         case "none":
             return None

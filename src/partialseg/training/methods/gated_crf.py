@@ -1,4 +1,7 @@
-"""Gated CRF loss: unlabelled pixels follow their neighbours of like colour."""
+"""The method gated_crf: neighbouring pixels of similar colour should get the same class.
+
+Source: Obukhov et al. 2019, arXiv:1906.04651.
+"""
 
 from collections.abc import Iterator
 
@@ -14,10 +17,10 @@ from partialseg.training.methods.method import Part, Stateless
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class GatedCrf:
-    """Weight of the loss in the objective (0: off), and which pixels it compares, and how much.
+    """Weight of the term (0: off), the window of the pixels that are compared, and its kernel.
 
-    Probabilities and images are averaged over cells of stride x stride pixels. radius (a window
-    has 2 * radius + 1 cells a side) and sigma_xy are in cells, sigma_rgb in levels of 0..255.
+    Probabilities and images are averaged over cells of stride x stride pixels. The side of the
+    window is 2 * radius + 1 cells; sigma_xy is in cells, sigma_rgb in levels of 0..255.
     """
 
     weight: NonNegativeFloat
@@ -27,12 +30,25 @@ class GatedCrf:
     stride: PositiveInt
 
 
-def gated_crf(logits: Tensor, images: Tensor, params: GatedCrf) -> Tensor:
-    """Return the Potts energy of softmax predictions, a pixel of the reduced grid.
+class GatedCrfMethod(Stateless):
+    """Adds the gated CRF loss of the predictions."""
 
-    The weight is left to the caller. Computed in float32. The gates of the paper, masks of pixels
-    that neither send nor receive, are all open: every pixel takes part.
-    Source: Obukhov et al. 2019, arXiv:1906.04651.
+    def __init__(self, params: GatedCrf) -> None:
+        self._params = params
+
+    def term(self, part: Part) -> Tensor:
+        """Return the weighted loss, the mean over the heads."""
+        if not self._params.weight:
+            return part.zero()
+        energies = [gated_crf(head, part.images, self._params) for head in part.outputs]
+        return self._params.weight * torch.stack(energies).mean()
+
+
+def gated_crf(logits: Tensor, images: Tensor, params: GatedCrf) -> Tensor:
+    """Return the Potts energy per cell of the softmax predictions, without the weight.
+
+    Computed in float32. The gates of the paper, masks that exclude pixels from the energy, are not
+    used: every pixel takes part.
 
     Args:
         logits: (N, C, H, W), float.
@@ -50,7 +66,7 @@ def potts_energy(probabilities: Tensor, images: Tensor, params: GatedCrf) -> Ten
     outside the image. 1 - p.q is the chance that the two pixels are of different classes, so it
     is 0 only where both are sure.
     """
-    # ceil_mode: a cell that the edge cuts is the mean of what it has.
+    # ceil_mode: a cell cut by the edge is the mean of the pixels that it has.
     probabilities = F.avg_pool2d(probabilities, params.stride, ceil_mode=True)
     colours = F.avg_pool2d(images, params.stride, ceil_mode=True) / params.sigma_rgb
     count, _, height, width = probabilities.shape
@@ -65,7 +81,7 @@ def potts_energy(probabilities: Tensor, images: Tensor, params: GatedCrf) -> Ten
 
 
 def _half_window(radius: int, height: int, width: int) -> Iterator[tuple[int, int]]:
-    """Yield one of each two opposite offsets (dy, dx) of a window that pairs of the grid have."""
+    """Yield one of each pair of opposite offsets (dy, dx) of a window, within the grid."""
     reach = min(radius, width - 1)
     for dy in range(min(radius, height - 1) + 1):
         for dx in range(-reach if dy else 1, reach + 1):
@@ -73,26 +89,9 @@ def _half_window(radius: int, height: int, width: int) -> Iterator[tuple[int, in
 
 
 def _pairs(values: Tensor, dy: int, dx: int) -> tuple[Tensor, Tensor]:
-    """Return two views of (N, C, H, W): the pixels that have one at this offset, and those."""
+    """Return two views of (N, C, H, W): the pixels with a neighbour at this offset, and those."""
     height, width = values.shape[-2:]
     left, right = max(0, -dx), min(width, width - dx)
     here = values[..., : height - dy, left:right]
     there = values[..., dy:, left + dx : right + dx]
     return here, there
-
-
-class GatedCrfMethod(Stateless):
-    """Adds the gated CRF loss of the predictions.
-
-    Source: Obukhov et al. 2019, arXiv:1906.04651.
-    """
-
-    def __init__(self, params: GatedCrf) -> None:
-        self._params = params
-
-    def term(self, part: Part) -> Tensor:
-        """Return the weighted loss, the mean over the heads."""
-        if not self._params.weight:
-            return part.nothing()
-        energies = [gated_crf(head, part.images, self._params) for head in part.outputs]
-        return self._params.weight * torch.stack(energies).mean()

@@ -1,4 +1,4 @@
-"""What a method for the unlabelled pixels is to a learner."""
+"""The interface between a learner and its method for the unlabelled pixels."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,11 +14,12 @@ Heads = tuple[Tensor, ...]  # logits (N, C, H, W) of each head of a network in t
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """What a method sees of a part of a step.
+    """The part of a step that a method computes its term from.
 
-    images (N, 3, H, W), uint8, and labels (N, H, W), int64, lie on compute's device. outputs are
-    those of the network in training on these images, and network() gives them on others; scored
-    is the network that is scored. step counts from 0 to steps; draw is the seed of all chance.
+    images (N, 3, H, W), uint8, and labels (N, H, W), int64, are on compute's device. outputs are
+    those of the network in training for these images, and network() computes them for others;
+    scored is the network that is scored and saved (the average of the weights, if there is one).
+    step counts from 0 to steps - 1; draw is the seed of all random draws.
     """
 
     images: Tensor
@@ -31,8 +32,8 @@ class Part:
     steps: int
     draw: int
 
-    def nothing(self) -> Tensor:
-        """Return a term of 0 that has no gradient."""
+    def zero(self) -> Tensor:
+        """Return a term of 0, without a gradient."""
         return torch.zeros((), device=self.compute.device)
 
 
@@ -46,15 +47,15 @@ class Method(Protocol):
         """Return what restore() takes, as plain types and tensors."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on where another method of the same parameters stopped."""
+        """Continue from the state of another method of the same parameters."""
 
 
 class Stateless:
-    """The state of a method that carries nothing from step to step."""
+    """Base of the methods that keep no state from step to step."""
 
     def state(self) -> dict[str, Any]:
-        """Return nothing."""
+        """Return an empty state."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take nothing."""
+        """Do nothing: there is no state."""

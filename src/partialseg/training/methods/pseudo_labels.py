@@ -1,4 +1,4 @@
-"""The method pseudo_labels: a second round on what the network of the first is sure of.
+"""The method pseudo_labels: a second round on the confident predictions of the first one.
 
 Source: Lee 2013, Pseudo-Label, ICML workshop on challenges in representation learning.
 """
@@ -20,9 +20,9 @@ from partialseg.training.methods.method import Part
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class PseudoLabels:
-    """Weight of the term, the confidence from which a prediction is a label, and the first round.
+    """Weight of the term, and the confidence from which a prediction is used as a label.
 
-    first_round is its share of the steps of the training.
+    first_round is the share of the training steps before the term is added.
     """
 
     weight: NonNegativeFloat
@@ -34,8 +34,8 @@ class PseudoLabelsMethod:
     """Adds the cross-entropy against the predictions of the network that ended the first round.
 
     That network is frozen and predicts each batch as it comes: no predictions have to be stored
-    between the rounds. The second round goes on with the weights of the first, so that both take
-    the steps of one training.
+    between the rounds. The second round continues from the weights of the first, so that both
+    together take the steps of one training.
     """
 
     def __init__(self, params: PseudoLabels, network: nn.Module) -> None:
@@ -47,7 +47,7 @@ class PseudoLabelsMethod:
         """Return the weighted loss of the unlabelled pixels; 0 in the first round."""
         first_round = part.step < self._params.first_round * part.steps
         if first_round or not self._params.weight:
-            return part.nothing()
+            return part.zero()
         if not self._taught:
             self._teacher.load_state_dict(part.scored.state_dict())
             self._taught = True
@@ -63,7 +63,7 @@ class PseudoLabelsMethod:
         return {"teacher": self._teacher.state_dict() if self._taught else None}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take the frozen network of another one."""
+        """Take over the frozen network of another instance."""
         self._taught = state["teacher"] is not None
         if self._taught:
             self._teacher.load_state_dict(state["teacher"])

@@ -1,4 +1,4 @@
-"""CutMix: a rectangle of an image is replaced by that of another, and its targets with it."""
+"""Strong augmentation of training images: CutMix, and changes of colour and sharpness."""
 
 import math
 
@@ -6,19 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# The ranges of UniMatch (https://github.com/LiheYoung/UniMatch, dataset/transform.py).
+# CutMix: the ranges of UniMatch (https://github.com/LiheYoung/UniMatch, dataset/transform.py).
 AREA = (0.02, 0.4)  # of the image
 ASPECT = (0.3, 1 / 0.3)  # height over width
 
-
-# The values of UniMatch (https://github.com/LiheYoung/UniMatch, dataset/semi.py), which jitters
-# aerial images the same.
+# Colour and sharpness: the values of UniMatch (as above, dataset/semi.py), which uses them for
+# aerial images too.
 JITTERED, GREY, BLURRED = 0.8, 0.2, 0.5  # probabilities
 BRIGHTNESS = CONTRAST = SATURATION = 0.5  # factors are drawn from 1 +- this
 HUE = 0.25  # turns, either way
 SIGMA = (0.1, 2.0)  # px
 REACH = math.ceil(3 * SIGMA[1])  # px to either side that a blur looks at
-
 
 # Rows Y, I, Q of RGB: luma (ITU-R BT.601) and the plane of colours, in which a hue is an angle.
 YIQ = torch.tensor(
@@ -30,10 +28,10 @@ YIQ = torch.tensor(
 def cutmix_boxes(count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
     """Draw a rectangle for each of count images: bool (count, height, width), True inside.
 
-    Its share of the image is drawn evenly, its aspect ratio too but on a logarithmic scale, so
-    that it is as often tall as wide, and then its place among all where it lies inside. A ratio
-    that makes it longer than a side of the image is brought back to that side, where UniMatch
-    draws again: so the share holds, and an image of any shape has a rectangle.
+    Its share of the image is drawn uniformly, its aspect ratio uniformly on a logarithmic scale,
+    so that it is tall as often as wide, and then its position among all inside the image. Where
+    the ratio makes it longer than a side of the image, UniMatch draws again; here it is shortened
+    to that side at the same area, so that an image of any shape has a rectangle.
     Source: CutMix, Yun et al. 2019, arXiv:1905.04899; for consistency French et al. 2020,
     arXiv:1906.01916; ranges of Yang et al. 2023, arXiv:2208.09910.
     """
@@ -51,7 +49,7 @@ def cutmix_boxes(count: int, height: int, width: int, generator: torch.Generator
 
 
 def partners(batch: Tensor) -> Tensor:
-    """Return, in the place of each item of a batch (N, ...), the next one, the first for the last.
+    """Return the batch (N, ...) shifted by one: for each item the next, for the last the first.
 
     In a batch of one the item is its own partner, and mixing the two changes nothing.
     """
@@ -71,18 +69,18 @@ def mix(first: Tensor, second: Tensor, boxes: Tensor) -> Tensor:
 
 
 def _between(start: Tensor, end: Tensor, length: int) -> Tensor:
-    """Return which of 0 .. length - 1 are in start <= place < end: bool (N, length)."""
+    """Return which of 0..length - 1 are in start <= place < end: bool (N, length)."""
     place = torch.arange(length)
     return (place >= start[:, None]) & (place < end[:, None])
 
 
 def strong_augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Change colours and sharpness of each image by a draw of its own: uint8 to uint8.
+    """Change colours and sharpness of each image by random draws of its own: uint8 to uint8.
 
     Jitter of brightness, contrast, saturation and hue, then grey, then a Gaussian blur, each with
-    its probability. The draws come from the generator, which lives on the CPU, alone, as many for
-    each image whatever they decide: equal generators give equal bits on a device, and an image's
-    draw does not depend on the images after it.
+    its probability. All draws come from the generator, and every image takes the same number of
+    them, whatever they decide: equal generators give equal bits on a device, and the draws of an
+    image do not depend on the images after it.
     Source: UniMatch, Yang et al. 2023, arXiv:2208.09910.
 
     Args:
@@ -90,7 +88,7 @@ def strong_augment(images: Tensor, generator: torch.Generator) -> Tensor:
         generator: a generator of the CPU.
     """
     draws = torch.rand(len(images), 8, generator=generator, dtype=torch.float64)
-    # In -1..1, and 0, which changes nothing, where an image is not jittered.
+    # In -1..1; where an image is not jittered 0, which changes nothing.
     changes = (2 * draws[:, 1:5] - 1) * (draws[:, :1] < JITTERED)
     brightness, contrast, saturation, hue = changes.unbind(dim=1)
     coloured = jitter(
@@ -113,9 +111,9 @@ def jitter(
 ) -> Tensor:
     """Return images (N, 3, H, W) of 0..255 with other colours: float32, clipped to 0..255.
 
-    As in torchvision, but clipped once, at the end: all four are then one affine map of RGB, and
-    their order, which is drawn there, does not matter. Hue turns in the plane of YIQ and so keeps
-    the luma; a saturation of 0 leaves grey.
+    As in torchvision, but clipped only once, at the end: all four changes are then one affine map
+    of RGB, and their order, which torchvision draws, does not matter. A change of hue is a rotation
+    in the IQ plane of YIQ, which keeps the luma; a saturation of 0 gives grey.
 
     Args:
         images: RGB, uint8.
@@ -132,7 +130,7 @@ def jitter(
     turn[:, 2, 1] = saturation * angle.sin()
     turn[:, 1, 2] = -turn[:, 2, 1]
     maps = (brightness * contrast)[:, None, None] * (YIQ.inverse() @ turn @ YIQ)
-    # An integer sum is the same in any order, so on any number of threads.
+    # A sum of integers is the same in any order, so with any number of threads.
     means = images.sum(dim=(2, 3), dtype=torch.int64).double() / images[0, 0].numel()
     luma = means @ YIQ[0].to(device)
     offsets = (brightness * (1 - contrast)).to(device) * luma
@@ -146,7 +144,7 @@ def jitter(
 def blur(images: Tensor, sigmas: Tensor) -> Tensor:
     """Return images (N, C, H, W), float32, blurred by Gaussians of sigmas (N,) px.
 
-    The kernel ends at REACH px; the outer pixels of an image go on beyond its edge.
+    The kernel ends at REACH px; beyond its edges an image is continued by its outermost pixels.
     """
     count, channels, height, width = images.shape
     offsets = torch.arange(-REACH, REACH + 1, dtype=torch.float64)
