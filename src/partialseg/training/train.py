@@ -15,10 +15,10 @@ from partialseg.engine.ranks import ALONE, Ranks
 from partialseg.labelling.labels import LabelStore
 from partialseg.models.build import build_network
 from partialseg.tiling.patches import PatchStore, distinct
-from partialseg.training.class_weights import resolve_class_weights
 from partialseg.training.data import TrainPatches
 from partialseg.training.learner import Learner
 from partialseg.training.loop import fit, is_finished, is_kept, out_of_memory_named
+from partialseg.training.losses import resolve_class_weights
 from partialseg.training.params import Train
 from partialseg.training.resume import ResumeFolder, commit_of, fingerprint
 
