@@ -65,7 +65,7 @@ def our_epochs(
 ) -> Callable[[], None]:
     """Return an epoch as the train stage reads it; the device normalises."""
     patches = TrainPatches(store, labels, train.augment, SEED)
-    order = EpochBatches(range(len(patches)), (), len(patches), batch, 1, SEED, ALONE)
+    order = EpochBatches([1] * len(patches), False, batch, 1, SEED, ALONE)
     loader = train_loader(patches, order, workers)
 
     def epoch() -> None:
