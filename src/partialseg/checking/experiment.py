@@ -94,9 +94,9 @@ class Experiment:
         self._check_rounds()
 
     def _check_drawn(self, sections: Sections) -> None:
-        """Check that annotations a person drew are used only by splits whose truth they are.
+        """Check that annotations by a person are used only by the splits whose truth they are.
 
-        Strategies ask for new labels, which the masks alone can answer.
+        Strategies ask for further labels, which only masks can give.
         """
         drawn = [
             name

@@ -37,8 +37,8 @@ def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE
     """Train a network; write its best and last checkpoint and its curves to folders.out.
 
     The best epoch is the one of the highest validation mIoU (the first of equals), or the last one
-    where params.select says so. A training that was interrupted goes on from its last epoch, which
-    lies in folders.resume. Of several ranks the first writes. Returns the last checkpoint.
+    where params.select says so. An interrupted training is resumed from its last epoch, saved in
+    folders.resume. Of several ranks only the first writes. Returns the last checkpoint.
 
     Raises:
         ValueError: the architecture is unknown, labels, patches and parameters do not fit, or the
