@@ -65,7 +65,7 @@ def seeded_bits(text: str) -> np.random.PCG64:
 def unique_keys(bits: np.random.PCG64, count: int) -> NDArray[np.uint64]:
     """Draw keys (N,), no two of them equal, whose order is random.
 
-    The low bits of a key hold its index, which makes it unique.
+    The low bits of a key are its index, which makes it unique.
     """
     low_bits = np.uint64(count.bit_length())
     return bits.random_raw(count) >> low_bits << low_bits | np.arange(count, dtype=np.uint64)

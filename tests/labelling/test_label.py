@@ -115,7 +115,7 @@ def test_the_command_draws_the_labels_of_the_labelling(
     assert summary["visible"] == summary["clicks"] == 2 * classes
     assert done.stdout.splitlines() == [
         f"{2 * classes} visible pixels in 3 patches: {summary['counts']}",
-        f"points: {2 * classes} clicks, about {3.3 * classes / 3600:.2f} h of a person's work, by "
+        f"points: {2 * classes} clicks, about {3.3 * classes / 3600:.2f} h of annotation by "
         "an estimate",
     ]
 
@@ -246,7 +246,7 @@ def test_a_class_without_labels_and_one_with_too_few_pixels_are_told(
     assert summary.seconds == pytest.approx(22.2)
     assert list(lines(summary)) == [
         "18 visible pixels in 3 patches: {'field': 15, 'house': 3, 'lake': 0}",
-        "points: 18 clicks, about 0.01 h of a person's work, by an estimate",
+        "points: 18 clicks, about 0.01 h of annotation by an estimate",
         "house: 2 clicks fewer than asked, as patches hold too few pixels of it",
         "lake: no labelled pixel",
     ]

@@ -1,4 +1,4 @@
-"""Buy labels up to a fraction: the label store of the next round, and a summary of it."""
+"""Acquire labels up to a fraction: the label store of the next round, and a summary of it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ SUMMARY = "acquisition.json"
 class Acquired:
     """How the new pixels of a label store were chosen, and how many they are.
 
-    budget is the number of new pixels that the label fraction allows, bought that of those chosen:
-    counts of each class, and without_truth, which are spent although nobody knows their class.
-    region is the side of the windows in px, 0 where pixels were chosen one by one. labelled counts
-    the pixels before.
+    labelled is the number of pixels labelled before, budget that of new pixels that the label
+    fraction allows, and bought that of those chosen. counts has the chosen pixels of each class;
+    without_truth counts those that have no truth and are paid for all the same. region is the side
+    of the windows in px, 0 if pixels were chosen one by one.
     """
 
     strategy: Strategy
@@ -71,8 +71,8 @@ def acquire(
     strategy chooses from; 'random' needs none.
 
     Raises:
-        ValueError: the fraction leaves nothing to buy, the strategy lacks a run, or patches, labels
-            and checkpoint do not fit.
+        ValueError: the fraction allows no new pixel, the strategy lacks a run, or patches, labels
+            and checkpoint do not fit together.
     """
     store = PatchStore(patches)
     train = store.of_split("train")
@@ -86,10 +86,10 @@ def acquire(
 
 
 def new_pixels(pool: Pool, labels: Path, fraction: float) -> int:
-    """Return how many pixels may be bought: floor(fraction x pixels) less those labelled.
+    """Return the label budget in new pixels: floor(fraction x pixels) less those labelled.
 
     Raises:
-        ValueError: the fraction is not in 0 < fraction <= 1, or so many are labelled already.
+        ValueError: the fraction is not in 0 < fraction <= 1, or allows no new pixel.
     """
     check_fraction(fraction)
     total, labelled = visible_count(fraction, pool.pixels), pool.labels.summary.visible
@@ -176,5 +176,5 @@ def write(
 
 
 def count_classes(answers: NDArray[np.int16], classes: int) -> NDArray[np.int64]:
-    """Return the number of answers of each class (C,); those without one do not count."""
+    """Return the number of answers of each class (C,), without those that are IGNORE_INDEX."""
     return np.bincount(answers[answers != IGNORE_INDEX], minlength=classes)

@@ -21,13 +21,13 @@ from partialseg.acquisition.selection import (
 
 Mask = NDArray[np.bool_]
 
-CANDIDATES = 16  # pixels drawn for each that a core-set chooses among them
+CANDIDATES = 16  # pixels drawn for each that a core-set then chooses among them
 
 
 def random_pixels(pool: Pool, budget: int) -> Iterator[Mask]:
-    """Draw pixels as visible_pixels does: the next ones in the order of its keys.
+    """Take the next pixels in the order of their keys, by which visible_pixels draws.
 
-    Each patch gets what fill_up says.
+    fill_up gives the number of each patch.
 
     Raises:
         ValueError: the budget is less than a pixel for each patch that has the fewest.
@@ -41,9 +41,9 @@ def core_set_pixels(
 ) -> Iterator[Mask]:
     """Take the pixels of each patch by greedy k-centre on its features (D, H, W).
 
-    Each patch gets what fill_up says, and its labelled pixels are the centres to begin with. The
-    pixels are chosen from the first in the order of the keys, CANDIDATES for each, as every centre
-    takes a step over all of them.
+    fill_up gives the number of each patch, whose labelled pixels are the centres to begin with.
+    The candidates are the first pixels in the order of the keys, CANDIDATES for each that is
+    wanted, as every centre takes a step over all of them.
 
     Raises:
         ValueError: the budget is less than a pixel for each patch that has the fewest.
@@ -53,10 +53,10 @@ def core_set_pixels(
 
 
 def fill_up(pool: Pool, budget: int) -> list[int]:
-    """Return how many new pixels each patch gets where all are to have equally many labels.
+    """Return how many new pixels each patch gets if all are to have equally many labels.
 
     All are filled up to one number of labelled pixels, the largest within the budget: of patches
-    that were labelled alike, less than a pixel a patch remains unspent.
+    that were labelled alike, less than a pixel a patch of the budget is left.
 
     Raises:
         ValueError: the budget is less than a pixel for each patch that has the fewest.
@@ -77,7 +77,7 @@ def uncertain_pixels(
 ) -> Iterator[Mask]:
     """Take exactly the budget of pixels with the highest scores (H, W), each in 0..highest.
 
-    Scores are told apart in 65,536 levels; among equals, seeded keys decide. The levels lie in a
+    Scores are rounded to 65,536 levels; among equals, seeded keys decide. The levels lie in a
     file in `folder`, two bytes a pixel.
 
     Raises:
@@ -135,25 +135,25 @@ def balanced_pixels(
             yield mask
 
 
-def _smallest(keys: NDArray[np.uint64], for_sale: Mask, count: int) -> Mask:
-    """Return the pixels for sale (H, W) that have the `count` smallest keys."""
+def _smallest(keys: NDArray[np.uint64], unlabelled: Mask, count: int) -> Mask:
+    """Return the `count` unlabelled pixels (H, W) with the smallest keys."""
     if count == 0:
-        return np.zeros_like(for_sale)
-    limit = np.partition(keys[for_sale], count - 1)[count - 1]
-    return for_sale & (keys <= limit)
+        return np.zeros_like(unlabelled)
+    limit = np.partition(keys[unlabelled], count - 1)[count - 1]
+    return unlabelled & (keys <= limit)
 
 
 def _centres(
-    features: NDArray[np.float32], keys: NDArray[np.uint64], for_sale: Mask, count: int
+    features: NDArray[np.float32], keys: NDArray[np.uint64], unlabelled: Mask, count: int
 ) -> Mask:
-    """Return the `count` pixels for sale (H, W) farthest from the others in features (D, H, W)."""
-    chosen = np.zeros_like(for_sale)
+    """Return `count` unlabelled pixels (H, W) by greedy k-centre on their features (D, H, W)."""
+    chosen = np.zeros_like(unlabelled)
     if count == 0:
         return chosen
-    drawn = min(CANDIDATES * count, int(for_sale.sum()))
-    candidates = np.flatnonzero(_smallest(keys, for_sale, drawn))
+    drawn = min(CANDIDATES * count, int(unlabelled.sum()))
+    candidates = np.flatnonzero(_smallest(keys, unlabelled, drawn))
     candidates = candidates[keys.ravel()[candidates].argsort()]  # the keys decide among equals
-    labelled = np.flatnonzero(~for_sale)
+    labelled = np.flatnonzero(~unlabelled)
     pixels = np.concatenate([labelled, candidates])
     vectors = features.reshape(len(features), -1).T[pixels]
     centres = k_centre(vectors, np.arange(len(pixels)) < len(labelled), count)

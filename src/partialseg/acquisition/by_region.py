@@ -1,4 +1,4 @@
-"""Acquisition by windows: all unlabelled pixels of a window are bought together."""
+"""Acquisition by windows: all unlabelled pixels of a window are labelled together."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -65,16 +65,16 @@ def _overlaps(length: int, stride: int, side: int, cells: int) -> NDArray[np.flo
 
 @dataclass(frozen=True, kw_only=True)
 class Windows:
-    """The windows of all training patches, in their order: M of `side` px, smaller at borders.
+    """The M windows of all training patches, in their order, of `side` px (smaller at borders).
 
-    unlabelled (M,) counts the pixels that each would cost, keys (M,) are seeded.
+    unlabelled (M,) counts the unlabelled pixels of each, its cost; keys (M,) are random, seeded.
     """
 
     side: int
     unlabelled: NDArray[np.int64]
     keys: NDArray[np.uint64]
 
-    def for_sale(self, order: Iterable[int]) -> Iterator[int]:
+    def with_unlabelled(self, order: Iterable[int]) -> Iterator[int]:
         """Yield the windows of an order that hold an unlabelled pixel."""
         return (window for window in order if self.unlabelled[window])
 
@@ -94,29 +94,30 @@ def find_windows(pool: Pool, side: int) -> Windows:
 
 
 def random_order(windows: Windows) -> Iterator[int]:
-    """Yield the windows for sale in the order of their keys."""
-    return windows.for_sale(windows.keys.argsort(kind="stable").tolist())
+    """Yield the windows with unlabelled pixels in the order of their keys."""
+    return windows.with_unlabelled(windows.keys.argsort(kind="stable").tolist())
 
 
 def uncertain_order(
     pool: Pool, windows: Windows, scores: Iterable[NDArray[np.floating]]
 ) -> Iterator[int]:
-    """Yield the windows for sale, the highest mean score (H, W) of unlabelled pixels first."""
+    """Yield the windows with unlabelled pixels, the highest mean score (H, W) of these first."""
     means = [
         region_means(score, pool.unlabelled(place), windows.side).ravel()
         for place, score in enumerate(scores)
     ]
     order = np.lexsort((windows.keys, -np.concatenate(means)))
-    return windows.for_sale(order.tolist())
+    return windows.with_unlabelled(order.tolist())
 
 
 def balanced_order(
     pool: Pool, windows: Windows, probabilities: Iterable[NDArray[np.float32]]
 ) -> Iterator[int]:
-    """Yield the windows for sale, in rounds over the classes that are predicted in them.
+    """Yield the windows with unlabelled pixels, so that the predicted classes get equal shares.
 
-    A window stands for the class of most of its unlabelled pixels. Next is always a window of the
-    class that has got the fewest pixels yet, of those the class with the fewest labelled pixels.
+    The class of a window is the one predicted for most of its unlabelled pixels. The next window
+    is always of the class that has got the fewest pixels so far; among equals, of the class with
+    the fewest labelled pixels.
     """
     of_class = [
         _majority(of_patch.argmax(axis=0), pool.unlabelled(place), windows.side, len(of_patch))
@@ -148,9 +149,10 @@ def take_turns(
 def core_set_order(
     pool: Pool, windows: Windows, features: Iterable[NDArray[np.float32]]
 ) -> Iterator[int]:
-    """Yield the windows for sale by greedy k-centre on the means of the features (D, h, w).
+    """Yield the windows with unlabelled pixels by greedy k-centre on their mean features.
 
-    Windows without an unlabelled pixel are the centres to begin with. Holds M x D numbers.
+    features (D, h, w) are those of each patch. Windows without an unlabelled pixel are the centres
+    to begin with. Holds M x D numbers.
     """
     size = pool.side, pool.side
     pooled = np.concatenate(
@@ -162,7 +164,7 @@ def core_set_order(
 
 
 def take_fitting(windows: Windows, order: Iterable[int], budget: int) -> list[int]:
-    """Return the windows of an order up to the last that fits into a budget of pixels.
+    """Return the windows of an order as long as they fit into a budget of pixels.
 
     Raises:
         ValueError: not even the first fits.
@@ -197,6 +199,6 @@ def window_pixels(pool: Pool, windows: Windows, taken: Sequence[int]) -> Iterato
 def _majority(
     predicted: NDArray[np.intp], counted: Mask, side: int, classes: int
 ) -> NDArray[np.int64]:
-    """Return the class (windows,) that most counted pixels of each window are predicted as."""
+    """Return the class (windows,) predicted for most counted pixels of each window."""
     pixels = [region_sums(counted & (predicted == index), side) for index in range(classes)]
     return np.stack(pixels).argmax(axis=0).ravel()

@@ -1,4 +1,4 @@
-"""The training patches, and which of their pixels are labelled."""
+"""The pool of training patches and their labels so far, and the oracle that labels more."""
 
 from dataclasses import dataclass
 
@@ -12,15 +12,15 @@ from partialseg.visibility import pixel_keys, seeded_bits
 
 
 def window_keys(seed: int, name: str, windows: int) -> NDArray[np.uint64]:
-    """Return the random key of each window (N,) of a patch; they may be equal, if rarely."""
+    """Return the random key of each window (N,) of a patch."""
     return seeded_bits(f"{seed}/{name}/windows").random_raw(windows)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """Where pixels are chosen from: a store, its training patches and their labels so far.
+    """What pixels are chosen from: a store, its training patches and their labels so far.
 
-    The seed is that of all draws.
+    seed is that of all random draws.
     """
 
     store: PatchStore
@@ -39,7 +39,7 @@ class Pool:
         return len(self.patches) * self.side**2
 
     def unlabelled(self, place: int) -> NDArray[np.bool_]:
-        """Return the pixels (side, side) of a patch that nobody has labelled."""
+        """Return which pixels (side, side) of a patch have no label."""
         return ~self.labels.visible(place)
 
     def keys(self, place: int) -> NDArray[np.uint64]:
@@ -55,7 +55,7 @@ class Pool:
 
 
 class Oracle:
-    """Answers from the truth of a patch store; nothing else of the acquisition reads it."""
+    """Labels pixels by the truth of a patch store, which nothing else in the acquisition reads."""
 
     def __init__(self, store: PatchStore) -> None:
         self._store = store
@@ -63,7 +63,7 @@ class Oracle:
     def ask(self, patch: Patch, wanted: NDArray[np.bool_]) -> NDArray[np.int16]:
         """Return the classes (H, W) of the wanted pixels (H, W), IGNORE_INDEX at all others.
 
-        It is IGNORE_INDEX too where a wanted pixel has no truth: the question is spent.
+        A wanted pixel without truth is IGNORE_INDEX, too, and uses up budget all the same.
 
         Raises:
             ValueError: the truth of a wanted pixel is no class.

@@ -1,4 +1,4 @@
-"""What a network says of the training patches as they are, without augmentation."""
+"""What a network predicts on the training patches without augmentation, and how sure it is."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from partialseg.tiling.patches import Patch, PatchStore
 
 
 class Images(Dataset[Tensor]):
-    """The images of patches alone, uint8 (3, H, W): who chooses pixels must not see the truth."""
+    """The images of patches, uint8 (3, H, W), without the truth, which no strategy may see."""
 
     def __init__(self, store: PatchStore, patches: Sequence[Patch]) -> None:
         self._store = store
@@ -50,7 +50,7 @@ class Predictor:
             yield from self._predict(images).softmax(dim=1).cpu().numpy()
 
     def deepest_features(self) -> Iterator[NDArray[np.float32]]:
-        """Yield the feature map (D, h, w) of the network's deepest level of each patch.
+        """Yield the features (D, h, w) of each patch at the network's deepest level.
 
         Raises:
             ValueError: the network predicts no finite numbers.
@@ -59,7 +59,7 @@ class Predictor:
             yield from output.float().cpu().numpy()
 
     def pixel_features(self) -> Iterator[NDArray[np.float32]]:
-        """Yield the features (D, H, W) that the network's last head classifies of each patch.
+        """Yield the features (D, H, W) of each patch that the network's last head classifies.
 
         Raises:
             ValueError: the network predicts no finite numbers.
@@ -69,7 +69,7 @@ class Predictor:
             yield from entered[..., :height, :width].float().cpu().numpy()
 
     def _passing(self, module: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield what enters and what leaves a module, batch by batch."""
+        """Yield the input and the output of a module, batch by batch."""
         seen: list[tuple[Tensor, Tensor]] = []
 
         def keep(_: nn.Module, entered: tuple[Tensor], output: Tensor) -> None:
@@ -84,7 +84,7 @@ class Predictor:
             hook.remove()
 
     def _predict(self, images: Tensor) -> Tensor:
-        # Not around a yield: what runs between two patches would be in this mode, too.
+        # Not around a yield: the code that runs between two patches would be in this mode, too.
         with torch.inference_mode():
             logits = predict_logits(self.network, images, self.compute)
         if not logits.isfinite().all():

@@ -1,4 +1,7 @@
-"""The first n of all pixels of many patches, by a 64-bit order, a patch in memory at a time."""
+"""Which pixels of many patches come first by a 64-bit order, and shares of a label budget.
+
+Only one patch is in memory at a time: scores and predictions wait in a file.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,11 +14,11 @@ from typing import Generic, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-DIGIT = 16  # bits of an order that a pass over the patches settles
+DIGIT = 16  # bits of the limit that a pass over the patches finds
 LEVELS = 2**DIGIT  # of a score
 KEY_BITS = 64 - DIGIT
 Orders = NDArray[np.uint64]
-OrdersOf = Callable[[int], Orders]  # of the pixels of a patch that are for sale, by its place
+OrdersOf = Callable[[int], Orders]  # of the unlabelled pixels of a patch, by its place
 T = TypeVar("T", bound=np.generic)
 
 
@@ -50,14 +53,14 @@ def best_first(levels: NDArray[np.uint16], keys: NDArray[np.uint64]) -> Orders:
 def find_limit(orders_of: OrdersOf, places: int, count: int) -> Limit:
     """Return the limit that holds exactly the `count` > 0 smallest orders of all patches.
 
-    Orders of a patch must differ; among equal ones of several patches the earlier place comes
-    first. Two passes count the orders by their next 16 bits; the third looks at the few
-    that have the same 32 bits as the limit.
+    Orders within a patch must differ; among equal ones of several patches the earlier place comes
+    first. Two passes count the orders by their next 16 bits; the third sorts the few that share
+    their upper 32 bits with the limit.
 
     Raises:
         ValueError: there are fewer than `count` pixels.
     """
-    prefix, left = 0, count  # the upper bits of the limit, and how many are wanted of those
+    prefix, left = 0, count  # the upper bits of the limit; how many orders with these are wanted
     for shift in (64 - DIGIT, 64 - 2 * DIGIT):
         histogram = np.zeros(2**DIGIT, np.int64)
         for place in range(places):
@@ -85,10 +88,10 @@ def _with_prefix(orders: Orders, prefix: int, shift: int) -> Orders:
 
 
 def fill_level(labelled: NDArray[np.int64], pixels: int, budget: int) -> int:
-    """Return up to how many labelled pixels each patch (of so many pixels) may be filled.
+    """Return the number of labelled pixels to which each patch (of so many pixels) is filled up.
 
-    It is the largest number for which the patches, labelled (P,) as they are, need no more than
-    the budget in all.
+    It is the largest for which all patches together, of which labelled (P,) pixels have a label,
+    need no more new pixels than the budget.
     """
     low, high = 0, pixels
     while low < high:
@@ -105,8 +108,8 @@ def equal_shares(
 ) -> tuple[int, ...]:
     """Share a budget of pixels equally among classes, as far as each has pixels (C,).
 
-    What a class lacks goes to the others in equal parts; of a remainder, the classes that come
-    first in rarest_first get a pixel each.
+    What a class cannot take goes to the others in equal parts; a remainder goes to the classes
+    that come first in rarest_first, a pixel each.
 
     Raises:
         ValueError: all classes together have fewer pixels.
@@ -127,10 +130,10 @@ def equal_shares(
 
 
 class Spool(Generic[T]):
-    """Arrays of one shape and type, appended in order and read at any place.
+    """Arrays of one shape and type in a temporary file, appended in order and read at any place.
 
-    The file is nameless, in a folder of the caller's (the system's own may be held in memory), and
-    ends with the block.
+    The file has no name, lies in a folder that the caller chooses (the system's folder for
+    temporary files may be in memory), and is deleted at the end of the `with` block.
     """
 
     def __init__(self, folder: Path, shape: tuple[int, ...], dtype: type[T]) -> None:

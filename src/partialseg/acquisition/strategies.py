@@ -1,4 +1,4 @@
-"""Which pixels each strategy buys, by windows or one by one."""
+"""Which pixels each strategy chooses, by windows or one by one."""
 
 import math
 from collections.abc import Iterator

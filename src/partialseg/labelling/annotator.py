@@ -1,4 +1,4 @@
-"""Who labels: one pattern, one label fraction and one seed for all patches."""
+"""The simulated annotator, who annotates all patches by one pattern, label fraction and seed."""
 
 from collections.abc import Collection
 
@@ -15,7 +15,7 @@ from partialseg.visibility import visible_pixels
 
 
 class Annotator:
-    """Labels patches by params.pattern, as far as a label fraction goes.
+    """Annotates patches by params.pattern, up to a label fraction.
 
     names are those of all patches: the pattern `patches` chooses among them.
 
@@ -31,7 +31,7 @@ class Annotator:
         self._chosen = patches.chosen(names, seed, fraction) if whole else set()
 
     def annotate(self, name: str, truth: NDArray[np.uint8]) -> Annotation:
-        """Label one patch, whose class ids are truth (H, W).
+        """Annotate one patch, whose class ids are truth (H, W).
 
         Raises:
             ValueError: fraction is not in 0 < fraction <= 1, or the patch cannot hold what it
@@ -61,21 +61,21 @@ class Annotator:
 
 
 def label_patch(store: PatchStore, patch: Patch, annotator: Annotator) -> PatchLabels:
-    """Draw the visible pixels of one patch and count their classes.
+    """Annotate one patch of a store and count the classes of its visible pixels.
 
     Raises:
         ValueError: the patch cannot hold what the label fraction asks for.
     """
     truth = store.truth(patch)
-    drawn = annotator.annotate(patch.name, truth)
+    annotation = annotator.annotate(patch.name, truth)
     classes = len(patch.counts)
-    counts = np.bincount(truth[drawn.visible], minlength=NO_TRUTH + 1)[:classes]
+    counts = np.bincount(truth[annotation.visible], minlength=NO_TRUTH + 1)[:classes]
     return PatchLabels(
         name=patch.name,
-        bits=np.packbits(drawn.visible),
-        visible=int(drawn.visible.sum()),
+        bits=np.packbits(annotation.visible),
+        visible=int(annotation.visible.sum()),
         counts=tuple(counts.tolist()),
-        clicks=drawn.clicks,
-        seconds=drawn.seconds,
-        short=tuple(drawn.short.get(class_id, 0) for class_id in range(classes)),
+        clicks=annotation.clicks,
+        seconds=annotation.seconds,
+        short=tuple(annotation.short.get(class_id, 0) for class_id in range(classes)),
     )

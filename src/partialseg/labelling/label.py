@@ -1,4 +1,4 @@
-"""Draw the labels of all training patches of a store."""
+"""Annotate all training patches of a store, and write the labels."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,14 +25,14 @@ def label(patches: Path, out: Path, fraction: float, seed: int, params: Label) -
     annotator = Annotator(params, fraction, seed, [patch.name for patch in train])
     labels = []
     for patch in train:
-        drawn = label_patch(store, patch, annotator)
-        if not any(drawn.counts) and params.pattern != "patches":
+        item = label_patch(store, patch, annotator)
+        if not any(item.counts) and params.pattern != "patches":
             raise ValueError(
-                f"patch {patch.name}: label_fraction {fraction} shows {drawn.visible} of "
+                f"patch {patch.name}: label_fraction {fraction} shows {item.visible} of "
                 f"{store.summary.size**2} pixels, none of them with a truth ({patch.no_truth} "
                 "have none); take a larger fraction"
             )
-        labels.append(drawn)
+        labels.append(item)
     check_classes(labels, store.summary.class_names)
     with new_folder(out) as folder:
         origin = LabelOrigin(pattern=params.pattern, fraction=fraction, seed=seed)
@@ -40,7 +40,7 @@ def label(patches: Path, out: Path, fraction: float, seed: int, params: Label) -
 
 
 def check_classes(labels: list[PatchLabels], class_names: tuple[str, ...]) -> None:
-    """Check that a network has something to tell apart.
+    """Check that the labels of all patches hold two classes or more.
 
     Raises:
         ValueError: all labelled pixels are of one class.
@@ -54,12 +54,12 @@ def check_classes(labels: list[PatchLabels], class_names: tuple[str, ...]) -> No
 
 
 def lines(summary: LabelSummary) -> Iterator[str]:
-    """Yield what there is to say of the labels."""
+    """Yield the lines that describe the labels, for the console."""
     yield f"{summary.visible} visible pixels in {summary.patches} patches: {summary.counts}"
     if summary.clicks is not None and summary.seconds is not None:
         yield (
             f"{summary.pattern}: {summary.clicks} clicks, about {summary.seconds / 3600:.2f} h of "
-            "a person's work, by an estimate"
+            "annotation by an estimate"
         )
     for name, count in summary.short.items():
         yield f"{name}: {count} clicks fewer than asked, as patches hold too few pixels of it"

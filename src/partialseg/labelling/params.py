@@ -12,10 +12,10 @@ Pattern = Literal["random", "points", "scribbles", "boxes", "blocks", "patches",
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class PatternParams:
-    """Sizes of what a person draws.
+    """Sizes of what an annotator draws.
 
-    points is the clicks for each class of a patch at label fraction 1; thickness is that of a
-    stroke, box the longest side of a box and block the side of a window, all in pixels.
+    points is the number of clicks on each class of a patch at label fraction 1; thickness is that
+    of a stroke, box the longest side of a box and block the side of a window, all in pixels.
     """
 
     points: PositiveInt
@@ -26,6 +26,6 @@ class PatternParams:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Label(PatternParams):
-    """What is labelled: pattern; and the sizes of all patterns, of which it uses its own."""
+    """The pattern of the labels, and the sizes of all patterns, of which it uses its own."""
 
     pattern: Pattern

@@ -15,11 +15,7 @@ from partialseg.labelling.patterns.budget import (
 from partialseg.labelling.patterns.canvas import Canvas, Draws, new_canvas, turns
 
 SLIMMEST = 3  # a box is meant to be at least 1 / SLIMMEST as wide as it is long
-
-
 ROOM = 8  # a box begins at least 1 / ROOM of the longest side from others, while it can
-
-
 Box = tuple[int, int, int, int]  # top, bottom, left, right; bottom and right are outside
 
 
@@ -75,7 +71,7 @@ def draw_boxes(canvas: Canvas, draws: Draws, longest: int) -> Iterator[Box]:
 
 
 def _grown(free: NDArray[np.bool_], row: int, column: int, limits: tuple[int, int]) -> Box:
-    """Push the sides of a box outwards by turns, while it lies on free pixels (H, W) alone."""
+    """Push the sides of a box outwards in turn, as long as it lies on free pixels (H, W) alone."""
     height, width = free.shape
     top, bottom, left, right = row, row + 1, column, column + 1
     sides = ["top", "right", "bottom", "left"]
@@ -98,7 +94,7 @@ def _grown(free: NDArray[np.bool_], row: int, column: int, limits: tuple[int, in
 
 
 def _within(box: Box, pixels: int) -> list[Box]:
-    """Return what of a box is within so many pixels, row by row: the box, or one or two parts."""
+    """Cut a box to so many pixels, row by row: return the box itself, or one or two parts of it."""
     top, bottom, left, right = box
     rows, rest = divmod(pixels, right - left)
     if rows >= bottom - top:

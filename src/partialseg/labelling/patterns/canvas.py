@@ -1,4 +1,4 @@
-"""A patch that is drawn on."""
+"""What patterns that draw shape by shape share: random numbers, the canvas, turns of classes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from partialseg.core.classes import NO_TRUTH
 from partialseg.visibility import seeded_bits, unique_keys
 
 AROUND = np.ones((3, 3), np.uint8)
-FAR = 1e4  # more than any patch has
-TRIES = 8  # before the labelled pixels are sorted out
-PLACES = 3  # that come to mind for a turn, of which the deepest in its region is taken
+FAR = 1e4  # px: the depth where a patch shows no border
+TRIES = 8  # draws that may hit labelled pixels before these are removed from the list
+PLACES = 3  # drawn for the start of a turn, of which the deepest in its region is taken
 
 
 class Draws:
@@ -112,8 +112,8 @@ def turns(canvas: Canvas, draws: Draws, room: int) -> Iterator[Turn]:
     """Yield turns until every pixel of a patch that has a truth is labelled.
 
     Each class that the patch shows comes once a round, in random order. A turn begins on an
-    unlabelled pixel, so that a larger region of a class is likelier. A class is passed over when
-    that would be within `room` px of labelled pixels, unless it is so for all classes.
+    unlabelled pixel, so that a larger region of a class is likelier. A class is skipped in a round
+    in which its turn would begin within `room` px of labelled pixels, unless all classes would.
     """
     free_of = _free_pixels(canvas, draws)
     round_ = 0

@@ -1,4 +1,4 @@
-"""Drawn: what a person drew on a patch, and nothing else."""
+"""Drawn: a share of the pixels that a person annotated in the source."""
 
 import math
 from fractions import Fraction

@@ -22,8 +22,8 @@ def draw(
     """Click floor(fraction x params.points) times on each class that a patch (H, W) shows.
 
     The pixels of a class are equally likely, and a smaller fraction's clicks lie among a larger
-    one's. A class with fewer pixels has all of them labelled; the clicks that it lacks are in
-    `short`. Point labels: Bearman et al. 2016, arXiv:1506.02106.
+    one's. A class with fewer pixels has all of them labelled; the missing clicks are in `short`.
+    Point labels: Bearman et al. 2016, arXiv:1506.02106.
 
     Raises:
         ValueError: fraction is not in 0 < fraction <= 1, or pays for less than a click.

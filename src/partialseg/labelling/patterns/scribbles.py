@@ -51,9 +51,9 @@ def draw(
 def draw_strokes(canvas: Canvas, draws: Draws, thickness: int) -> Iterator[NDArray[np.intp]]:
     """Yield strokes, flat places (N,) in the order of the brush, until every pixel is labelled.
 
-    The classes take turns; a larger region of a class is likelier. A class is scribbled on by
-    turns through a region and along a border, `thickness` px inside. Each stroke lies in one
-    region. The caller labels a stroke before it asks for the next.
+    The classes take turns; a larger region of a class is likelier. The strokes on a class
+    alternate: one through a region, the next along a border, `thickness` px inside it. Each stroke
+    lies in one region. The caller labels a stroke before it asks for the next.
     """
     borders: dict[int, Border] = {}
     for turn in turns(canvas, draws, thickness):

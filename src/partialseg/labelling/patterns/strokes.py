@@ -1,4 +1,4 @@
-"""The lines that a person draws along the borders of a class."""
+"""Strokes: paths along borders and through regions, and the brush that follows them."""
 
 import cv2
 import numpy as np
@@ -6,19 +6,19 @@ from numpy.typing import NDArray
 
 from partialseg.labelling.patterns.canvas import Canvas, Draws, FreePixels
 
-TRIES = 3  # places for a line that come to mind
+TRIES = 3  # places drawn for the start of a path along a border
 CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 SQUARE = np.ones((3, 3), np.uint8)
 PAIR = np.ones((2, 2), np.uint8)
-DRY = np.iinfo(np.uint16).max  # the brush never comes here
-CANDIDATES = 12  # ways to go on, of which the one with the most room is taken
+DRY = np.iinfo(np.uint16).max  # the arrival of pixels that the brush does not reach
+CANDIDATES = 12  # arcs drawn to go on with, of which the one that leads furthest is taken
 LOOK_BACK = 6  # pixels over which the direction of a stroke is read
 
 
 class Border:
-    """The lines at the same depth, `inset` px, along all borders of a class of a canvas.
+    """The lines along all borders of a class of a canvas, `inset` px inside its regions.
 
-    In a region that is nowhere so deep there is none. lines (N,) has flat places, one line after
+    A region that is nowhere so deep has none. lines (N,) has flat places, one line after
     the other, whose pixels touch by sides or corners; ends (N,) the place after the last pixel of
     each one's line.
     """
@@ -30,7 +30,7 @@ class Border:
         self._free = FreePixels(self.lines, canvas.visible.reshape(-1))
 
     def path(self, draws: Draws, longest: int) -> NDArray[np.intp] | None:
-        """Return a piece of a line up to what is labelled; None where there is no room for one."""
+        """Return a piece of a line that ends at labelled pixels; None if no start is found."""
         for _ in range(TRIES):
             place = self._free.draw(draws)
             if place is None:
@@ -61,11 +61,11 @@ def _lines(canvas: Canvas, class_id: int, inset: int) -> tuple[NDArray[np.intp],
 
 
 def brushed(path: NDArray[np.intp], truth: NDArray[np.uint8], thickness: int) -> NDArray[np.intp]:
-    """Return the pixels that a brush of `thickness` px labels, in the order it comes to them.
+    """Return the pixels that a brush of `thickness` px labels, in the order it reaches them.
 
-    path has flat places (N,) of one class in truth (H, W), each beside one before it. So are the
-    pixels, of which any first ones hold together, by sides or corners: paint spreads from the
-    path by a pixel a step, to pixels of the class alone.
+    path has flat places (N,) of one class in truth (H, W), each beside an earlier one. The same
+    holds of the pixels, so that the first ones, however many, are connected by sides or corners:
+    paint spreads from the path by a pixel a step, to pixels of the class alone.
     """
     rows, columns = np.divmod(path, truth.shape[1])
     top, left = (max(int(axis.min()) - thickness, 0) for axis in (rows, columns))
@@ -100,8 +100,8 @@ def random_curve(
     """Return the pixels of a curve from `start`, as flat places (N,), neighbours touching.
 
     It is made of arcs (quadratic Bezier curves) of up to `reach` px along each axis, each going on
-    in the direction of the one before, and ends at `longest` px or where no way leads on. allowed
-    (H, W) has the pixels that it may cross.
+    in the direction of the one before, and ends after `longest` px or where no arc leads on.
+    allowed (H, W) has the pixels that it may cross.
     """
     width = allowed.shape[1]
     points = np.array([divmod(start, width)])  # (N, 2) row, column
