@@ -252,7 +252,7 @@ def test_a_class_without_labels_and_one_with_too_few_pixels_are_told(
     ]
 
 
-def test_nobody_knows_what_random_pixels_cost(
+def test_the_cost_of_random_pixels_is_unknown(
     make_patches: Callable[..., Path], tmp_path: Path
 ) -> None:
     summary = label(make_patches(), tmp_path / "labels", 0.25, 42, label_params())
