@@ -138,6 +138,8 @@ def test_every_file_that_is_named_is_there(page: str) -> None:
         for word in re.findall(r"(?<![\w<>*./-])[\w./-]+(?![\w<>*./-])", found):
             if word.endswith(".py") and "/" not in word:
                 assert word in names, word
+            elif word.startswith("partialseg."):
+                assert SRC.joinpath(*word.split(".")).with_suffix(".py").is_file(), word
             elif word.startswith(IN_GIT) or word.endswith(".py"):
                 assert (ROOT / word).exists() or (SRC / "partialseg" / word).exists(), word
 
