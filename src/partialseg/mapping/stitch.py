@@ -116,7 +116,7 @@ class Stitching:
         """Return what suits a network trained on patches of a size, where nothing is asked for.
 
         Larger tiles than the patches are computed no worse, and overlap less; beyond a third of a
-        patch of 384 px, overlap changes nothing more (README, "From checkpoint to map").
+        patch of 384 px, overlap changes nothing more (docs/maps.md).
         """
         if tile is None:
             tile = 2 * -(-size // STRIDE) * STRIDE
