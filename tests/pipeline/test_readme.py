@@ -222,6 +222,15 @@ def test_the_tree_has_every_room() -> None:
     assert {line.split()[0] for line in tree.splitlines()} == there
 
 
+def test_every_name_on_the_page_of_the_code_is_in_it() -> None:
+    files = [*SRC.rglob("*.py"), ROOT / "dvc.yaml", ROOT / "params.yaml"]
+    used = set(re.findall(r"\w+", " ".join(file.read_text(encoding="utf-8") for file in files)))
+    found = re.findall(r"`([A-Za-z_]\w*)(\.\w+)?(?:\(.*?\))?`", PAGES["docs/architecture.md"])
+    named = {part.strip(".") for names in found for part in names if part}
+    assert len(named) > 60
+    assert named <= used
+
+
 def test_every_output_for_people_is_explained() -> None:
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     text = PAGES["docs/results.md"]
