@@ -11,13 +11,19 @@ import numpy as np
 import pytest
 
 from code_of_stage import SRC
-from compare import compare, main
+from compare import main
 from partialseg.comparison.cells import CellCurves
-from partialseg.comparison.headline import summary, write_curve, write_headline_curves
+from partialseg.comparison.compared import (
+    read_compared_runs,
+    summary,
+    write_curve,
+    write_headline_curves,
+)
 from partialseg.engine.curves import CURVES
 from partialseg.evaluation.results import RunResults, read_results
 from partialseg.evaluation.runs import listed_runs, run_files
 from partialseg.evaluation.shown import choose_panel
+from partialseg.figures.compare import compare
 from partialseg.figures.miou import CellScore
 from partialseg.figures.panel import PanelRow
 from partialseg.tiling.patches import PatchStore
@@ -62,7 +68,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Any, ...]]:
     given: dict[str, tuple[Any, ...]] = {}
     for name in ("curves", "miou", "budget", "confusions", "panel", "differences"):
         monkeypatch.setattr(
-            f"partialseg.figures.comparison.draw_{name}",
+            f"partialseg.figures.compare.draw_{name}",
             lambda *arguments, name=f"draw_{name}": given.update({name: arguments}),
         )
     return given
@@ -77,16 +83,10 @@ def compare_in(
     splits: Sequence[str] = ("main",),
     seeds: Sequence[int] = (42,),
 ) -> tuple[list[RunResults], list[CellCurves]]:
-    return compare(
-        dataset,
-        listed_runs(splits, fractions, LABELLINGS, ARCHITECTURES, recipes, seeds),
-        headline,
-        folder / "patches",
-        folder / "runs",
-        folder / "metrics",
-        folder / "out",
-        label_params(),
-    )
+    listed = listed_runs(splits, fractions, LABELLINGS, ARCHITECTURES, recipes, seeds)
+    compared = read_compared_runs(dataset, listed, headline, folder / "runs", folder / "metrics")
+    compare(compared, PatchStore(folder / "patches"), label_params(), folder / "out")
+    return [*compared.results], [*compared.curves]
 
 
 def table_in(folder: Path) -> list[dict[str, Any]]:

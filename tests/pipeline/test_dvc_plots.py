@@ -11,7 +11,7 @@ import pytest
 from clones import ROOT, Clone
 from drawings import ARCHITECTURES, RECIPES, make_cells, make_curves
 from partialseg.comparison.cells import CellCurves
-from partialseg.comparison.headline import write_headline_curves
+from partialseg.comparison.compared import write_headline_curves
 
 CHARTS = {
     "Training loss": "train/loss",

@@ -11,18 +11,14 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from drawings import make_curves, make_matrices
-from made_up_results import NAMES, make_results, make_runs, make_store
+from made_up_results import make_data, make_results, make_runs, make_store
 from partialseg.comparison.cells import scored_cells
 from partialseg.comparison.difference_table import difference_rows
 from partialseg.comparison.significance import differences
-from partialseg.comparison.table import table_rows
 from partialseg.figures.confusion import confusions_figure
-from partialseg.figures.curves import curves_figure
-from partialseg.figures.differences import differences_figure
 from partialseg.figures.style import svg_text
 from partialseg.report.page import Chart, Section, render_page, write_page
-from partialseg.report.sections import Experiment, Figures, page_sections
+from partialseg.report.report import page_sections
 from partialseg.report.tables import Table, number, over_seeds, spread, text
 
 PHONE = {"width": 400, "height": 800}
@@ -65,25 +61,14 @@ def make_sections(
     """Return the sections of made-up results; of one seed nothing has a spread."""
     store = make_store(folder / "patches")
     results = make_results(make_runs(splits, seeds), store)
-    cells = list(dict.fromkeys(item.run.cell for item in results))
     found = differences(scored_cells(results)) if compared else []
-    experiment = Experiment(
-        dataset="sample",
-        headline="0.1",
-        stores=dict.fromkeys(splits, store),
-        results=results,
-        rows=table_rows("sample", results),
-        differences=difference_rows(found),
+    data = make_data(
+        results,
+        dict.fromkeys(splits, store),
+        difference_rows(found),
         parameters="a: <b>\n" * 30 + "long: " + "x" * 300 + "\n",
-        outputs=[],
     )
-    confusions = confusions_figure(make_matrices(4, 5), NAMES)
-    figures = Figures(
-        curves=svg_text(curves_figure(make_curves(cells, 3)), "curves"),
-        confusions=svg_text(confusions, "confusions"),
-        differences=svg_text(differences_figure(found), "differences") if compared else None,
-    )
-    return page_sections(experiment, figures)
+    return page_sections(data)
 
 
 def make_page(

@@ -11,7 +11,6 @@ from code_of_stage import SRC
 from partialseg.comparison.cells import seed_score
 from partialseg.evaluation.results import RunResults
 from partialseg.evaluation.runs import Cell, Run
-from partialseg.report.details import confusion, distance_bands, reliability
 from partialseg.report.provenance import (
     TrackedOutput,
     commits,
@@ -20,6 +19,7 @@ from partialseg.report.provenance import (
     used_parameters,
     versions,
 )
+from partialseg.report.quality import confusion, distance_bands, reliability
 
 PARAMS = SRC.parent / "params.yaml"
 

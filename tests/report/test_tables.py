@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from made_up_results import ABSENT, NAMES, make_results, make_runs, make_store
+from made_up_results import ABSENT, NAMES, make_data, make_results, make_runs, make_store
 from partialseg.comparison.table import table_rows
 from partialseg.evaluation.results import RunResults
-from partialseg.report.details import at_fraction, best_run, cell_details, check_details, of_split
+from partialseg.report.data import best_run, cell_details, check_details
 from partialseg.report.quality import (
     boundary_f1_table,
     boundary_iou_table,
@@ -169,7 +169,7 @@ def test_leakage_stands_side_by_side(results: list[RunResults]) -> None:
 
 
 def test_without_a_second_split_there_is_no_leakage(results: list[RunResults]) -> None:
-    cells = of_split(cell_details(results), "main")
+    cells = make_data(results, {}).first_split
     assert len(cells) == 8
     assert leakage_table(cells) is None
 
@@ -221,12 +221,16 @@ def test_objects_are_by_area_or_not_at_all(results: list[RunResults]) -> None:
 
 
 def test_calibration_and_orthophotos(results: list[RunResults]) -> None:
-    shown_cells = at_fraction(of_split(cell_details(results), "main"), "0.15")
-    assert len(shown_cells) == 4
-    row = row_of(calibration_table(shown_cells), 0)
+    at_15 = {
+        cell: details
+        for cell, details in cell_details(results).items()
+        if (cell.split, cell.fraction) == ("main", "0.15")
+    }
+    assert len(at_15) == 4
+    row = row_of(calibration_table(at_15), 0)
     expected = shown(of_seeds(results, 4, "test", "calibration", "ece"))
     assert row["Expected calibration error"] == expected
-    table = orthophoto_table(shown_cells)
+    table = orthophoto_table(at_15)
     name = table.rows[1][0].text
     row = row_of(table, 1)
     assert row["Patches"] == "4"
@@ -258,15 +262,32 @@ def test_the_best_run_is_by_validation_and_of_the_first_split(results: list[RunR
     assert best_run([*first, *results[:24]]).run.cell.split == "official"
 
 
+def test_the_page_has_one_headline_of_the_first_split_and_labelling(tmp_path: Path) -> None:
+    store = make_store(tmp_path, side=24)
+    runs = make_runs(("official", "main"), (42,), ("points", "random"))
+    data = make_data(make_results(runs, store), {"official": store, "main": store})
+    assert len(data.cells) == len(data.names) == 32
+    assert {cell.split for cell in data.first_split} == {"official"}
+    assert len(data.first_split) == 16
+    assert {(cell.split, cell.labelling, cell.fraction) for cell in data.headline} == {
+        ("official", "points", "0.1")
+    }
+    assert [*data.headline_names.values()] == [
+        *("UNet 10 %, reproduction", "UNet 10 %, tuned"),
+        *("UNet++ 10 %, reproduction", "UNet++ 10 %, tuned"),
+    ]
+    assert (data.headline_percent, data.class_names, data.seeds) == ("10 %", NAMES, 1)
+
+
 def test_the_summary_counts(results: list[RunResults]) -> None:
     noise = [difference(), difference(verdict="higher"), difference(low=None, high=None)]
-    facts = dict(summary_facts("sample", results, noise))
+    facts = dict(summary_facts(make_data(results, {}, noise)))
     assert facts["Trainings"] == "48 (16 cells × 3 seeds)"
     assert facts["Label budgets"] == "10 %, 15 %"
     assert facts["Architectures"] == "UNet, UNet++"
     assert facts["Seeds"] == "42, 1, 2"
     assert facts["Differences"] == "1 of 2 are told from noise; about 0.1 would be by chance"
-    assert "Differences" not in dict(summary_facts("sample", results, []))
+    assert "Differences" not in dict(summary_facts(make_data(results, {})))
     assert spread_note(3).endswith("over the 3 seeds.")
     assert spread_note(1).startswith("One seed:")
 
@@ -274,7 +295,7 @@ def test_the_summary_counts(results: list[RunResults]) -> None:
 def test_of_one_seed_the_summary_counts_no_chance(results: list[RunResults]) -> None:
     first = [item for item in results if item.run.seed == 42]
     noise = [difference(), difference(verdict="higher, with this seed")]
-    assert dict(summary_facts("sample", first, noise))["Differences"] == (
+    assert dict(summary_facts(make_data(first, {}, noise)))["Differences"] == (
         "1 of 2 are told from noise, for these trained networks only: another seed may well "
         "reverse it"
     )

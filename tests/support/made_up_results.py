@@ -1,6 +1,6 @@
 """Made-up results of runs: details by the schema of evaluate, tables, a store, predictions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from drawings import make_curves
+from partialseg.comparison.compared import ComparedRuns
+from partialseg.comparison.table import Row, table_rows
 from partialseg.evaluation.results import RunResults
 from partialseg.evaluation.runs import Run, listed_runs
-from partialseg.report.details import Detail
+from partialseg.report.data import ReportData
 from partialseg.source.legend import LANDCOVER_AI
 from partialseg.tiling.patches import (
     Patch,
@@ -50,7 +53,22 @@ def make_results(runs: Sequence[Run], store: PatchStore) -> list[RunResults]:
     ]
 
 
-def make_detail(run: Run, place: int) -> Detail:
+def make_data(
+    results: Sequence[RunResults],
+    stores: Mapping[str, PatchStore],
+    found: Sequence[Row] = (),
+    **changes: Any,
+) -> ReportData:
+    """Return what a page shows of results at the headline 0.1, with the rows of differences."""
+    cells = dict.fromkeys(item.run.cell for item in results)
+    compared = ComparedRuns(
+        dataset="sample", headline="0.1", results=results, curves=make_curves(list(cells), 3)
+    )
+    given = {"rows": table_rows("sample", results), "parameters": "", "outputs": []} | changes
+    return ReportData(compared=compared, stores=stores, differences=found, **given)
+
+
+def make_detail(run: Run, place: int) -> dict[str, Any]:
     """Return details that agree within themselves; later runs are a little better."""
     rng = np.random.default_rng([place, run.seed])
     right = 0.55 + 0.01 * place % 0.3
@@ -233,7 +251,7 @@ def _write_patch(writer: PatchWriter, rng: np.random.Generator, side: int) -> ND
     return mask
 
 
-def make_predictions(store: PatchStore, detail: Detail) -> dict[str, NDArray[np.uint8]]:
+def make_predictions(store: PatchStore, detail: Mapping[str, Any]) -> dict[str, NDArray[np.uint8]]:
     """Return the truth moved by a few pixels for each example patch; background without truth."""
     names = {
         item["patch"]

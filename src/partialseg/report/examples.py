@@ -1,4 +1,4 @@
-"""The best and the worst test patches of each class."""
+"""The best and the worst test patches of each class, and their pictures inside the page."""
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from PIL import Image
 
 from partialseg.core.classes import NO_TRUTH, Colour
 from partialseg.figures.panel import WRONG, PanelRow, error_map
-from partialseg.report.details import Detail
+from partialseg.report.tables import Detail
 from partialseg.tiling.contact_sheet import NO_TRUTH_COLOUR
 from partialseg.tiling.patches import PatchStore
 

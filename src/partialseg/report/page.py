@@ -15,7 +15,7 @@ from partialseg.report.tables import Table
 class Chart:
     """A chart: its SVG, what it shows in words for those who cannot see it, and its caption.
 
-    The SVG is put into the page as it is: it has to be of figures.svg.svg_text().
+    The SVG is put into the page as it is: it must come from svg_text().
     """
 
     svg: str

@@ -1,4 +1,7 @@
-"""The tables that compare cells: scores, differences, splits, cost."""
+"""The tables that compare cells: scores, differences, splits, cost.
+
+Scores and differences are those that compare wrote as JSON.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from partialseg.evaluation.runs import AXES, Cell, cell_names
-from partialseg.report.details import CellDetails, Detail
 from partialseg.report.tables import (
     NONE,
+    CellDetails,
+    Detail,
     Entry,
     Table,
     number,
@@ -20,14 +24,8 @@ from partialseg.report.tables import (
 )
 
 Row = Mapping[str, Any]
-
-
 ALIKE = {"split": "split", "labelling": "labels drawn as", "recipe": "recipe"}  # by axis
-
-
 LABELLED = ("Labelled (%)", "Annotation (h, estimate)")
-
-
 SCORES = {
     "test_miou": "Test mIoU",
     "test_accuracy": "Test accuracy",
@@ -35,14 +33,10 @@ SCORES = {
     "best_val_miou": "Best val mIoU",
     "final_val_accuracy": "Final val accuracy",
 }
-
-
 ROW_KEYS = {
     *(*AXES, "label_fraction", "seeds", "labelled_pixels", "annotation_seconds"),
     *(*SCORES, *(f"{score}_std" for score in SCORES)),
 } - {"fraction"}
-
-
 DIFFERENCE_KEYS = {
     *("axis", "compared", "where", "difference", "low", "high"),
     *("jackknife_low", "jackknife_high", "verdict"),

@@ -1,11 +1,10 @@
-"""The facts at the top of the page."""
+"""The top of the page: what was compared, what came out, and the patches of each part."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from partialseg.comparison.significance import expected_by_chance
-from partialseg.evaluation.results import RunResults
-from partialseg.evaluation.runs import architecture_name, cell_names, percent
-from partialseg.report.details import best_run, cell_details
+from partialseg.evaluation.runs import architecture_name, percent
+from partialseg.report.data import ReportData
 from partialseg.report.score_tables import Row
 from partialseg.report.tables import Table, number, over_seeds, text
 from partialseg.tiling.patches import PatchStore
@@ -13,20 +12,17 @@ from partialseg.tiling.patches import PatchStore
 PARTS = ("train", "val", "test")
 
 
-def summary_facts(
-    dataset: str, results: Sequence[RunResults], differences: Sequence[Row]
-) -> list[tuple[str, str]]:
+def summary_facts(data: ReportData) -> list[tuple[str, str]]:
     """Return what was compared and what came out, as names and texts."""
-    cells = cell_details(results)
-    best = best_run(results)
-    name, runs = cell_names(list(cells))[best.run.cell], cells[best.run.cell]
+    cells, results, best = data.cells, data.compared.results, data.best
+    name, runs = data.names[best.run.cell], cells[best.run.cell]
     test = best.detail["test"]
     miou = over_seeds(detail["test"]["miou"] for detail in runs)
     accuracy = over_seeds(detail["test"]["accuracy"] for detail in runs)
     seeds = "seed" if len(runs) == 1 else "seeds"
     fractions = sorted({cell.label_fraction for cell in cells})
     facts = [
-        ("Data set", dataset),
+        ("Data set", data.compared.dataset),
         ("Splits", _listed(cell.split for cell in cells)),
         ("Label budgets", ", ".join(percent(fraction) for fraction in fractions)),
         ("Labels drawn as", _listed(cell.labelling for cell in cells)),
@@ -40,7 +36,7 @@ def summary_facts(
             f"{accuracy.text} (all {test['majority_class']}: mIoU {test['majority_miou']:.3f})",
         ),
     ]
-    judged = [row for row in differences if row["low"] is not None]
+    judged = [row for row in data.differences if row["low"] is not None]
     if judged:
         facts.append(("Differences", _told_apart(judged, len(runs))))
     return facts

@@ -1,11 +1,15 @@
-"""Tables of the page: what a cell of a table shows, and what it is sorted by."""
+"""Tables of the page: what an entry shows and what it is sorted by; means over seeds in them."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from partialseg.comparison.cells import mean_and_std
+from partialseg.evaluation.runs import Cell
 
+Detail = Mapping[str, Any]  # the content of the details file of a run
+CellDetails = Mapping[Cell, Sequence[Detail]]
 NONE = "–"  # shown where there is no value
 
 

@@ -1,18 +1,75 @@
-"""The runs at the headline fraction: their scores and curves for `dvc metrics` and `dvc plots`."""
+"""The runs that a table compares, read once, and what DVC shows of those at the headline fraction.
+
+DVC shows their scores with `dvc metrics`, their curves with `dvc plots`.
+"""
 
 import csv
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from partialseg.comparison.cells import CellCurves, by_cell, mean_and_std
+from partialseg.comparison.cells import (
+    CellCurves,
+    by_cell,
+    mean_and_std,
+    mean_curves,
+    read_curves,
+)
 from partialseg.core.files import new_file
 from partialseg.engine.curves import CURVES
-from partialseg.evaluation.results import RunResults
-from partialseg.evaluation.runs import Cell, is_main
+from partialseg.evaluation.results import RunResults, read_results
+from partialseg.evaluation.runs import Cell, Run, is_main, run_files
 
 MISSING = "nan"  # of a shorter run in a CSV of DVC plots, which draw an empty cell as 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedRuns:
+    """The results of all runs that a table of a data set compares, and the curves of their cells.
+
+    headline is the label fraction of the figures that cannot show all fractions. Those show the
+    first split and the first labelling.
+    """
+
+    dataset: str
+    headline: str
+    results: Sequence[RunResults]
+    curves: Sequence[CellCurves]
+
+    @property
+    def first_split(self) -> str:
+        """The split of the figures that show one split."""
+        return self.results[0].run.cell.split
+
+    @property
+    def main_curves(self) -> list[CellCurves]:
+        """The curves of the first split and labelling."""
+        first = self.results[0].run.cell
+        return [item for item in self.curves if is_main(item.cell, first)]
+
+    @property
+    def majority(self) -> tuple[str, float]:
+        """The largest class of the first split, and the test mIoU of predicting it everywhere."""
+        test = self.results[0].detail["test"]
+        return test["majority_class"], test["majority_miou"]
+
+
+def read_compared_runs(
+    dataset: str, listed: Sequence[Run], headline: str, runs: Path, metrics: Path
+) -> ComparedRuns:
+    """Read the results and curves of the listed runs from where dvc.yaml lays them.
+
+    Raises:
+        ValueError: no run is at the headline, or a listed run is missing or damaged.
+    """
+    if headline not in [item.cell.fraction for item in listed]:
+        raise ValueError(f"no run to compare is at the headline fraction {headline}")
+    results = [read_results(run_files(runs, metrics, item), item) for item in listed]
+    of_cells = by_cell([read_curves(runs, item) for item in listed])
+    curves = [mean_curves(cell, of_cell) for cell, of_cell in of_cells.items()]
+    return ComparedRuns(dataset=dataset, headline=headline, results=results, curves=curves)
 
 
 def headline_cells(results: Sequence[RunResults], headline: str) -> dict[Cell, list[RunResults]]:
@@ -28,7 +85,7 @@ def headline_cells(results: Sequence[RunResults], headline: str) -> dict[Cell, l
 def summary(results: Sequence[RunResults], headline: str) -> dict[str, dict[str, Any]]:
     """Return the headline's scores by architecture and recipe; no key names another axis.
 
-    They are means over the seeds; of several seeds with the deviation of the test mIoU.
+    They are means over the seeds; for several seeds with the deviation of the test mIoU.
     """
     scores: dict[str, dict[str, Any]] = {}
     for cell, of_cell in headline_cells(results, headline).items():
