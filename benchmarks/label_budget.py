@@ -2,8 +2,8 @@
 
 A setting is a labelling (or a strategy) at a label fraction. In each, every recipe stands beside
 partial cross-entropy alone (REFERENCE) with the same patches, epochs and seeds: test mIoU over the
-seeds, the difference with its intervals (partialseg.significance), the share of the gap to full
-labels that it closes. What was not run is left out, and said.
+seeds, the difference with its intervals (partialseg.comparison.significance), the share of the gap
+to full labels that it closes. What was not run is left out, and said.
 """
 
 import argparse

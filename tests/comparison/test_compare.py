@@ -77,13 +77,14 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[Any, ...]]:
 def compare_in(
     folder: Path,
     fractions: Sequence[str] = ("0.1", "0.15"),
-    recipes: Sequence[str] = RECIPES,
     headline: str = "0.1",
     dataset: str = "sample",
-    splits: Sequence[str] = ("main",),
-    seeds: Sequence[int] = (42,),
+    **axes: Any,
 ) -> tuple[list[RunResults], list[CellCurves]]:
-    listed = listed_runs(splits, fractions, LABELLINGS, ARCHITECTURES, recipes, seeds)
+    given = {"splits": ["main"], "recipes": RECIPES, "seeds": [42]} | axes
+    listed = listed_runs(
+        fractions=fractions, labellings=LABELLINGS, architectures=ARCHITECTURES, **given
+    )
     compared = read_compared_runs(dataset, listed, headline, folder / "runs", folder / "metrics")
     compare(compared, PatchStore(folder / "patches"), label_params(), folder / "out")
     return [*compared.results], [*compared.curves]

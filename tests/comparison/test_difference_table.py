@@ -68,21 +68,22 @@ def test_the_table_names_what_is_compared_and_where() -> None:
         ["UNet++ against UNet", "10 %", "+0.0450"],
         ["UNet++ against UNet", "15 %", "+0.0450"],
     ]
-    assert rows[0][3:] == ["+0.0900 to +0.0900", "+0.0900 to +0.0900", "higher"]
+    assert rows[0][3:] == ["+0.0900 to +0.0900", "+0.0900 to +0.0900", "significantly higher"]
     assert text.endswith(
-        "\n\nThe intervals cover the choice of 3 test orthophotos and of 2 seeds. There is no "
-        "correction for multiple comparisons: if nothing differed, about 0.3 of 6 would exclude "
-        "0 by chance.\n"
+        "\n\nA difference is significant (at 95 %) if both intervals exclude 0. The intervals "
+        "cover the choice of 3 test orthophotos and of 2 seeds. There is no correction for "
+        "multiple comparisons: if nothing differed, about 0.3 of 6 intervals would exclude 0 by "
+        "chance.\n"
     )
 
 
 @pytest.mark.parametrize(
     ("difference", "interval", "verdict"),
     [
-        (make_difference(0.0312, 0.01, 0.0524), "+0.0100 to +0.0524", "higher"),
-        (make_difference(-0.0312, -0.0524, -0.01), "-0.0524 to -0.0100", "lower"),
-        (make_difference(0.03, -0.01, 0.07), "-0.0100 to +0.0700", "not distinguishable"),
-        (make_difference(0.0, 0.0, 0.0), "+0.0000 to +0.0000", "not distinguishable"),
+        (make_difference(0.0312, 0.01, 0.0524), "+0.0100 to +0.0524", "significantly higher"),
+        (make_difference(-0.0312, -0.0524, -0.01), "-0.0524 to -0.0100", "significantly lower"),
+        (make_difference(0.03, -0.01, 0.07), "-0.0100 to +0.0700", "not significant"),
+        (make_difference(0.0, 0.0, 0.0), "+0.0000 to +0.0000", "not significant"),
         (make_difference(0.03, None, None), "-", "no interval: one orthophoto"),
     ],
 )
@@ -100,17 +101,18 @@ def test_of_one_seed_nothing_is_told_of_others() -> None:
     gain = dataclasses.replace(make_difference(0.03, 0.01, 0.05), seeds=1)
     loss = dataclasses.replace(make_difference(-0.03, -0.05, -0.01), seeds=1)
     assert [verdict(item) for item in (gain, loss)] == [
-        "higher, with this seed",
-        "lower, with this seed",
+        "significantly higher, with this seed",
+        "significantly lower, with this seed",
     ]
 
 
 def test_one_seed_is_said_and_no_share_of_chance() -> None:
     cells = [make_scored(equal_unions(HITS[:1] + gain), split=f"s{gain}") for gain in (0, 9)]
     assert markdown(differences(cells)).endswith(
-        "\n\nThe intervals cover the choice of 3 test orthophotos; of one seed, they hold for "
-        "these trained networks only, and another seed may well reverse what they tell. There is "
-        "no correction for multiple comparisons.\n"
+        "\n\nA difference is significant (at 95 %) if both intervals exclude 0. The intervals "
+        "cover the choice of 3 test orthophotos. With one seed they hold for these trained "
+        "networks only: another seed may well reverse a verdict. There is no correction for "
+        "multiple comparisons.\n"
     )
 
 
@@ -143,7 +145,7 @@ def test_rows_are_written_as_json_and_csv(tmp_path: Path) -> None:
         "high": pytest.approx(0.09),
         "jackknife_low": pytest.approx(0.09),
         "jackknife_high": pytest.approx(0.09),
-        "verdict": "higher",
+        "verdict": "significantly higher",
         "orthophotos": 3,
         "seeds": 2,
     }

@@ -27,7 +27,7 @@ def test_a_difference_has_the_hand_computed_value_and_the_paired_t_interval() ->
     assert found.difference == pytest.approx(0.75 * 0.075)
     expected = stats.ttest_rel(second[0], first[0]).confidence_interval(0.95)
     assert found.jackknife == pytest.approx(tuple(0.75 / 1000 * np.array(expected)))
-    assert found.distinguishable and found.reason is None and not found.pooled
+    assert found.significant and found.reason is None and not found.pooled
     assert (found.orthophotos, found.seeds) == ((4,), 1)
 
 
@@ -37,12 +37,12 @@ def test_a_constant_gain_is_seen_however_different_the_orthophotos_are() -> None
     found = compare(plain, make_scored(better, recipe="other"))
     assert found.difference == pytest.approx(0.0075)
     assert found.jackknife == pytest.approx((0.0075, 0.0075))
-    assert found.distinguishable
+    assert found.significant
     reverse = compare(make_scored(better, recipe="other"), plain)
     assert reverse.difference == pytest.approx(-0.0075)
-    assert reverse.distinguishable
+    assert reverse.significant
     # Under another split nothing is paired by orthophoto, and the gain drowns.
-    assert not compare(plain, make_scored(better, split="other")).distinguishable
+    assert not compare(plain, make_scored(better, split="other")).significant
 
 
 def test_both_intervals_have_to_exclude_0() -> None:
@@ -54,10 +54,10 @@ def test_both_intervals_have_to_exclude_0() -> None:
     )
     assert found.bootstrap is not None and found.jackknife is not None
     assert found.bootstrap[0] > 0 > found.jackknife[0]  # of five orthophotos
-    assert not found.distinguishable
+    assert not found.significant
     both = dataclasses.replace(found, jackknife=(0.001, 0.1))
-    assert both.distinguishable
-    assert not dataclasses.replace(both, bootstrap=(-0.1, -0.05)).distinguishable
+    assert both.significant
+    assert not dataclasses.replace(both, bootstrap=(-0.1, -0.05)).significant
 
 
 def test_the_bootstrap_is_that_of_the_weighted_cells() -> None:
@@ -75,11 +75,11 @@ def test_the_bootstrap_is_that_of_the_weighted_cells() -> None:
     assert pooled.bootstrap == pytest.approx(bootstrap_interval(terms))
 
 
-def test_equal_cells_are_not_distinguishable() -> None:
+def test_equal_cells_do_not_differ_significantly() -> None:
     counts = random_counts(3)
     found = compare(make_scored(counts), make_scored(counts, fraction="0.15"))
     assert (found.difference, found.bootstrap, found.jackknife) == (0, (0, 0), (0, 0))
-    assert not found.distinguishable
+    assert not found.significant
 
 
 def test_seeds_that_differ_widen_the_interval() -> None:
@@ -90,7 +90,7 @@ def test_seeds_that_differ_widen_the_interval() -> None:
     )
     expected = stats.ttest_1samp(0.75 * gains[:, 0] / 1000, 0).confidence_interval(0.95)
     assert one.jackknife == pytest.approx(tuple(expected))
-    assert not one.distinguishable
+    assert not one.significant
     assert one.seeds == 3
 
 
@@ -112,7 +112,7 @@ def test_without_two_orthophotos_there_is_no_interval(number: int) -> None:
     found = compare(first, make_scored(equal_unions(WILD[:, :1]), split="other"))
     assert found.difference == pytest.approx(0.325 - first.miou())
     assert (found.bootstrap, found.jackknife, found.reason) == (None, None, "one orthophoto")
-    assert not found.distinguishable
+    assert not found.significant
 
 
 def test_an_interval_stays_within_what_a_difference_can_be() -> None:

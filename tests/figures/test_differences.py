@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from drawings import extent, legend_texts, points
 from partialseg.comparison.significance import Difference, differences
-from partialseg.figures.differences import OTHER, TOLD, differences_figure
+from partialseg.figures.differences import OTHER, SIGNIFICANT, differences_figure
 from score_cells import make_cell, make_scored, random_counts
 
 
@@ -36,14 +36,14 @@ def test_intervals_and_differences_have_their_values() -> None:
     found = [difference(0.05, 0.02, 0.08, pairs=2), difference(0.01, -0.02, 0.04)]
     (axes,) = differences_figure(found).axes
     assert lines_of(axes) == [
-        ([pytest.approx(0.01), pytest.approx(0.09)], 1.2, TOLD),
-        ([0.02, 0.08], 3.5, TOLD),
+        ([pytest.approx(0.01), pytest.approx(0.09)], 1.2, SIGNIFICANT),
+        ([0.02, 0.08], 3.5, SIGNIFICANT),
         ([pytest.approx(-0.03), pytest.approx(0.05)], 1.2, OTHER),
         ([-0.02, 0.04], 3.5, OTHER),
     ]
     dots = [line for line in axes.get_lines() if line.get_marker() == "o"]
     assert [points(dot)[0] for dot in dots] == [[0.05], [0.01]]
-    assert [dot.get_markerfacecolor() for dot in dots] == [TOLD, "white"]
+    assert [dot.get_markerfacecolor() for dot in dots] == [SIGNIFICANT, "white"]
     assert [label.get_fontweight() for label in axes.get_yticklabels()] == ["bold", "normal"]
     assert [label.get_text() for label in axes.get_yticklabels()] == [
         "UNet++ against UNet: mean of 2 pairs",
@@ -67,7 +67,7 @@ def test_texts_never_meet(fractions: list[str]) -> None:
     assert all(
         figure.bbox.padded(0.5).contains(*corner) for box in boxes for corner in box.get_points()
     )
-    assert legend_texts(figure)[-2:] == ["told from noise", "not told"]
+    assert legend_texts(figure)[-2:] == ["significant", "not significant"]
 
 
 def test_nothing_to_compare_is_said() -> None:

@@ -138,7 +138,7 @@ def difference(**changes: Any) -> dict[str, Any]:
         "high": 0.0114,
         "jackknife_low": -0.061,
         "jackknife_high": 0.0214,
-        "verdict": "not distinguishable",
+        "verdict": "not significant",
     } | changes
 
 
@@ -148,7 +148,7 @@ def test_differences_have_their_intervals_or_none() -> None:
     first, second = row_of(table, 0), row_of(table, 1)
     assert table.headings[:3] == ["Compared", "Difference", "Verdict"]
     assert first["Compared"] == "tuned against reproduction: UNet, 10\N{NO-BREAK SPACE}%"
-    assert (first["Difference"], first["Verdict"]) == ("−0.031", "not distinguishable")
+    assert (first["Difference"], first["Verdict"]) == ("−0.031", "not significant")
     assert first["Bootstrap"] == "−0.051 to +0.011"
     assert first["Jackknife"] == "−0.061 to +0.021"
     assert (second["Bootstrap"], second["Jackknife"]) == (NONE, NONE)
@@ -280,13 +280,17 @@ def test_the_page_has_one_headline_of_the_first_split_and_labelling(tmp_path: Pa
 
 
 def test_the_summary_counts(results: list[RunResults]) -> None:
-    noise = [difference(), difference(verdict="higher"), difference(low=None, high=None)]
+    noise = [
+        difference(),
+        difference(verdict="significantly higher"),
+        difference(low=None, high=None),
+    ]
     facts = dict(summary_facts(make_data(results, {}, noise)))
     assert facts["Trainings"] == "48 (16 cells × 3 seeds)"
     assert facts["Label budgets"] == "10 %, 15 %"
     assert facts["Architectures"] == "UNet, UNet++"
     assert facts["Seeds"] == "42, 1, 2"
-    assert facts["Differences"] == "1 of 2 are told from noise; about 0.1 would be by chance"
+    assert facts["Differences"] == "1 of 2 are significant at 95 %; about 0.1 would be by chance"
     assert "Differences" not in dict(summary_facts(make_data(results, {})))
     assert spread_note(3).endswith("over the 3 seeds.")
     assert spread_note(1).startswith("One seed:")
@@ -294,9 +298,9 @@ def test_the_summary_counts(results: list[RunResults]) -> None:
 
 def test_of_one_seed_the_summary_counts_no_chance(results: list[RunResults]) -> None:
     first = [item for item in results if item.run.seed == 42]
-    noise = [difference(), difference(verdict="higher, with this seed")]
+    noise = [difference(), difference(verdict="significantly higher, with this seed")]
     assert dict(summary_facts(make_data(first, {}, noise)))["Differences"] == (
-        "1 of 2 are told from noise, for these trained networks only: another seed may well "
+        "1 of 2 are significant at 95 %, for these trained networks only: another seed may well "
         "reverse it"
     )
 

@@ -1,6 +1,6 @@
-"""What the runs of a cell, which differ by their seed alone, have together.
+"""The runs of a cell, which differ in their seed only, taken together.
 
-Their mean score and its spread, their test pixels as counts, and their mean curves.
+Their mean score and its deviation, their confusion matrices by orthophoto, and their mean curves.
 """
 
 import statistics

@@ -7,6 +7,8 @@ from partialseg.comparison.significance import Difference, Interval, expected_by
 from partialseg.comparison.table import Row, github_table, write_rows
 from partialseg.evaluation.runs import AXES, Cell, architecture_name, percent
 
+SIGNIFICANT = "A difference is significant (at 95 %) if both intervals exclude 0."
+
 
 def difference_rows(found: Sequence[Difference]) -> list[Row]:
     """Return one flat row a difference, for JSON and CSV.
@@ -86,14 +88,14 @@ def verdict(difference: Difference) -> str:
     """Return what the intervals say of the second value against the first."""
     if difference.reason is not None:
         return f"no interval: {difference.reason}"
-    if not difference.distinguishable:
-        return "not distinguishable"
-    told = "higher" if difference.difference > 0 else "lower"
-    return told if difference.seeds > 1 else f"{told}, with this seed"
+    if not difference.significant:
+        return "not significant"
+    verdict = "significantly higher" if difference.difference > 0 else "significantly lower"
+    return verdict if difference.seeds > 1 else f"{verdict}, with this seed"
 
 
 def footnote(found: Sequence[Difference]) -> str:
-    """Return what the intervals cover, and how many of several seeds exclude 0 by chance."""
+    """Return what significant means, what the intervals cover, and what is to expect by chance."""
     seeds = found[0].seeds
     intervals = sum(difference.jackknife is not None for difference in found)
     if not intervals:
@@ -102,14 +104,14 @@ def footnote(found: Sequence[Difference]) -> str:
     over = f"{' or '.join(map(str, numbers))} test orthophotos"
     if seeds == 1:
         return (
-            f"The intervals cover the choice of {over}; of one seed, they hold for these trained "
-            "networks only, and another seed may well reverse what they tell. There is no "
+            f"{SIGNIFICANT} The intervals cover the choice of {over}. With one seed they hold for "
+            "these trained networks only: another seed may well reverse a verdict. There is no "
             "correction for multiple comparisons."
         )
     return (
-        f"The intervals cover the choice of {over} and of {seeds} seeds. There is no correction "
-        f"for multiple comparisons: if nothing differed, about {expected_by_chance(intervals):.2g} "
-        f"of {intervals} would exclude 0 by chance."
+        f"{SIGNIFICANT} The intervals cover the choice of {over} and of {seeds} seeds. There is no "
+        "correction for multiple comparisons: if nothing differed, about "
+        f"{expected_by_chance(intervals):.2g} of {intervals} intervals would exclude 0 by chance."
     )
 
 

@@ -1,10 +1,10 @@
-"""Bootstrap intervals over whole test orthophotos, and over seeds where there are several.
+"""95 % intervals of differences of test mIoU: by a jackknife and by a bootstrap.
 
-Orthophotos are drawn, not pixels: neighbouring pixels are no independent observations. Seeds are
-drawn independently of them, and what all cells share is drawn for all alike, which keeps them
-paired (Owen 2007, The pigeonhole bootstrap, doi 10.1214/07-AOAS122). Of few orthophotos a
-bootstrap is too short an interval: partialseg.interval has another one, and
-benchmarks/interval_coverage.py the shares of both that hold the truth.
+The units are whole test orthophotos, since neighbouring pixels are not independent observations,
+and seeds, where there are several. The bootstrap draws both independently of each other, and draws
+the same ones for all cells that share them, which keeps the cells paired (Owen 2007, The pigeonhole
+bootstrap, doi 10.1214/07-AOAS122). With few orthophotos its intervals are too short; those of the
+jackknife, with Student's quantile, hold the truth more often (benchmarks/interval_coverage.py).
 """
 
 from collections.abc import Sequence

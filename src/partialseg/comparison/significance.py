@@ -2,7 +2,7 @@
 
 Each has two: a bootstrap over test orthophotos and seeds, and a jackknife with Student's quantile,
 which holds the truth more often where orthophotos and seeds are few
-(benchmarks/interval_coverage.py). A difference is told from noise only if both exclude 0.
+(benchmarks/interval_coverage.py). A difference is significant (at 95 %) if both exclude 0.
 
 Nothing here corrects for multiple comparisons: where nothing differs at all, about 5 % of the
 intervals exclude 0 by chance (expected_by_chance). That holds for two seeds or more: the intervals
@@ -58,7 +58,7 @@ class Difference:
         return getattr(self.first[0], self.axis), getattr(self.second[0], self.axis)
 
     @property
-    def distinguishable(self) -> bool:
+    def significant(self) -> bool:
         """Whether both intervals exclude 0, on the same side."""
         if self.bootstrap is None or self.jackknife is None:
             return False

@@ -1,6 +1,6 @@
-"""The comparison table, with the figures of the published report beside its own data set's.
+"""The comparison table; on LandCover.ai beside the figures of the published report.
 
-Also how every table here is written: as Markdown, CSV and JSON.
+Also how any table is written: as Markdown, CSV and JSON.
 """
 
 import csv
@@ -67,7 +67,7 @@ def table_rows(dataset: str, runs: Sequence[RunResults]) -> list[Row]:
     """Return one row a cell; for LandCover.ai with the report's figures (None: not reported).
 
     Scores are means over the seeds, with their sample standard deviation under the same name and
-    '_std' (None of one seed). labelled_pixels is the share of the training pixels that had a label,
+    '_std' (None for one seed). labelled_pixels is the share of the training pixels with a label,
     clicks and annotation_seconds what they cost a person by an estimate (None: unknown), as means
     too. The report's are those of its own recipe, labelling and split.
     """
@@ -104,7 +104,7 @@ def write_rows(rows: Sequence[Row], text: str, path: Path) -> None:
 
 
 def markdown(rows: Sequence[Row], majority: tuple[str, float]) -> str:
-    """Return the table as Markdown, and below it the one that stands beside the report's."""
+    """Return the table as Markdown, and below it the scores beside those of the report."""
     majority_class, majority_miou = majority
     ours = [_split_of(row, rows) | _shown(row, _several(rows, "labelling")) for row in rows]
     trivial = {"Architecture": f"all {majority_class}", "Test mIoU": _score(majority_miou)}

@@ -22,7 +22,7 @@ from partialseg.figures.style import (
 
 APART = 1.012  # factor between lines, so that error bars do not hide each other
 MARGIN = 1.15  # factor on either side of the fractions
-ALL = 0.99  # share of labelled pixels that is all of them but for some without truth
+ALL = 0.99  # labelled share of the pixels that counts as all: a few have no truth
 
 
 def draw_budget(
@@ -30,8 +30,8 @@ def draw_budget(
 ) -> None:
     """Write a PNG of the test mIoU of cells of one split over their label fractions.
 
-    A fraction is of what its labelling counts (of points: clicks). Dotted lines across are the
-    scores with all pixels labelled, of the lines that have them.
+    A label fraction is of what the labelling counts: pixels, or clicks for points. Where all pixels
+    are labelled at the last fraction of a line, a dotted line shows its score across the figure.
 
     Raises:
         OSError: the picture cannot be written.

@@ -1,4 +1,4 @@
-"""The figure of the differences: how far from 0, and what is told from noise."""
+"""The figure of the differences of test mIoU: their intervals, and which are significant."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from partialseg.comparison.significance import Difference
 from partialseg.figures.style import COLOURS, INK, QUIET, add_legend, name_rows, new_chart, save
 
 LINE, GAP = 0.3, 0.6  # inches of a difference; lines between two comparisons
-TOLD, OTHER = COLOURS[0], QUIET
+SIGNIFICANT, OTHER = COLOURS[0], QUIET
 
 
 def draw_differences(found: Sequence[Difference], file: Path) -> None:
@@ -42,8 +42,8 @@ def differences_figure(found: Sequence[Difference]) -> Figure:
     handles = [
         Line2D([], [], color=INK, linewidth=3.5, label="95 %, bootstrap"),
         Line2D([], [], color=INK, linewidth=1.2, label="95 %, jackknife"),
-        Line2D([], [], color=TOLD, marker="o", linestyle="", label="told from noise"),
-        Line2D([], [], color=OTHER, marker="o", mfc="white", linestyle="", label="not told"),
+        Line2D([], [], color=SIGNIFICANT, marker="o", linestyle="", label="significant"),
+        Line2D([], [], color=OTHER, marker="o", mfc="white", linestyle="", label="not significant"),
     ]
     add_legend(figure, len(handles), handles)
     return figure
@@ -51,9 +51,9 @@ def differences_figure(found: Sequence[Difference]) -> Figure:
 
 def _draw_difference(axes: Axes, place: float, difference: Difference) -> None:
     """Draw the bootstrap as a thick line, the jackknife as a thin one, the difference as a dot."""
-    colour = TOLD if difference.distinguishable else OTHER
+    colour = SIGNIFICANT if difference.significant else OTHER
     for interval, width in ((difference.jackknife, 1.2), (difference.bootstrap, 3.5)):
         if interval is not None:
             axes.plot(interval, (place, place), color=colour, linewidth=width)
-    face = colour if difference.distinguishable else "white"
+    face = colour if difference.significant else "white"
     axes.plot(difference.difference, place, "o", color=colour, markerfacecolor=face, zorder=3)

@@ -34,7 +34,7 @@ ABOVE, BELOW, THICKNESS = 0.16, 0.28, 0.44
 class CellScore:
     """The mIoU, 0..1 or NaN, of a cell on validation and test: means over its seeds.
 
-    test_deviation is the standard deviation over the seeds; None of one alone.
+    test_deviation is the standard deviation over the seeds; None for one seed.
     """
 
     cell: Cell
@@ -46,7 +46,7 @@ class CellScore:
 def draw_miou(
     scores: Sequence[CellScore], majority_miou: float, majority_class: str, file: Path
 ) -> None:
-    """Write a PNG of all cells' mIoU, beside that of answering majority_class everywhere.
+    """Write a PNG of all cells' mIoU, beside that of predicting majority_class everywhere.
 
     Colour is architecture; of several recipes and labellings the last has the full colour.
 
@@ -107,7 +107,7 @@ def _draw_score(axes: Axes, place: float, score: CellScore, colour: Colour) -> N
 
 
 def _test_end(score: CellScore) -> float:
-    """Return where what is drawn of the test score ends."""
+    """Return where the bar of the test score and its deviation end."""
     return score.test_miou + (score.test_deviation or 0)
 
 

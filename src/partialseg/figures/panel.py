@@ -1,4 +1,4 @@
-"""The figure of test patches: their labels, what the networks make of them, and the errors."""
+"""The panel: a figure of test patches with their labels, predictions and errors."""
 
 import math
 import textwrap
@@ -18,14 +18,10 @@ from partialseg.tiling.contact_sheet import NO_TRUTH_COLOUR, colour_mask
 UNLABELLED: Colour = (165, 165, 165)  # light palettes and dark ones stand out from it
 WRONG: Colour = (204, 0, 34)
 FADED = (150, 245)  # greys that black and white of an image become under its errors
-
-
 # Sparse labels fade when a page is shrunk, so they are drawn up to this many pixels wide, until
 # they cover about this share.
 WIDEST_DOT, COVER = 4, 0.35
 FIXED = (WRONG, UNLABELLED, NO_TRUTH_COLOUR)
-
-
 # Inches of the panel's parts; LETTER is a letter of its text, SWATCH a legend entry without text.
 CELL, GAP, CAPTION, MARGIN = 1.7, 0.06, 0.22, 0.08
 LINE, LETTER, SWATCH = 0.22, 0.075, 0.55

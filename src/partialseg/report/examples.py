@@ -81,7 +81,7 @@ def css_colour(colour: Colour = WRONG) -> str:
 
 
 def _bits(colours: int) -> int:
-    """Bits of a pixel that tell so many colours apart, as PNG allows them."""
+    """Return how many bits a pixel of a PNG needs for so many colours."""
     return next(bits for bits in (1, 2, 4, 8) if colours <= 2**bits)
 
 

@@ -13,11 +13,8 @@ from partialseg.core.params import read_yaml
 from partialseg.report.tables import Table, number, text
 
 AXES = ("dataset", "label_fraction", "seeds", "splits", "labellings", "architectures", "recipes")
-CHOICES = (
-    "splits",
-    "labellings",
-    "recipes",
-)  # sections of a data set, of which an experiment uses some
+# Sections of a data set that hold several by name, of which an experiment uses some.
+CHOICES = ("splits", "labellings", "recipes")
 # What makes, trains and scores; the others only show.
 PACKAGES = ("torch", "numpy", "opencv-python-headless", "rasterio", "albumentations", "dvc")
 

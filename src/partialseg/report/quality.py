@@ -273,8 +273,8 @@ def calibration_section(data: ReportData) -> Section:
                 alt="Accuracy over confidence of the test pixels, a diagram a cell; the "
                 "calibration errors are in the table below.",
                 caption=f"Reliability (test) at {data.headline_percent} labels, all seeds "
-                "together. Below the dashed line a network is surer than it is right; grey bars "
-                "are the share of the pixels.",
+                "together. Below the dashed line a network is overconfident; grey bars are the "
+                "shares of the pixels.",
             )
         ],
         tables=[calibration_table(data.first_split)],

@@ -88,8 +88,8 @@ def _scores(data: ReportData) -> Section:
                 svg=svg_text(budget, "budget"),
                 alt="Test mIoU over the label fraction, a line an architecture, "
                 "recipe and labelling; the numbers are in the table below.",
-                caption=f"Test mIoU over the label budget; {bars}the dashed line is the answer of "
-                "the largest class everywhere.",
+                caption=f"Test mIoU over the label budget; {bars}the dashed line is the score of "
+                "predicting the largest class everywhere.",
             )
         ],
         tables=[comparison_table(data.rows, majority_class, majority_miou)],
@@ -109,8 +109,8 @@ def _differences(data: ReportData) -> Section | None:
                 svg=svg_text(figure, "differences"),
                 alt="Differences of test mIoU and their 95 % confidence intervals; the numbers "
                 "are in the table below.",
-                caption=f"Thick lines: bootstrap over {over}; thin lines: jackknife. Blue where "
-                "both exclude 0.",
+                caption=f"Thick lines: bootstrap over {over}; thin lines: jackknife. Blue: "
+                "significant, since both exclude 0.",
             )
         ],
         tables=[differences_table(data.differences)],
@@ -142,8 +142,8 @@ def _splits(data: ReportData) -> Section | None:
         paragraphs=[
             "The same training under different splits. Where neighbouring patches of one "
             "orthophoto fall into training and test, the test is no longer of unseen ground, and "
-            "its score is too high: the difference estimates by how much. Whether it is more than "
-            "noise is among the differences above."
+            "its score is too high: the difference estimates by how much. The differences above "
+            "say whether it is significant."
         ],
         tables=[table],
     )
@@ -175,6 +175,6 @@ def _provenance(data: ReportData) -> Section:
         anchor="provenance",
         title="Provenance",
         tables=provenance_tables(details, data.outputs),
-        paragraphs=["The parameters of this experiment stand at the end."],
+        paragraphs=["The parameters of this experiment are below the tables."],
         code=data.parameters,
     )

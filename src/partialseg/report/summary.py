@@ -38,7 +38,7 @@ def summary_facts(data: ReportData) -> list[tuple[str, str]]:
     ]
     judged = [row for row in data.differences if row["low"] is not None]
     if judged:
-        facts.append(("Differences", _told_apart(judged, len(runs))))
+        facts.append(("Differences", _significant(judged, len(runs))))
     return facts
 
 
@@ -53,9 +53,9 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
-def _told_apart(judged: Sequence[Row], seeds: int) -> str:
-    told_apart = sum(row["verdict"].startswith(("higher", "lower")) for row in judged)
-    found = f"{told_apart} of {len(judged)} are told from noise"
+def _significant(judged: Sequence[Row], seeds: int) -> str:
+    count = sum(row["verdict"].startswith("significantly") for row in judged)
+    found = f"{count} of {len(judged)} are significant at 95 %"
     if seeds == 1:
         return f"{found}, for these trained networks only: another seed may well reverse it"
     return f"{found}; about {expected_by_chance(len(judged)):.2g} would be by chance"
