@@ -1,9 +1,12 @@
 """The loss on the labelled pixels: its terms, and the heads of deep supervision."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
+from sklearn.metrics import f1_score, jaccard_score
 from torch import Tensor
 
 from partialseg.loss import partial_cross_entropy
@@ -11,6 +14,9 @@ from partialseg.training.losses import Terms, labelled_loss, lovasz_softmax, par
 
 NONE = Terms(dice=0.0, lovasz=0.0)
 WEIGHTS = torch.tensor([1.0, 2.0, 3.0])
+Term = Callable[[Tensor, Tensor], Tensor]
+# What holds for every term that is added; values of each by hand are in its own file.
+every_term = pytest.mark.parametrize("term", [partial_dice, lovasz_softmax])
 
 
 @pytest.fixture
@@ -67,3 +73,85 @@ def test_a_term_of_weight_0_is_not_computed(
     assert float(labelled_loss((example[0],), example[1], None, NONE)) > 0
     with pytest.raises(AssertionError):
         labelled_loss((example[0],), example[1], None, Terms(dice=0.1, lovasz=0.0))
+
+
+def random_batch(classes: int = 4) -> tuple[Tensor, Tensor]:
+    """Return logits (2, classes, 9, 7) and labels of which a part is unlabelled."""
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(2, classes, 9, 7, generator=generator)
+    return logits, torch.randint(-1, classes, (2, 9, 7), generator=generator)
+
+
+@every_term
+def test_without_a_labelled_pixel_loss_and_gradients_are_zero(term: Term) -> None:
+    logits, labels = random_batch()
+    logits.requires_grad_()
+    loss = term(logits, torch.full_like(labels, -1))
+    loss.backward()
+    assert loss.item() == 0.0
+    assert logits.grad is not None
+    assert torch.equal(logits.grad, torch.zeros_like(logits))
+
+
+@every_term
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_gradients_are_exactly_zero_at_unlabelled_pixels_and_nowhere_else(
+    term: Term, dtype: torch.dtype
+) -> None:
+    logits, labels = random_batch()
+    logits = logits.to(dtype).requires_grad_()
+    term(logits, labels).backward()
+    assert logits.grad is not None
+    of_pixels = logits.grad.movedim(1, -1)  # (N, H, W, C)
+    assert (labels == -1).any() and (labels != -1).any()
+    assert (of_pixels[labels == -1] == 0.0).all()
+    assert (of_pixels[labels != -1] != 0.0).any(dim=-1).all()
+
+
+@every_term
+def test_logits_of_unlabelled_pixels_do_not_matter(term: Term) -> None:
+    logits, labels = random_batch()
+    before = term(logits, labels)
+    values = torch.tensor([-1e4, float("inf"), float("nan"), 0.0])
+    logits = torch.where((labels == -1)[:, None], values[None, :, None, None], logits)
+    logits.requires_grad_()
+    loss = term(logits, labels)
+    loss.backward()
+    assert torch.equal(loss, before)
+    assert logits.grad is not None
+    assert (logits.grad.movedim(1, -1)[labels == -1] == 0.0).all()
+    assert logits.grad.isfinite().all()
+
+
+@every_term
+def test_a_sure_and_right_prediction_costs_nothing(term: Term) -> None:
+    _, labels = random_batch()
+    right = torch.nn.functional.one_hot(labels.clamp(min=0), 4).movedim(-1, 1)
+    losses = [float(term(sure * right.float(), labels)) for sure in (1, 3, 10, 200)]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[0] > 0.1 and losses[-1] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("term", "score"), [(partial_dice, f1_score), (lovasz_softmax, jaccard_score)]
+)
+def test_of_hard_predictions_it_is_one_minus_the_score_that_it_stands_for(
+    term: Term, score: Callable[..., Any]
+) -> None:
+    logits, labels = random_batch()
+    labels[labels == 2] = -1  # predicted, but not among the labels
+    predicted = logits.argmax(dim=1)
+    hard = 1e4 * torch.nn.functional.one_hot(predicted, 4).movedim(-1, 1).float()
+    known = labels != -1
+    scores = score(labels[known], predicted[known], labels=[0, 1, 3], average=None)
+    assert scores.min() > 0
+    assert float(term(hard, labels)) == pytest.approx(1 - scores.mean(), rel=1e-6)
+
+
+@every_term
+def test_bfloat16_logits_give_the_loss_of_their_float32_values(term: Term) -> None:
+    logits, labels = random_batch()
+    half = logits.bfloat16()
+    loss = term(half, labels)
+    assert loss.dtype == torch.float32
+    assert torch.equal(loss, term(half.float(), labels))
