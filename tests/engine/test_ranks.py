@@ -11,22 +11,19 @@ from typing import Any
 
 import pytest
 import torch
-import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import nn
-from torch.utils.data import DataLoader
 
 from code_of_stage import SRC
 from partialseg.engine.checkpoint import Checkpoint, load_checkpoint
-from partialseg.engine.ranks import ALONE, Ranks, launched
-from partialseg.engine.scoring import Scorer
+from partialseg.engine.ranks import ALONE, launched
 from partialseg.labelling.label import label
 from partialseg.models.unet import UNet
 from partialseg.training.resume import ResumeFolder
 from partialseg.training.sync_batchnorm import synchronise_batchnorm
 from small_labels import label_params
-from small_run import CPU as SMALL
-from small_run import LIVELY, Lookup, isolate, red_image, train_arguments, write_params
+from small_run import LIVELY, isolate, red_image, train_arguments, write_params
+from two_ranks import Work, halves, join, scores_of, sum_and_share
 
 CPU = torch.device("cpu")
 
@@ -41,58 +38,40 @@ def test_one_process_needs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     assert launched()
 
 
-def in_two_processes(work: Callable[..., None], folder: Path, *arguments: Any) -> list[Any]:
-    """Run work(ranks, *arguments) in two processes; return what each saved with keep()."""
-    mp.spawn(_join, (work, str(folder), arguments), nprocs=2)
-    return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+Results = Callable[[Work], list[Any]]
 
 
-def _join(rank: int, work: Callable[..., Any], folder: str, arguments: tuple[Any, ...]) -> None:
-    torch.set_num_threads(1)
-    rendezvous = f"file://{folder}/rendezvous"
-    dist.init_process_group("gloo", init_method=rendezvous, rank=rank, world_size=2)
-    torch.save(work(Ranks(rank=rank, count=2), *arguments), f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Run each work(ranks, *its arguments) in the same two processes; return what ranks gave."""
+    folder = tmp_path_factory.mktemp("ranks")
+    works = ((sum_and_share, ()), (halves, network_and_images()), (scores_of, (pairs(),)))
+    mp.spawn(join, (works, str(folder)), nprocs=2)
+    return lambda work: [torch.load(folder / f"{work.__name__}{rank}.pt") for rank in range(2)]
 
 
-def sum_and_share(ranks: Ranks) -> Any:
-    own = torch.tensor([[1, 2], [3, 4]]) * (ranks.rank + 1)
-    total = ranks.sum(own)
-    shared = ranks.share({"from": ranks.rank, "weights": torch.ones(2) * ranks.rank})
-    return own, total, shared["from"], shared["weights"], ranks.first
-
-
-def test_ranks_sum_and_share(tmp_path: Path) -> None:
-    for rank, (own, total, source, weights, first) in enumerate(
-        in_two_processes(sum_and_share, tmp_path)
-    ):
+def test_ranks_sum_and_share(results: Results) -> None:
+    for rank, (own, total, source, weights, first) in enumerate(results(sum_and_share)):
         assert own.tolist() == [[rank + 1, 2 * rank + 2], [3 * rank + 3, 4 * rank + 4]]
         assert total.tolist() == [[3, 6], [9, 12]]
         assert (source, weights.tolist(), first) == (0, [0.0, 0.0], rank == 0)
 
 
-def halves(ranks: Ranks, network: nn.Module, images: torch.Tensor) -> Any:
-    """Return output, gradients of its squares and state of a rank's half of the images."""
-    synchronised = synchronise_batchnorm(network, CPU)
-    own = images[ranks.rank :: 2].clone().requires_grad_()
-    output = synchronised.train()(own)
-    (output**2).sum().backward()
-    gradients = [ranks.sum(weight.grad) for weight in synchronised.parameters()]
-    return output.detach(), own.grad, gradients, synchronised.state_dict()
-
-
-def test_batchnorm_of_two_ranks_is_that_of_all_images(tmp_path: Path) -> None:
+def network_and_images() -> tuple[nn.Sequential, torch.Tensor]:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1))
     images = 3 + 5 * torch.randn(5, 3, 6, 7)
     nn.init.constant_(network[0].bias, 300)  # far from 0, where sums of squares would cancel
-    whole = copy.deepcopy(network).train()
+    return network, images
+
+
+def test_batchnorm_of_two_ranks_is_that_of_all_images(results: Results) -> None:
+    network, images = network_and_images()
+    whole = network.train()
     inputs = images.clone().requires_grad_()
     expected = whole(inputs)
     (expected**2).sum().backward()
-    for rank, (output, of_input, gradients, state) in enumerate(
-        in_two_processes(halves, tmp_path, network, images)
-    ):
+    for rank, (output, of_input, gradients, state) in enumerate(results(halves)):
         close = torch.testing.assert_close
         close(output, expected[rank::2].detach(), rtol=1e-4, atol=1e-5)
         close(of_input, inputs.grad[rank::2], rtol=1e-4, atol=1e-4)
@@ -112,23 +91,19 @@ def test_synchronised_batchnorm_evaluates_like_any(tmp_path: Path) -> None:
     assert torch.equal(synchronised(images), network.eval()(images))
 
 
-def scores_of(ranks: Ranks, pairs: list[tuple[torch.Tensor, torch.Tensor]]) -> Any:
-    batches = DataLoader(pairs[ranks.rank :: ranks.count], 1)  # type: ignore[arg-type]
-    table = torch.tensor([[0.75, 0.25], [0.25, 0.75]]).log().tolist()
-    scorer = Scorer(num_classes=2, class_weights=None, compute=SMALL, ranks=ranks)
-    scores = scorer.score(Lookup(table), batches)
-    return scores.confusion.counts, scores.loss, scores.batch_miou
-
-
-def test_scores_are_those_of_all_ranks(tmp_path: Path) -> None:
+def pairs() -> list[tuple[torch.Tensor, torch.Tensor]]:
     draw = torch.Generator().manual_seed(1)
-    pairs = [
+    made = [
         (red_image(torch.randint(0, 2, (4, 4), generator=draw).tolist()), truth)
         for truth in torch.randint(-1, 2, (5, 4, 4), dtype=torch.int16, generator=draw)
     ]
-    pairs[3][1].fill_(-1)  # a batch without truth counts on neither rank
-    counts, loss, batch_miou = scores_of(ALONE, pairs)
-    for ours in in_two_processes(scores_of, tmp_path, pairs):
+    made[3][1].fill_(-1)  # a batch without truth counts on neither rank
+    return made
+
+
+def test_scores_are_those_of_all_ranks(results: Results) -> None:
+    counts, loss, batch_miou = scores_of(ALONE, pairs())
+    for ours in results(scores_of):
         assert torch.equal(ours[0], counts)
         assert ours[1:] == pytest.approx((loss, batch_miou), rel=1e-12)
 
