@@ -3,11 +3,11 @@
 Two networks are scored on N orthophotos, each trained with S seeds. The recall of a class, as a
 logit, has an effect of the orthophoto that both networks share, and effects of orthophoto, seed
 and both that they do not: the scenarios say which of these is large. Orthophotos have very
-different sizes and contents; most lack a class almost, or wholly. The jackknife interval of
-partialseg.comparison.intervals is held against those of scipy.stats.bootstrap, which resamples
+different sizes and contents; most have little or nothing of some class. The jackknife interval of
+partialseg.comparison.intervals is compared with those of scipy.stats.bootstrap, which resamples
 orthophotos and seeds, crossed (Owen 2007, doi 10.1214/07-AOAS122): percentile, BCa, and the
-percentile interval widened for small samples (Hesterberg 2015,
-doi 10.1080/00031305.2015.1089789).
+percentile interval widened for small samples (Hesterberg 2015, doi
+10.1080/00031305.2015.1089789).
 """
 
 import argparse

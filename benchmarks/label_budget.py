@@ -1,9 +1,9 @@
-"""What labels and methods give: the table of docs/label-budget.md, from runs that DVC has made.
+"""What labels and methods gain: the table of docs/label-budget.md, from runs that DVC has made.
 
-A setting is a labelling (or a strategy) at a label fraction. In each, every recipe stands beside
+A setting is a labelling (or a strategy) at a label fraction. In each, every recipe is compared with
 partial cross-entropy alone (REFERENCE) with the same patches, epochs and seeds: test mIoU over the
-seeds, the difference with its intervals (partialseg.comparison.significance), the share of the gap
-to full labels that it closes. What was not run is left out, and said.
+seeds, the difference with its intervals (partialseg.comparison.significance), and the share of the
+gap to full labels that it closes. Cells that were not run are named and left out.
 """
 
 import argparse
@@ -46,9 +46,9 @@ def read_runs(
     recipes: Sequence[str],
     seeds: Sequence[int],
 ) -> Runs:
-    """Return the runs of the cells that have all seeds, as the reference beside them has.
+    """Return the runs of the cells that have all seeds and whose reference has them too.
 
-    The others are named; without full labels there is nothing to compare, which ends the program.
+    Other cells are named. Without the runs of full labels the program ends with an error.
     """
     runs: Runs = {}
     for labelling, fraction in (FULL, *(setting.split(":") for setting in settings)):

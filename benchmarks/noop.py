@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def copy_shrunk(folder: Path) -> None:
-    """Copy what git tracks, with a sample that a minute or two suffices for, and commit it."""
+    """Copy the files that git tracks, with a sample that runs in a minute or two."""
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
     )

@@ -38,7 +38,7 @@ PATCH, GSD, BATCH = 384, 1 / 3, 4
 def write_checkpoint(file: Path, architecture: str, base_channels: int) -> None:
     """Write a checkpoint of random weights: they take as long as trained ones."""
     network = build_network(architecture, 3, len(LANDCOVER_AI.classes), base_channels)
-    nothing = dict.fromkeys(EpochRecord.__dataclass_fields__, 0.0)
+    zeros = dict.fromkeys(EpochRecord.__dataclass_fields__, 0.0)
     checkpoint = Checkpoint(
         dataset="none",
         split="none",
@@ -61,7 +61,7 @@ def write_checkpoint(file: Path, architecture: str, base_channels: int) -> None:
         class_weights=None,
         compute="none",
         commit="",
-        history=[EpochRecord(**nothing | {"epoch": 1})],
+        history=[EpochRecord(**zeros | {"epoch": 1})],
         weights=network.state_dict(),
     )
     save_checkpoint(checkpoint, file)
@@ -75,7 +75,7 @@ def write_orthophoto(file: Path, height: int, width: int, layout: str) -> None:
 
 
 def network_alone(folder: Path) -> None:
-    """Ask the network about as many tiles as predict.py does, all of them in memory."""
+    """Predict as many tiles as predict.py does, all of them in memory."""
     model = TorchModel(load_checkpoint(folder / "best.pt"), choose_compute("auto"))
     with open_orthophoto(folder / "a.tif", [GSD], READING) as orthophoto:
         height, width = orthophoto.shape
@@ -118,7 +118,7 @@ def plain_loop(folder: Path) -> None:
 
 
 def command_of(side: str, folder: Path) -> list[str]:
-    """Return the command that a side is."""
+    """Return the command that runs a side."""
     if side == "predict.py":
         options = ["--batch-size", str(BATCH), "--out", str(folder / "maps")]
         command = [ROOT / "src" / "predict.py", folder / "best.pt", folder / "a.tif", *options]
@@ -139,9 +139,9 @@ def measure(side: str, folder: Path) -> tuple[float, float]:
     command = [sys.executable, "-c", script, *command_of(side, folder)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     seconds = time.perf_counter() - before
-    peak, *said = done.stdout.splitlines()
+    peak, *printed = done.stdout.splitlines()
     if side == "network alone":
-        seconds = json.loads(said[0])["seconds"]
+        seconds = json.loads(printed[0])["seconds"]
     # Linux counts it in KiB, macOS in bytes.
     return seconds, int(peak) / (2**20 if sys.platform == "darwin" else 2**10)
 

@@ -1,4 +1,4 @@
-"""An orthophoto to measure on: as noisy as a real one, and of any size."""
+"""Synthetic orthophotos to measure on: as noisy as real ones, and of any size."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from partialseg.datasets.sample.render import render_orthophoto
 
-PIECE = 2048  # px of what is rendered; larger ones are filled by mirroring
+PIECE = 2048  # px of the rendered part; larger orthophotos are filled by mirroring it
 SIZE = 9095, 9636  # height and width of a LandCover.ai orthophoto at 0.25 m
 FORMATS = {
     "strips": {"tiled": False},

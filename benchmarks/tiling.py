@@ -59,7 +59,7 @@ def cut(name: str, source: Path, out: Path, cell: int, size: int) -> int:
         train_truth="masks",
     )
     match name:
-        case "official loop":  # it resamples nothing
+        case "official loop":  # does not resample
             return official_loop(source, out, cell)
         case "ours":  # without the checksums of the source, the splits and the manifest
             index = read_index(source)

@@ -6,7 +6,7 @@ from typing import get_args
 
 from partialseg.core.command import run
 from partialseg.engine.compute import Precision
-from partialseg.mapping.maps import MAPS, Wanted
+from partialseg.mapping.maps import MAPS, Predictor, Wanted
 from partialseg.mapping.model import VIEWS, Averaged
 from partialseg.mapping.orthophoto import Reading, find_images
 from partialseg.mapping.predict import load_model, predict_all, without_maps
@@ -73,10 +73,11 @@ def main() -> None:
         model.info.patch_size, args.tile, args.overlap, args.batch_size
     )
     if args.skip_existing:
-        there = len(images)
+        asked = len(images)
         images = without_maps(images, args.out, wanted)
-        print(f"{there - len(images)} of {there} images have their maps in {args.out}")
-    predict_all(Averaged(model, args.tta), images, args.out, reading, stitching, wanted)
+        print(f"{asked - len(images)} of {asked} images have their maps in {args.out}")
+    predictor = Predictor(Averaged(model, args.tta), reading, stitching)
+    predict_all(predictor, images, args.out, wanted)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run the committed pipeline again from nothing, and compare each metric with the committed one."""
+"""Run the committed pipeline from scratch, and compare its metrics with the committed ones."""
 
 import argparse
 import json
@@ -19,12 +19,12 @@ from partialseg.core.command import run
 from partialseg.evaluation.results import is_measured
 
 OUTPUTS = ("dvc.lock", "metrics", "models", "plots")
-COMMIT = "commit"  # of a training: that of the results is a later one
+COMMIT = "commit"  # of the training; the results are committed later
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """A metric of a file that came out otherwise; None where one side has none."""
+    """A metric of a file that differs; None where one side does not have it."""
 
     file: str
     metric: str
@@ -33,7 +33,7 @@ class Difference:
 
 
 def verify(repository: Path, clone: Path, tolerance: float) -> tuple[int, list[Difference]]:
-    """Run the commit HEAD in a new clone; return how many metrics there are, and what differs.
+    """Run the commit HEAD in a new clone; return the number of metrics, and those that differ.
 
     Raises:
         ValueError: the clone exists, nothing is committed, or the pipeline fails.
@@ -47,13 +47,13 @@ def verify(repository: Path, clone: Path, tolerance: float) -> tuple[int, list[D
     for name in OUTPUTS:
         path = clone / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    # Where the user has set a cache.dir, the clone shares it, and DVC would look up what it ran.
+    # If the user has set a cache.dir, the clone shares it, and DVC would reuse earlier runs.
     _run(sys.executable, "-m", "dvc", "repro", "--no-run-cache", at=clone)
     return len(committed), differences(committed, read_metrics(clone), tolerance)
 
 
 def read_metrics(folder: Path) -> dict[tuple[str, str], Any]:
-    """Return the values in metrics/ by file and dotted key, but measured ones and commits."""
+    """Return the values in metrics/ by file and dotted key, without measured ones and commits."""
     return {
         (file.relative_to(folder).as_posix(), key): value
         for file in sorted((folder / "metrics").rglob("*.json"))
@@ -75,9 +75,9 @@ def leaves(content: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 def differences(
     committed: dict[tuple[str, str], Any], again: dict[tuple[str, str], Any], tolerance: float
 ) -> list[Difference]:
-    """Return the metrics that differ by more than the tolerance, which is for numbers of 0..1.
+    """Return the metrics that differ by more than the tolerance, absolute and relative.
 
-    Counts are compared relatively, and what is no number has to be equal.
+    Values that are no numbers have to be equal.
     """
     return [
         Difference(file=file, metric=metric, committed=old, again=new)
@@ -95,7 +95,7 @@ def _agree(old: Any, new: Any, tolerance: float) -> bool:
 
 
 def _run(*command: str, at: Path) -> None:
-    # A cache of its own: what was computed before must not be found again.
+    # A cache of its own, so that nothing computed before is reused.
     environment = os.environ | {"DVC_SITE_CACHE_DIR": str(at / ".dvc" / "tmp" / "site-cache")}
     done = subprocess.run(command, cwd=at, env=environment)
     if done.returncode:

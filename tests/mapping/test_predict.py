@@ -24,7 +24,7 @@ from checkpoints import checkpoint_of, trained_network
 from code_of_stage import SRC
 from mapping_models import PLAIN, Brightness
 from partialseg.engine.checkpoint import save_checkpoint
-from partialseg.mapping.maps import Wanted, predict
+from partialseg.mapping.maps import Predictor, Wanted, predict
 from partialseg.mapping.model import TorchModel, info_of
 from partialseg.mapping.onnx import export_onnx
 from partialseg.mapping.stitch import Stitching
@@ -33,6 +33,7 @@ from rasters import write_raster
 from small_run import CPU, fails_with, isolate
 
 SMALL = Stitching(tile=64, overlap=16, batch_size=4)
+BRIGHTNESS = Predictor(Brightness(), PLAIN, SMALL)
 NOTHING = {
     "probabilities": False,
     "entropy": False,
@@ -67,7 +68,7 @@ def halves(height: int = 60, width: int = 100) -> NDArray[np.uint8]:
 
 
 def predict_by_brightness(image: Path, out: Path, **changes: Any) -> list[Path]:
-    return predict(Brightness(), image, out, PLAIN, SMALL, Wanted(**NOTHING | changes))
+    return predict(BRIGHTNESS, image, out, Wanted(**NOTHING | changes))
 
 
 def read(file: Path) -> NDArray[np.uint8]:
@@ -96,7 +97,7 @@ def test_all_maps_agree(tmp_path: Path) -> None:
     """Dark with 0.8, bright with 0.8; a pixel is (0.25 m)2, but for the scale of the grid."""
     image = write_raster(tmp_path / "a.tif", halves())
     out = tmp_path / "maps"
-    made = predict(Brightness(), image, out, PLAIN, SMALL, ALL)
+    made = predict(BRIGHTNESS, image, out, ALL)
     assert sorted(os.listdir(out)) == MADE
     assert {file.name for file in made} == {name for name in MADE if not name.endswith("xml")}
     dark, bright = read(out / "a_probabilities.tif")
@@ -159,7 +160,8 @@ def test_an_image_without_georeference_works(tmp_path: Path, suffix: str) -> Non
 
 def test_an_image_of_another_resolution_gets_a_map_of_its_own(tmp_path: Path) -> None:
     image = write_raster(tmp_path / "a.tif", halves(120, 200))
-    predict(Brightness(0.5), image, tmp_path / "maps", PLAIN, SMALL, Wanted(**NOTHING))
+    predictor = Predictor(Brightness(0.5), PLAIN, SMALL)
+    predict(predictor, image, tmp_path / "maps", Wanted(**NOTHING))
     ids = read(tmp_path / "maps" / "a_classes.tif")[0]
     assert ids.shape == (120, 200)
     assert (ids[:, :100] == 0).all() and (ids[:, 100:] == 1).all()
@@ -184,11 +186,11 @@ def test_a_failure_leaves_the_earlier_maps_and_nothing_else(
     tmp_path: Path, failure: BaseException
 ) -> None:
     image, out = write_raster(tmp_path / "a.tif", halves(200, 300)), tmp_path / "maps"
-    predict(Brightness(), image, out, PLAIN, SMALL, ALL)
+    predict(BRIGHTNESS, image, out, ALL)
     before = {name: (out / name).read_bytes() for name in MADE}
     write_raster(tmp_path / "a.tif", halves(210, 300))
     with pytest.raises(type(failure)):
-        predict(Failing(failure), image, out, PLAIN, SMALL, ALL)
+        predict(Predictor(Failing(failure), PLAIN, SMALL), image, out, ALL)
     assert {name: (out / name).read_bytes() for name in os.listdir(out)} == before
 
 
@@ -224,7 +226,7 @@ def test_the_class_map_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         replace_as_it_is(source, target)
 
     monkeypatch.setattr(os, "replace", replace)
-    predict(Brightness(), image, out, PLAIN, SMALL, ALL)
+    predict(BRIGHTNESS, image, out, ALL)
     assert sorted(moved) == MADE
     assert moved[-1] == "a_classes.tif"
 

@@ -1,4 +1,4 @@
-"""What the predicted rasters hold: classes, their probabilities, and the doubt about them."""
+"""The predicted rasters: their layouts, and their values from the probabilities of a network."""
 
 import json
 import math
@@ -47,7 +47,7 @@ def read_classes(raster: DatasetReader) -> tuple[tuple[str, ...], tuple[Colour, 
     """Return the class names and the palette of an open class map, by id.
 
     Raises:
-        ValueError: the raster is no class map of ours.
+        ValueError: the raster is no class map of this project.
     """
     try:
         names = tuple(json.loads(raster.tags()[NAMES_TAG]))

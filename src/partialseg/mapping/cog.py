@@ -1,4 +1,4 @@
-"""Writing rasters of any size as cloud-optimised GeoTIFF (COG)."""
+"""Write rasters of any size as cloud-optimised GeoTIFF (COG), and name their classes for GIS."""
 
 import os
 import warnings
@@ -37,7 +37,7 @@ BLOCK = 512  # px, the side of a tile
 
 
 def pam_text(class_names: tuple[str, ...], palette: tuple[Colour, ...]) -> str:
-    """Return the side file that names the classes 0, 1, ... of the first band.
+    """Return the content of the side file that names the classes 0, 1, ... of the first band.
 
     As categories, which gdalinfo shows, and as a raster attribute table, which QGIS prefers: its
     legend then lists these classes alone, not the 256 colours that every GeoTIFF palette has.
@@ -63,7 +63,7 @@ def pam_text(class_names: tuple[str, ...], palette: tuple[Colour, ...]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What a raster of uint8 holds besides its pixels.
+    """The metadata of a raster of uint8.
 
     class_names and palette are those of the ids 0, 1, ... (empty: the values are no classes).
     A value times scale is the quantity (None: the values are no quantity), measured in unit.
@@ -80,19 +80,19 @@ class Layout:
 
 
 class CogWriter:
-    """Takes the pixels of a raster that is being written."""
+    """Writes the pixels of a raster, window by window."""
 
     def __init__(self, raster: DatasetWriter, file: Path) -> None:
         self._raster = raster
         self._file = file
 
     def write(self, pixels: NDArray[np.uint8], window: Window) -> None:
-        """Write pixels (bands, h, w) into a window; what no window covers is nodata.
+        """Write pixels (bands, h, w) into a window; pixels that no window covers are nodata.
 
         Raises:
             OSError: they cannot be written (a full disk).
         """
-        with _told(self._file):
+        with _write_errors(self._file):
             self._raster.write(pixels, window=window)
 
 
@@ -100,8 +100,8 @@ class CogWriter:
 def new_cog(file: Path, frame: Frame, layout: Layout) -> Iterator[CogWriter]:
     """Yield a writer of a raster that replaces `file` when the block succeeds.
 
-    The pixels wait in a hidden tiled file, so memory is bounded whatever the size. GDAL's names
-    of classes (categories) have no place inside a GeoTIFF: they go to `<file>.aux.xml`, which
+    The pixels are collected in a hidden tiled file, so memory is bounded whatever the size. A
+    GeoTIFF cannot hold GDAL's names of classes (categories): they go to `<file>.aux.xml`, which
     GDAL and QGIS look for. After an exception nothing is left behind, and an earlier `file` is as
     it was.
 
@@ -110,14 +110,14 @@ def new_cog(file: Path, frame: Frame, layout: Layout) -> Iterator[CogWriter]:
     """
     with part_folder(file) as folder, rasterio.Env(GDAL_CACHEMAX=CACHE_MIB):
         raw, cog = folder / "raw", folder / "cog"
-        with _told(file):
+        with _write_errors(file):
             raster = _create(raw, frame, layout)
         try:
             yield CogWriter(raster, file)
         finally:
-            with _told(file):
+            with _write_errors(file):
                 raster.close()
-        with _told(file):
+        with _write_errors(file):
             _convert(raw, cog, layout)
         _publish(cog, file, layout)
 
@@ -165,7 +165,7 @@ def _convert(raw: Path, cog: Path, layout: Layout) -> None:
             cog,
             driver="COG",
             compress="DEFLATE",
-            # Differences of neighbours make a third less of quantities, and more of classes.
+            # Storing differences of neighbours makes quantities a third smaller, classes larger.
             predictor="NO" if layout.scale is None else "YES",
             blocksize=BLOCK,
             bigtiff="IF_SAFER",
@@ -173,7 +173,7 @@ def _convert(raw: Path, cog: Path, layout: Layout) -> None:
             overview_resampling=layout.overviews.name,
         )
         with rasterio.open(cog) as raster:
-            # GDAL may be silent about a disk that is full at the end; the last tile tells.
+            # GDAL may not report a disk that is full at the end; reading the last tile does.
             raster.read(window=Window(raster.width - 1, raster.height - 1, 1, 1))
 
 
@@ -189,7 +189,7 @@ def _publish(cog: Path, file: Path, layout: Layout) -> None:
 
 
 @contextmanager
-def _told(file: Path) -> Iterator[None]:
+def _write_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except (RasterioError, CPLE_BaseError) as error:

@@ -1,4 +1,4 @@
-"""The maps of one orthophoto: all that are asked for, or none."""
+"""The maps of one orthophoto: the predicted rasters and what is made from the class map."""
 
 import os
 from collections.abc import Callable
@@ -28,30 +28,19 @@ from partialseg.mapping.overlay import write_overlay
 from partialseg.mapping.polygons import write_polygons
 from partialseg.mapping.stitch import Block, Stitching, ahead, predict_blocks
 
+# Endings of the files: <name of the image>_<ending>.
 CLASSES = "classes.tif"
-
-
 PROBABILITIES = "probabilities.tif"
-
-
 ENTROPY = "entropy.tif"
-
-
 POLYGONS = "polygons.gpkg"
-
-
 AREAS = ("areas.csv", "areas.json")
-
-
 OVERLAY = "overlay.png"
-
-
 MAPS = (CLASSES, PROBABILITIES, ENTROPY, POLYGONS, *AREAS, OVERLAY)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What is written beside the class map; regions below min_area (m2) are no polygons."""
+    """Which maps are written beside the class map; regions below min_area (m2) get no polygon."""
 
     probabilities: bool
     entropy: bool
@@ -77,24 +66,33 @@ class Wanted:
         return [CLASSES, *(name for name, is_asked in asked.items() if is_asked)]
 
 
+@dataclass(frozen=True)
+class Predictor:
+    """A model, and how it is applied: how images are read, and how they are covered by tiles."""
+
+    model: Model
+    reading: Reading
+    stitching: Stitching
+
+
 def predict(
-    model: Model,
+    predictor: Predictor,
     image: Path,
     out: Path,
-    reading: Reading,
-    stitching: Stitching,
     wanted: Wanted,
     on_share: Callable[[float], object] = lambda _: None,
 ) -> list[Path]:
     """Write the maps of an orthophoto to a folder, all of them or none; return the files.
 
+    on_share is called with each share of the work that is done; the shares sum to 1.
+
     Raises:
         ValueError: the image cannot be read, or does not fit the model.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with part_folder(out / image.name) as aside:
-        files = {name: aside / f"{image.stem}_{name}" for name in wanted.files()}
-        write_rasters(model, image, files, reading, stitching, on_share)
+    with part_folder(out / image.name) as part:
+        files = {name: part / f"{image.stem}_{name}" for name in wanted.files()}
+        write_rasters(predictor, image, files, on_share)
         if wanted.polygons:
             write_polygons(files[CLASSES], files[POLYGONS], wanted.min_area)
         if wanted.areas or wanted.overlay:
@@ -102,11 +100,11 @@ def predict(
             if wanted.areas:
                 write_areas(areas, files[AREAS[0]], files[AREAS[1]])
             if wanted.overlay:
-                write_overlay(image, files[CLASSES], files[OVERLAY], areas, reading)
-        # The class map last: where it is, all is.
-        made = sorted(aside.iterdir(), key=lambda file: file == files[CLASSES])
+                write_overlay(image, files[CLASSES], files[OVERLAY], areas, predictor.reading)
+        # The class map comes last: if it is there, all maps are.
+        made = sorted(part.iterdir(), key=lambda file: file == files[CLASSES])
         for file in made:
-            side = f"{file.name}.aux.xml"  # of an earlier map: statistics that QGIS would believe
+            side = f"{file.name}.aux.xml"  # of an earlier map: QGIS would use its statistics
             if side not in {other.name for other in made}:
                 (out / side).unlink(missing_ok=True)
             os.replace(file, out / file.name)
@@ -114,15 +112,16 @@ def predict(
 
 
 def write_rasters(
-    model: Model,
+    predictor: Predictor,
     image: Path,
     files: dict[str, Path],
-    reading: Reading,
-    stitching: Stitching,
     on_share: Callable[[float], object],
 ) -> None:
-    """Predict an orthophoto into the class map and, where asked, probabilities and entropy."""
-    info = model.info
+    """Write the class map of an orthophoto and, if they are in `files`, probabilities and entropy.
+
+    files maps the endings of all wanted maps to paths.
+    """
+    info = predictor.model.info
     tags = {"model": info.title, "commit": info.commit}
     layouts = {
         CLASSES: class_map_layout(info.class_names, info.palette, tags),
@@ -131,31 +130,31 @@ def write_rasters(
     }
     with ExitStack() as opened:
         orthophoto = opened.enter_context(
-            open_orthophoto(image, info.ground_sampling_distances, reading)
+            open_orthophoto(image, info.ground_sampling_distances, predictor.reading)
         )
         rasters = {
             name: opened.enter_context(new_cog(files[name], orthophoto.frame, layout))
             for name, layout in layouts.items()
             if name in files
         }
-        left = Event()
+        stopped = Event()
 
         def tick(share: float) -> None:
-            if left.is_set():  # by Ctrl-C: a row of tiles may take minutes
-                raise InterruptedError("prediction was left")
+            if stopped.is_set():  # by Ctrl-C: a row of tiles may take minutes
+                raise InterruptedError("prediction was stopped")
             on_share(share)
 
-        # Reading, the network and writing: each goes on while the others do.
-        blocks = predict_blocks(model, orthophoto, stitching, tick)
-        predicted = ahead(((block, bands_of(block, files)) for block in blocks), left.set)
-        with closing(blocks), closing(predicted):  # before the image they read from
+        # Reading, the network and writing run at the same time.
+        blocks = predict_blocks(predictor.model, orthophoto, predictor.stitching, tick)
+        predicted = ahead(((block, bands_of(block, files)) for block in blocks), stopped.set)
+        with closing(blocks), closing(predicted):  # before the image that they read
             for block, bands in predicted:
                 for name, raster in rasters.items():
                     raster.write(bands[name], block.window)
 
 
 def bands_of(block: Block, files: dict[str, Path]) -> dict[str, NDArray[np.uint8]]:
-    """Return the bands (bands, h, w), uint8, that a block has in each raster, by its name."""
+    """Return the bands (bands, h, w), uint8, of a block in each raster, by its ending."""
     bands = {CLASSES: most_probable(block.probabilities)[None]}
     if PROBABILITIES in files:
         bands[PROBABILITIES] = quantised(block.probabilities)

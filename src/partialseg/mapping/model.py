@@ -1,4 +1,4 @@
-"""What predicts: a network, and what has to be known to use it."""
+"""Models: a network that predicts class probabilities, and the description it comes with."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -11,9 +11,7 @@ from partialseg.engine.batches import normalise
 from partialseg.engine.checkpoint import Checkpoint
 from partialseg.engine.compute import Compute
 
-Views = Literal["none", "flips", "all"]
-
-
+Views = Literal["none", "flips", "all"]  # over which predictions are averaged
 # Quarter turns, and whether the view is mirrored.
 VIEWS: dict[Views, tuple[tuple[int, bool], ...]] = {
     "none": ((0, False),),
@@ -24,11 +22,11 @@ VIEWS: dict[Views, tuple[tuple[int, bool], ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class ModelInfo:
-    """What has to be known to use a network.
+    """The description of a network: its classes, its input and its training data.
 
-    mean and std normalise RGB in 0..255; patch_size is the side in pixels and
-    ground_sampling_distances are the pixel sizes in metres of the patches it was trained on
-    (empty: unknown). title says in a line what it is.
+    title describes it in one line, commit is that of its training; mean and std normalise RGB in
+    0..255; patch_size is the side in pixels and ground_sampling_distances are the pixel sizes in
+    metres of the patches it was trained on (empty: unknown).
     """
 
     title: str
@@ -42,11 +40,11 @@ class ModelInfo:
 
 
 class Model(Protocol):
-    """A network that can be asked, whatever computes it."""
+    """A network that predicts class probabilities, whatever runs it: torch or ONNX Runtime."""
 
     @property
     def info(self) -> ModelInfo:
-        """What has to be known to use it."""
+        """The description of the network."""
         ...
 
     def probabilities(self, images: Tensor) -> Tensor:
@@ -63,7 +61,7 @@ class Averaged:
 
     @property
     def info(self) -> ModelInfo:
-        """What has to be known to use the model."""
+        """The description of the averaged model."""
         return self.model.info
 
     def probabilities(self, images: Tensor) -> Tensor:
@@ -101,7 +99,7 @@ class TorchModel:
 
 
 def info_of(checkpoint: Checkpoint) -> ModelInfo:
-    """Return what has to be known to use a checkpoint's network."""
+    """Return the description of a checkpoint's network."""
     return ModelInfo(
         title=(
             f"{checkpoint.architecture} of base width {checkpoint.base_channels}, trained on "

@@ -1,4 +1,4 @@
-"""Export of a trained network to ONNX, of any batch, height and width."""
+"""Export a trained network to ONNX for any batch, height and width, and run such a file."""
 
 import copy
 import json
@@ -22,20 +22,11 @@ from partialseg.mapping.model import ModelInfo
 from partialseg.models.blocks import STRIDE
 
 INPUT, OUTPUT, METADATA = "image", "probabilities", "partialseg"
-
-
-# Largest difference of a probability that an export may show, float32 on a CPU.
+# The most by which a probability of an export may differ, float32 on a CPU.
 TOLERANCE = 1e-4
-SHAPES = (
-    (1, 64, 64),
-    (2, 80, 112),
-    (3, 50, 37),
-    (1, 64, 50),
-)  # N, H, W on which an export is checked
+SHAPES = ((1, 64, 64), (2, 80, 112), (3, 50, 37), (1, 64, 50))  # N, H, W of the check
 INFO = TypeAdapter(ModelInfo)
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-
-
 # What onnxruntime raises on a file that it cannot use, found by flipping bits.
 UNUSABLE = (
     errors.Fail,
@@ -64,8 +55,8 @@ class Deployed(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Return the probabilities of images."""
         height, width = image.shape[-2:]
-        # As pad_to_stride does, but without asking whether: an export has no branches. Without
-        # negative numbers too, which ONNX divides otherwise than Python.
+        # As pad_to_stride does, but always, since an export has no branches, and without negative
+        # numbers, which ONNX and Python divide differently.
         bottom, right = ((side + STRIDE - 1) // STRIDE * STRIDE - side for side in (height, width))
         padded = F.pad((image * 255 - self.mean) / self.std, (0, right, 0, bottom), "replicate")
         return self.network(padded)[..., :height, :width].softmax(dim=1)
@@ -83,7 +74,7 @@ def export_onnx(network: nn.Module, info: ModelInfo, file: Path) -> float:
     if file.suffix != ".onnx":
         raise ValueError(f"{file}: the suffix must be .onnx")
     deployed = Deployed(copy.deepcopy(network).cpu().float(), info).eval()
-    # Sizes that differ from one another and from 1: equal ones would be taken for the same.
+    # Sizes that differ from one another and from 1: the exporter would take equal ones as one.
     images = torch.zeros(2, 3, 83, 117)
     shapes = {INPUT: {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}}
     with quiet(), new_file(file) as part:
@@ -111,12 +102,12 @@ def export_onnx(network: nn.Module, info: ModelInfo, file: Path) -> float:
 
 
 def metadata(info: ModelInfo) -> dict[str, str]:
-    """Return what an ONNX file says of itself, as text by name."""
-    # The first is ours; the others are those of the QGIS plugin Deepness: what it reads
-    # (src/deepness/processing/models/model_base.py of PUTvision/qgis-plugin-deepness), as its
-    # documentation calls tile_size otherwise. Without a threshold of 0, pixels where no class
-    # reaches the plugin's own one would all become the first class.
-    own = {
+    """Return the metadata of an ONNX file, text by name."""
+    # The first is ours; the others are for the QGIS plugin Deepness, with the names that it reads
+    # (src/deepness/processing/models/model_base.py of PUTvision/qgis-plugin-deepness), since its
+    # documentation has another name for tile_size. Without a threshold of 0, the plugin would give
+    # the first class to pixels where no class reaches its own threshold.
+    entries = {
         METADATA: INFO.dump_json(info).decode(),
         "model_type": json.dumps("Segmentor"),
         "class_names": json.dumps(dict(enumerate(info.class_names))),
@@ -125,8 +116,8 @@ def metadata(info: ModelInfo) -> dict[str, str]:
         "seg_thresh": json.dumps(0),
     }
     if info.ground_sampling_distances:
-        own["resolution"] = json.dumps(100 * info.ground_sampling_distances[0])  # cm
-    return own
+        entries["resolution"] = json.dumps(100 * info.ground_sampling_distances[0])  # cm
+    return entries
 
 
 def largest_difference(deployed: Deployed, file: Path) -> float:
@@ -147,7 +138,7 @@ def largest_difference(deployed: Deployed, file: Path) -> float:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the exporters' remarks, on versions and on other packages, to themselves."""
+    """Silence what the exporter logs about versions and other packages."""
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""An orthophoto as a network sees it: 8-bit RGB at the pixel size of its training."""
+"""Find orthophotos, and read them as a network needs them: 8-bit RGB at its pixel size."""
 
 import glob
 import math
@@ -21,11 +21,11 @@ from partialseg.source.raster import SUFFIXES, ground_size, open_raster, unreada
 from partialseg.tiling.patches import GSD_TOLERANCE
 
 Pair = tuple[float, float]
-MOST_ENLARGED = 8  # times: pixels larger than that show nothing of what the network knows
+MOST_ENLARGED = 8  # times: coarser pixels do not show what the network was trained on
 
 
 def nearest(distances: Sequence[float], distance: float) -> float:
-    """Return the one of the distances (at least one) by which `distance` has to be scaled least."""
+    """Return the one of the distances that needs the least scaling of `distance`."""
     return min(distances, key=lambda item: abs(math.log(item / distance)))
 
 
@@ -33,9 +33,9 @@ def nearest(distances: Sequence[float], distance: float) -> float:
 class Reading:
     """How images are read.
 
-    bands are those of red, green and blue, from 1; stretch are the values that become 0 and 255,
-    needed where an image is not 8-bit; gsd is the pixel size in metres, None: as georeferenced.
-    Without resample, an image of another pixel size than the training's is an error.
+    bands are those of red, green and blue, counted from 1; stretch are the values that become 0
+    and 255, needed where an image is not 8-bit; gsd is the pixel size in metres (None: that of the
+    georeference). Without resample, an image of another pixel size than in training is an error.
     """
 
     bands: tuple[int, int, int]
@@ -53,10 +53,10 @@ class Reading:
 
 
 class Orthophoto:
-    """An open image that is read at the network's resolution, `shape` pixels in all.
+    """An open image that is read at the network's resolution, as a grid of `shape` pixels.
 
-    scale says how many pixels of the file lie along one of the network's: (down, across); alpha
-    is the band that tells where there is data, if there is one.
+    scale is the number of the file's pixels in one of the grid: (down, across); alpha is the band
+    that marks where there is data, None if there is none.
     """
 
     def __init__(self, raster: DatasetReader, frame: Frame, reading: Reading, scale: Pair) -> None:
@@ -75,14 +75,14 @@ class Orthophoto:
         self._has_holes = any(flags != [MaskFlags.all_valid] for flags in raster.mask_flag_enums)
 
     def read(self, rows: slice, columns: slice) -> NDArray[np.uint8]:
-        """Return a part (h, w, 3) of the network's grid; black where the image has no data.
+        """Return a part (h, w, 3) of the grid; black where the image has no data.
 
         Raises:
             ValueError: the file breaks off or is damaged there.
         """
         (down, across), h, w = self.scale, rows.stop - rows.start, columns.stop - columns.start
         window = Window(columns.start * across, rows.start * down, w * across, h * down)
-        with self._reading_it():
+        with self._reading_errors():
             pixels = np.empty((h, w, 3), self._raster.dtypes[self._reading.bands[0] - 1])
             self._raster.read(
                 self._reading.bands,
@@ -104,7 +104,7 @@ class Orthophoto:
         """
         if not self._has_holes:
             return None
-        with self._reading_it():
+        with self._reading_errors():
             return self._mask(window, (window.height, window.width)) > 0
 
     def _mask(self, window: Window, shape: tuple[int, int]) -> NDArray[np.uint8]:
@@ -113,7 +113,7 @@ class Orthophoto:
         )
 
     @contextmanager
-    def _reading_it(self) -> Iterator[None]:
+    def _reading_errors(self) -> Iterator[None]:
         try:
             with self._lock:  # GDAL allows one thread at a time
                 yield
@@ -147,10 +147,10 @@ def open_orthophoto(
 
 
 def check_bands(file: Path, raster: DatasetReader, reading: Reading) -> None:
-    """Check that an image has the bands, of a type that can be shown.
+    """Check that an image has the bands, and that they hold colours of one type.
 
     Raises:
-        ValueError: it has not.
+        ValueError: a band is missing, a palette or alpha, or of a type that needs a stretch.
     """
     if max(reading.bands) > raster.count:
         raise ValueError(
@@ -179,7 +179,7 @@ def check_bands(file: Path, raster: DatasetReader, reading: Reading) -> None:
 
 
 def scale_to(file: Path, frame: Frame, distances: Sequence[float], reading: Reading) -> Pair:
-    """Return how many pixels of an image make one of the network: (down, across).
+    """Return how many pixels of an image make one of the network's: (down, across).
 
     Raises:
         ValueError: its CRS is wrong, it must not be resampled and is of another pixel size, or its
@@ -207,7 +207,7 @@ def scale_to(file: Path, frame: Frame, distances: Sequence[float], reading: Read
 
 
 def stretched(pixels: NDArray[np.generic], stretch: Pair | None) -> NDArray[np.uint8]:
-    """Return values as 0..255, linear between those of `stretch`; not a number becomes 0."""
+    """Return values as 0..255, linear between those of `stretch`; NaN becomes 0."""
     if stretch is None:
         return pixels.astype(np.uint8, copy=False)
     low, high = stretch
@@ -216,12 +216,12 @@ def stretched(pixels: NDArray[np.generic], stretch: Pair | None) -> NDArray[np.u
 
 
 def find_images(asked: Sequence[str], out: Path, maps: Sequence[str]) -> list[Path]:
-    """Return the images that files, folders and patterns name, each once, in order.
+    """Return the images that files, folders and patterns name, each once, in that order.
 
-    What lies in `out` and ends as one of `maps` is no image.
+    Files in `out` with one of the endings `maps` are maps of an earlier run and left out.
 
     Raises:
-        ValueError: one of them names no image, or two images have the same name.
+        ValueError: an item names no image, or two images have the same name.
     """
     images: dict[str, Path] = {}
     for item in asked:

@@ -1,4 +1,4 @@
-"""A class map as polygons: a GeoPackage with one feature a region."""
+"""The regions of a class map as polygons, and the GeoPackage that holds them."""
 
 import os
 import warnings
@@ -22,15 +22,13 @@ from rasterio.windows import Window
 from partialseg.core.files import part_folder
 from partialseg.mapping.areas import row_areas
 from partialseg.mapping.class_map import NODATA, read_classes
-from partialseg.mapping.frame import Frame, frame_of
+from partialseg.mapping.frame import frame_of
 from partialseg.source.raster import open_raster, read_values
 
 LAYER = "land_cover"
 FIELDS = ("class_id", "class_name", "area_m2", "area_px")
-STRIP_PIXELS = 2**24
-
-
-# QGIS lays a raster without georeference below the x axis: one unit a pixel, y upwards.
+STRIP_PIXELS = 2**24  # of a class map, that are made polygons at a time
+# QGIS shows a raster without georeference below the x axis: a pixel is a unit, y points upwards.
 UNREFERENCED = Affine.scale(1, -1)
 
 
@@ -48,8 +46,8 @@ class Regions:
 def find_regions(raster: DatasetReader, strip_rows: int) -> Iterator[Regions]:
     """Yield all regions of a class map, each once and whole: pixels that share a side.
 
-    Strips of rows are cut into polygons one by one, and what the cuts part is joined again. A
-    region is held in memory until a strip ends without it.
+    Strips of rows are turned into polygons one by one, and regions that the cuts between strips
+    divide are joined again. A region is held in memory until a strip ends without it.
 
     Raises:
         ValueError: the file is damaged.
@@ -101,7 +99,7 @@ def _join(parts: list[Regions], above: int, cut: int, width: int) -> list[Region
     lower = _owners(parts[above:], above, cut, width)
     ids = np.array([part.ids[0] for part in parts] + [NODATA])
     same = (upper >= 0) & (lower >= 0) & (ids[upper] == ids[lower])
-    first = list(range(len(parts)))  # of each part, one that it is joined to: a forest
+    first = list(range(len(parts)))  # the parent of each part: parts with one root are one region
 
     def root(index: int) -> int:
         while first[index] != index:
@@ -143,8 +141,8 @@ def _union(region: Regions, strip_rows: int) -> Any:
     """Return the one polygon that the parts of a region make up."""
     if len(region.polygons) == 1:
         return region.polygons[0]
-    # Holes of a part stay as they are. Left out of the union, which takes more than proportional
-    # time, they cost next to nothing.
+    # The holes of a part stay as they are: the union, whose time grows faster than the number of
+    # corners, is made without them.
     rings, part = shapely.get_rings(region.polygons, return_index=True)
     is_hole = np.diff(part, prepend=-1) == 0
     shells = _with_steps(shapely.polygons(rings[~is_hole]), strip_rows)
@@ -154,9 +152,9 @@ def _union(region: Regions, strip_rows: int) -> Any:
 
 
 def _with_steps(shells: NDArray[Any], strip_rows: int) -> NDArray[Any]:
-    """Part the sides at cuts into pixels: both sides of a cut then have equal ones.
+    """Split the sides along cuts into sides of one pixel, which both sides of a cut then share.
 
-    A union of such a coverage only has to leave these out, which is much faster.
+    A union of such a coverage only has to drop these sides, which is much faster.
     """
     kind, corners, (ring_ends, polygon_ends) = shapely.to_ragged_array(shells)
     way = np.diff(corners, axis=0, append=corners[:1])
@@ -171,7 +169,7 @@ def _with_steps(shells: NDArray[Any], strip_rows: int) -> NDArray[Any]:
 
 
 def _without_seams(polygon: Any) -> Any:
-    """Leave out the corners that are none: where a straight side crosses a cut."""
+    """Drop the points that are no corners: those where a straight side crosses a cut."""
     # A normalised ring starts at its leftmost lowest point, which is a true corner.
     kind, corners, (ring_ends, polygon_ends) = shapely.to_ragged_array([shapely.normalize(polygon)])
     before, after = np.roll(corners, 1, axis=0), np.roll(corners, -1, axis=0)
@@ -181,11 +179,74 @@ def _without_seams(polygon: Any) -> Any:
     return shapely.from_ragged_array(kind, corners[~straight], (kept[ring_ends], polygon_ends))[0]
 
 
+class _Layer:
+    """The layer of a GeoPackage that is written to `part`, and called `file` in messages."""
+
+    def __init__(self, part: Path, file: Path, class_map: DatasetReader, min_area: float) -> None:
+        self.part = part
+        self.count = 0  # of the regions written so far
+        self._file = file
+        self._names = np.array(read_classes(class_map)[0], object)
+        self._frame = frame_of(class_map)
+        self._row_areas = row_areas(self._frame)
+        self._min_area = min_area
+
+    def append(self, regions: Regions) -> None:
+        """Append those regions that are large enough.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        pixels = shapely.area(regions.polygons)
+        areas = _areas(regions, pixels, self._row_areas)
+        large = (pixels if self._row_areas is None else areas) >= self._min_area
+        regions, pixels, areas = regions[large], pixels[large], areas[large]
+        unreferenced = self._frame.transform == Affine.identity()
+        place = UNREFERENCED if unreferenced else self._frame.transform
+        polygons = shapely.transform(
+            regions.polygons, lambda corners: np.stack(place @ tuple(corners.T), axis=1)
+        )
+        names = self._names[regions.ids]
+        columns = [regions.ids.astype(np.int32), names, areas, pixels.astype(np.int64)]
+        self._write(polygons, columns)
+        self.count += len(polygons)
+
+    def _write(self, polygons: NDArray[Any], columns: list[NDArray[Any]]) -> None:
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "'crs' was not provided")
+                pyogrio.raw.write(
+                    self.part,
+                    shapely.to_wkb(polygons),
+                    columns,
+                    FIELDS,
+                    layer=LAYER,
+                    driver="GPKG",
+                    geometry_type="Polygon",
+                    crs=self._frame.crs.to_wkt() if self._frame.crs else None,
+                    append=self.part.exists(),
+                    dataset_options={"VERSION": "1.2"},  # older GDAL and QGIS warn of later ones
+                )
+        except (DataSourceError, DataLayerError, FeatureError) as error:
+            reason = f"{self._file}: cannot be written (is the disk full?): {error}"
+            raise OSError(reason) from error
+
+
+def _areas(
+    regions: Regions, pixels: NDArray[np.float64], by_row: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """Return m2 by the mean row of each region; without a CRS NaN, which is written as null."""
+    if by_row is None:
+        return np.full(len(pixels), np.nan)
+    mean_rows = shapely.get_y(shapely.centroid(regions.polygons)) - 0.5
+    return pixels * np.interp(mean_rows, np.arange(len(by_row)), by_row)
+
+
 def write_polygons(class_map: Path, file: Path, min_area: float) -> int:
     """Write the regions of a class map as a GeoPackage, and return how many they are.
 
-    A region is what pixels of one class that share sides make up. Those smaller than min_area
-    (m2; pixels where the map has no CRS) are left out. The layer land_cover has the fields
+    A region is a set of pixels of one class that are connected by their sides. Those smaller than
+    min_area (m2; pixels where the map has no CRS) are left out. The layer land_cover has the fields
     class_id, class_name, area_m2 (null without a CRS) and area_px. Where the map has no
     georeference, a pixel is a unit, x = column and y = -row, as QGIS shows such a map.
 
@@ -196,61 +257,9 @@ def write_polygons(class_map: Path, file: Path, min_area: float) -> int:
     if not min_area >= 0:
         raise ValueError(f"min_area must be at least 0, got {min_area}")
     with part_folder(file) as folder, open_raster(class_map) as raster:
-        names = np.array(read_classes(raster)[0], object)
-        frame = frame_of(raster)
-        by_row = row_areas(frame)
-        part = folder / "polygons.gpkg"
-        empty = Regions(ids=np.empty(0, np.uint8), polygons=np.empty(0, object))
-        count = _append(part, file, empty, names, frame, by_row, min_area)
+        layer = _Layer(folder / "polygons.gpkg", file, raster, min_area)
+        layer.append(Regions(ids=np.empty(0, np.uint8), polygons=np.empty(0, object)))
         for regions in find_regions(raster, max(1, STRIP_PIXELS // raster.width)):
-            count += _append(part, file, regions, names, frame, by_row, min_area)
-        os.replace(part, file)
-    return count
-
-
-def _append(
-    part: Path,
-    file: Path,
-    regions: Regions,
-    names: NDArray[np.object_],
-    frame: Frame,
-    by_row: NDArray[np.float64] | None,
-    min_area: float,
-) -> int:
-    """Write the regions that are large enough behind those in `part`, and count them."""
-    pixels = shapely.area(regions.polygons)
-    areas = _areas(regions, pixels, by_row)
-    large = (pixels if by_row is None else areas) >= min_area
-    regions, pixels, areas = regions[large], pixels[large], areas[large]
-    place = UNREFERENCED if frame.transform == Affine.identity() else frame.transform
-    polygons = shapely.transform(
-        regions.polygons, lambda corners: np.stack(place @ tuple(corners.T), axis=1)
-    )
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "'crs' was not provided")
-            pyogrio.raw.write(
-                part,
-                shapely.to_wkb(polygons),
-                [regions.ids.astype(np.int32), names[regions.ids], areas, pixels.astype(np.int64)],
-                FIELDS,
-                layer=LAYER,
-                driver="GPKG",
-                geometry_type="Polygon",
-                crs=frame.crs.to_wkt() if frame.crs else None,
-                append=part.exists(),
-                dataset_options={"VERSION": "1.2"},  # older GDAL and QGIS warn of later ones
-            )
-    except (DataSourceError, DataLayerError, FeatureError) as error:
-        raise OSError(f"{file}: cannot be written (is the disk full?): {error}") from error
-    return len(polygons)
-
-
-def _areas(
-    regions: Regions, pixels: NDArray[np.float64], by_row: NDArray[np.float64] | None
-) -> NDArray[np.float64]:
-    """Return m2 by the mean row of each region; NaN, which is written as null, without a CRS."""
-    if by_row is None:
-        return np.full(len(pixels), np.nan)
-    mean_rows = shapely.get_y(shapely.centroid(regions.polygons)) - 0.5
-    return pixels * np.interp(mean_rows, np.arange(len(by_row)), by_row)
+            layer.append(regions)
+        os.replace(layer.part, file)
+    return layer.count

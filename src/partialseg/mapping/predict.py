@@ -1,4 +1,4 @@
-"""Predict many orthophotos, one after the other, and say how each was taken."""
+"""Predict orthophotos one after the other, and report how each is read and what is written."""
 
 import time
 from collections.abc import Sequence
@@ -14,11 +14,10 @@ from partialseg.engine.checkpoint import load_checkpoint
 from partialseg.engine.compute import Precision, choose_compute
 from partialseg.mapping.areas import row_areas
 from partialseg.mapping.frame import Frame
-from partialseg.mapping.maps import Wanted, predict
+from partialseg.mapping.maps import Predictor, Wanted, predict
 from partialseg.mapping.model import Model, ModelInfo, TorchModel
 from partialseg.mapping.onnx import OnnxModel
 from partialseg.mapping.orthophoto import Orthophoto, Reading, open_orthophoto
-from partialseg.mapping.stitch import Stitching
 
 BAR = "{desc} {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} Mpx, {remaining} left"
 
@@ -33,48 +32,48 @@ def load_model(file: Path, is_onnx: bool, device: str, precision: Precision) -> 
 
 
 def remarks(orthophoto: Orthophoto, info: ModelInfo, reading: Reading) -> list[str]:
-    """Return what is to be said of how an image is taken."""
-    said = []
+    """Return remarks on how an image is read: its nodata, its georeference, its resampling."""
+    found = []
     if orthophoto.alpha:
-        said.append(f"where band {orthophoto.alpha}, marked as alpha, is 0, it has no data")
+        found.append(f"where band {orthophoto.alpha}, marked as alpha, is 0, it has no data")
     if orthophoto.frame.crs is None and orthophoto.frame.transform == Affine.identity():
-        said.append("no georeference, so the maps have none either")
+        found.append("no georeference, so the maps have none either")
     elif orthophoto.frame.crs is None:
-        said.append("no CRS: the maps lie where the image does, without areas in m2")
+        found.append("no CRS: the maps lie where the image does, without areas in m2")
     trained = " or ".join(f"{size:.3g} m" for size in info.ground_sampling_distances)
     if not trained:
-        said.append("not resampled: the pixel size of the training is unknown")
+        found.append("not resampled: the pixel size of the training is unknown")
     elif orthophoto.frame.crs is None and reading.gsd is None:
-        said.append(f"taken for pixels of {trained}; say otherwise by --gsd")
+        found.append(f"taken for pixels of {trained}; say otherwise by --gsd")
     elif max(orthophoto.scale) != 1 or min(orthophoto.scale) != 1:
         rows, columns = orthophoto.shape
-        said.append(f"resampled to {columns} x {rows} px, for a network trained at {trained}")
-    return said
+        found.append(f"resampled to {columns} x {rows} px, for a network trained at {trained}")
+    return found
 
 
-def predict_all(
-    model: Model,
-    images: Sequence[Path],
-    out: Path,
-    reading: Reading,
-    stitching: Stitching,
-    wanted: Wanted,
-) -> None:
-    """Predict images one by one, after a look at each; with a progress bar and a line an image."""
+def predict_all(predictor: Predictor, images: Sequence[Path], out: Path, wanted: Wanted) -> None:
+    """Predict images one by one, with a progress bar and a line of output for each.
+
+    All of them are opened and checked before the first is predicted.
+
+    Raises:
+        ValueError: an image cannot be read or does not fit the model, or memory is short.
+    """
+    info, reading = predictor.model.info, predictor.reading
     sizes = []  # in Mpx
     for image in images:
-        with open_orthophoto(image, model.info.ground_sampling_distances, reading) as orthophoto:
+        with open_orthophoto(image, info.ground_sampling_distances, reading) as orthophoto:
             sizes.append(orthophoto.frame.width * orthophoto.frame.height / 1e6)
             if wanted.areas or wanted.polygons or wanted.overlay:
                 check_areas(image, orthophoto.frame)
-            for remark in remarks(orthophoto, model.info, reading):
+            for remark in remarks(orthophoto, info, reading):
                 print(f"{image}: {remark}")
     for image, size in zip(images, sizes, strict=True):
         started = time.perf_counter()
         with tqdm(total=size, desc=image.name, disable=None, bar_format=BAR) as bar:
             on_share = partial(_advance, bar, size)
             try:
-                files = predict(model, image, out, reading, stitching, wanted, on_share)
+                files = predict(predictor, image, out, wanted, on_share)
             except torch.OutOfMemoryError as error:
                 raise ValueError(f"{image}: out of memory: lower --batch-size or --tile") from error
         seconds = time.perf_counter() - started
@@ -83,7 +82,7 @@ def predict_all(
 
 
 def check_areas(image: Path, frame: Frame) -> None:
-    """Check that the areas of an image's pixels can be told, before hours of prediction.
+    """Check that the areas of an image's pixels can be computed, before hours of prediction.
 
     Raises:
         ValueError: its CRS is wrong.
@@ -101,7 +100,7 @@ def _advance(bar: "tqdm[NoReturn]", size: float, share: float) -> None:
 
 
 def without_maps(images: Sequence[Path], out: Path, wanted: Wanted) -> list[Path]:
-    """Return the images of which a map is missing in `out`."""
+    """Return the images that lack a wanted map in `out`."""
     return [
         image
         for image in images

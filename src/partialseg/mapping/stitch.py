@@ -1,4 +1,4 @@
-"""The prediction of a whole orthophoto, tile by tile, in blocks of bounded memory."""
+"""Predict a whole orthophoto tile by tile: overlapping tiles are blended, memory is bounded."""
 
 import math
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -22,23 +22,19 @@ from partialseg.models.blocks import STRIDE
 T = TypeVar("T")
 END = object()
 Probabilities = NDArray[np.float32]
-
-
-# Rows of the file, or of the network's grid where that is finer, in a block: those of a tile of
-# the GeoTIFF, and at least.
+# Rows in a block, counted in the file or, where that is finer, in the network's grid: as many as
+# a tile of the GeoTIFF has; and the least.
 ROWS, MIN_ROWS = 512, 16
-
-
-# Columns, in the same way, in a strip: wider images go strip by strip, for which the columns of
-# tiles at a seam are asked twice.
+# Columns in a strip, counted likewise. Wider images are predicted strip by strip, so the columns
+# of tiles at a seam are predicted twice.
 COLUMNS = 16_384
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tiles:
-    """Tiles of one length along an axis: where each begins, and its weights.
+    """Tiles of one length along an axis: the start and the weights, float32 (length,), of each.
 
-    The weights of all tiles at a pixel sum to 1, float32 (length,) for each tile.
+    The weights of all tiles at a pixel sum to 1.
     """
 
     length: int
@@ -46,14 +42,15 @@ class Tiles:
     weights: tuple[Tensor, ...]
 
     def final(self, index: int, size: int) -> int:
-        """Return up to which pixel no tile after `index` contributes."""
+        """Return the first pixel to which a tile after `index` contributes; `size` if none does."""
         return self.starts[index + 1] if index + 1 < len(self.starts) else size
 
 
 def tiles_along(size: int, length: int, overlap: int) -> Tiles:
-    """Cover `size` pixels by tiles of `length`, of which neighbours share at least `overlap`.
+    """Cover `size` pixels by tiles of `length`, whose neighbours overlap by `overlap` or more.
 
-    The last one ends at the end. Towards its ends a tile's weight falls like a squared cosine.
+    The last tile ends at the last pixel. Towards both ends of a tile its weight falls as a
+    squared cosine.
     """
     length = min(length, size)
     step = max(1, length - overlap)
@@ -72,9 +69,9 @@ def tiles_along(size: int, length: int, overlap: int) -> Tiles:
 
 
 def ahead(items: Iterable[T], on_leaving: Callable[[], object] = lambda: None) -> Generator[T]:
-    """Yield items of which the next is already being made, in a thread of its own.
+    """Yield items while a thread of its own already makes the next one.
 
-    on_leaving is called before that thread is waited for, also where the items were left early.
+    on_leaving is called before that thread is waited for, also if the caller stops early.
     """
     iterator = iter(items)
     with ThreadPoolExecutor(1) as pool:
@@ -89,7 +86,7 @@ def ahead(items: Iterable[T], on_leaving: Callable[[], object] = lambda: None) -
 
 @dataclass(frozen=True, kw_only=True)
 class Stitching:
-    """Side and overlap of the tiles in pixels of the network, and how many are asked at a time."""
+    """Side and overlap of the tiles in the network's pixels, and how many make a batch."""
 
     tile: int
     overlap: int
@@ -97,7 +94,7 @@ class Stitching:
 
     def __post_init__(self) -> None:
         # All tiles but the last start at multiples of the network's stride, so that a pixel falls
-        # into the same window of every pooling whichever tile it is in.
+        # into the same pooling windows whichever tile it is in.
         if self.tile % STRIDE or self.overlap % STRIDE:
             raise ValueError(
                 f"tile {self.tile} and overlap {self.overlap} px must be multiples of {STRIDE}"
@@ -113,10 +110,11 @@ class Stitching:
     def for_patches(
         cls, size: int, tile: int | None, overlap: int | None, batch_size: int
     ) -> "Stitching":
-        """Return what suits a network trained on patches of a size, where nothing is asked for.
+        """Return a stitching that suits a network trained on patches of `size`.
 
-        Larger tiles than the patches are computed no worse, and overlap less; beyond a third of a
-        patch of 384 px, overlap changes nothing more (docs/maps.md).
+        It fills in the tile or the overlap that is None. Tiles larger than the patches are
+        predicted no worse, and less of them overlaps; an overlap of more than a third of a patch
+        of 384 px changes nothing (README, "From checkpoint to map").
         """
         if tile is None:
             tile = 2 * -(-size // STRIDE) * STRIDE
@@ -195,7 +193,7 @@ def blend(
     classes, left = len(model.info.class_names), strip.columns.start
     width = strip.columns.stop - left
     band = torch.zeros(classes, 0, width)
-    # Closed whatever happens: its thread must not read a file that is closed already.
+    # Closed in any case: its thread must not read from a closed file.
     with closing(ahead(image_bands(orthophoto, rows, strip.columns))) as images:
         for index, (start, image) in enumerate(zip(rows.starts, images, strict=True)):
             grown = torch.zeros(classes, rows.length, width, device=band.device)
@@ -217,7 +215,7 @@ def blend(
 
 
 def image_bands(orthophoto: Orthophoto, rows: Tiles, columns: slice) -> Iterator[NDArray[np.uint8]]:
-    """Yield the image (tile, w, 3) below each row of tiles; no pixel is read twice."""
+    """Yield the image (tile, w, 3) of each row of tiles; no pixel is read twice."""
     band = np.empty((0, columns.stop - columns.start, 3), np.uint8)
     known = 0  # rows read so far
     for start in rows.starts:
@@ -246,16 +244,16 @@ def to_file(
 
 
 def needed_pixels(first: int, stop: int, scale: float, size: int) -> slice:
-    """Return the pixels of a grid of `size` between which first..stop of the file lie.
+    """Return the pixels of a grid of `size` from which first..stop of the file are interpolated.
 
-    scale is the pixels of the file in one of the grid.
+    scale is the number of the file's pixels in one of the grid.
     """
     low, high = (place_in_grid(pixel, scale) for pixel in (first, stop - 1))
     return slice(max(0, math.floor(low)), min(size, math.floor(high) + 2))
 
 
 def place_in_grid(pixel: int, scale: float) -> float:
-    """Return where the centre of a pixel of the file lies; 0 is that of the first of the grid."""
+    """Return where the centre of a pixel of the file lies in the grid, whose first centre is 0."""
     return (pixel + 0.5) / scale - 0.5
 
 
