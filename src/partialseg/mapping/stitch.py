@@ -114,7 +114,7 @@ class Stitching:
 
         It fills in the tile or the overlap that is None. Tiles larger than the patches are
         predicted no worse, and less of them overlaps; an overlap of more than a third of a patch
-        of 384 px changes nothing (README, "From checkpoint to map").
+        of 384 px changes nothing (docs/maps.md).
         """
         if tile is None:
             tile = 2 * -(-size // STRIDE) * STRIDE
