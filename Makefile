@@ -18,8 +18,8 @@ repro: .venv/installed
 sweep: .venv/installed  # the label budgets of SWEEP beside 10 and 15 %; plots/<dataset>/budget.png
 	$(ENV) dvc exp run -S 'sweep=[$(SWEEP)]'
 
-# A file's tests stay in one process, for they share what it made. In the order of their names, the
-# longest (active learning) start first.
+# A file's tests stay in one process, since they share what it made. The files keep the order that
+# tests/conftest.py gives them: those that take longest start first.
 test: .venv/installed
 	$(ENV) pytest -n auto --dist loadfile --no-loadscope-reorder $(TESTS)
 

@@ -1,7 +1,9 @@
-"""Fixtures: small data made by seeded code in the real layout."""
+"""Fixtures: small data made by seeded code in the real layout; and which tests start first."""
 
+import shutil
 import signal
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,32 +16,45 @@ from rasters import LEGEND, draw_orthophoto, write_raster
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the files that run the pipeline first, then those that train: they take longest."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in slow, "pipeline" not in item.path.parts))
+
+
+def write_source(folder: Path, sizes: dict[str, tuple[int, int]]) -> Path:
+    """Write and index a source of orthophotos (height, width)."""
+    rng = np.random.default_rng(5)
+    for place, (name, (height, width)) in enumerate(sizes.items()):
+        image, ids = draw_orthophoto(rng, height, width)
+        x = 500_000.0 + 10_000 * place
+        write_raster(folder / "images" / f"{name}.tif", image, x=x)
+        write_raster(folder / "masks" / f"{name}.tif", ids, x=x)
+    write_index(folder, folder / "images", folder / "masks", LEGEND)
+    return folder
+
+
 @pytest.fixture
 def make_source(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that writes and indexes a source of orthophotos (height, width)."""
 
     def make(sizes: dict[str, tuple[int, int]], folder: Path = tmp_path / "source") -> Path:
-        rng = np.random.default_rng(5)
-        for place, (name, (height, width)) in enumerate(sizes.items()):
-            image, ids = draw_orthophoto(rng, height, width)
-            x = 500_000.0 + 10_000 * place
-            write_raster(folder / "images" / f"{name}.tif", image, x=x)
-            write_raster(folder / "masks" / f"{name}.tif", ids, x=x)
-        write_index(folder, folder / "images", folder / "masks", LEGEND)
-        return folder
+        return write_source(folder, sizes)
 
     return make
 
 
-@pytest.fixture
-def make_patches(make_source: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that writes a patch store: one orthophoto each for train, val, test."""
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int, int], Path]:
+    """Return a function that returns a patch store of the given size, which it writes once."""
     from partialseg.tiling.params import Tile
     from partialseg.tiling.tile import tile
 
-    def make(size: int = 32, rows: int = 1, columns: int = 3) -> Path:
+    @cache
+    def make(size: int, rows: int, columns: int) -> Path:
+        folder = tmp_path_factory.mktemp("store")
         side = (rows * size, columns * size)
-        source = make_source({"a_train": side, "b_val": side, "c_test": side})
+        source = write_source(folder / "source", {"a_train": side, "b_val": side, "c_test": side})
         params = Tile(
             source_size=size,
             size=size,
@@ -49,7 +64,20 @@ def make_patches(make_source: Callable[..., Path], tmp_path: Path) -> Callable[.
             test="*_test",
             train_truth="masks",
         )
-        tile(source, tmp_path / "patches", params)
-        return tmp_path / "patches"
+        tile(source, folder / "patches", params)
+        return folder / "patches"
+
+    return make
+
+
+@pytest.fixture
+def make_patches(stores: Callable[[int, int, int], Path], tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that gives a patch store: one orthophoto each for train, val, test."""
+
+    def make(size: int = 32, rows: int = 1, columns: int = 3) -> Path:
+        patches = tmp_path / "patches"
+        shutil.rmtree(patches, ignore_errors=True)
+        shutil.copytree(stores(size, rows, columns), patches)
+        return patches
 
     return make

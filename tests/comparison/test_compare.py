@@ -51,14 +51,25 @@ TABLES = tuple(
 )
 
 
-@pytest.fixture
-def folder(
-    make_patches: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(scope="module")
+def made_once(
+    stores: Callable[[int, int, int], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """Return a folder with a patch store, and runs of one split and seed at three fractions."""
+    folder = tmp_path_factory.mktemp("made_once")
+    shutil.copytree(stores(32, 1, 3), folder / "patches")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        isolate(monkeypatch, folder)
+        runs = listed_runs(["main"], FRACTIONS, LABELLINGS, ARCHITECTURES, RECIPES, [42])
+        write_runs(folder, runs)
+    return folder
+
+
+@pytest.fixture
+def folder(made_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a copy of it, which a test may change."""
+    shutil.copytree(made_once, tmp_path, dirs_exist_ok=True)
     isolate(monkeypatch, tmp_path)
-    make_patches()
-    write_runs(tmp_path, listed_runs(["main"], FRACTIONS, LABELLINGS, ARCHITECTURES, RECIPES, [42]))
     return tmp_path
 
 

@@ -1,6 +1,7 @@
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -69,32 +70,43 @@ def files(tmp_path: Path) -> RunFiles:
     )
 
 
-@pytest.fixture
-def patches(make_patches: Callable[..., Path]) -> Path:
-    """Return a store of three patches a split; some pixels have no truth."""
-    folder = make_patches()
+@pytest.fixture(scope="module")
+def made_once(
+    stores: Callable[[int, int, int], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return a folder with the store and the run that the tests get copies of."""
+    folder = tmp_path_factory.mktemp("made_once")
+    shutil.copytree(stores(32, 1, 3), folder / "patches")
     for name in ("b_val", "c_test"):
-        file = folder / "masks" / f"{name}.npy"
+        file = folder / "patches" / "masks" / f"{name}.npy"
         masks = np.load(file)
         masks[2, :9] = NO_TRUTH
         np.save(file, masks)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        isolate(monkeypatch, folder)
+        small_run(
+            folder / "patches",
+            folder / "run",
+            seed=2,
+            base_channels=4,
+            epochs=3,
+            batch_size=1,
+            learning_rate=0.02,
+            class_weights=WEIGHTS,
+        )
     return folder
 
 
 @pytest.fixture
-def trained(patches: Path, tmp_path: Path) -> Path:
+def patches(made_once: Path, tmp_path: Path) -> Path:
+    """Return a store of three patches a split; some pixels have no truth."""
+    return shutil.copytree(made_once / "patches", tmp_path / "patches")
+
+
+@pytest.fixture
+def trained(made_once: Path, tmp_path: Path) -> Path:
     """Return a run whose best checkpoint is not its last, and predicts each class somewhere."""
-    small_run(
-        patches,
-        tmp_path / "run",
-        seed=2,
-        base_channels=4,
-        epochs=3,
-        batch_size=1,
-        learning_rate=0.02,
-        class_weights=WEIGHTS,
-    )
-    return tmp_path / "run"
+    return shutil.copytree(made_once / "run", tmp_path / "run")
 
 
 def probabilities_of(run_folder: Path, image: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """The figure of the scores shows the numbers it is given, readably."""
 
 import itertools
+from collections.abc import Sequence
 
 import pytest
 from matplotlib.axes import Axes
@@ -127,17 +128,28 @@ def test_cells_of_two_splits_are_named_by_their_split() -> None:
     ]
 
 
-@pytest.mark.parametrize("fractions", [[0.1], [0.005, 0.05, 0.1, 0.15, 1.0]])
-@pytest.mark.parametrize("recipes", [["tuned"], [*RECIPES, "third"]])
-@pytest.mark.parametrize("gap", [-0.01, 0.0, 0.011, 0.03])
+GAPS = (-0.01, 0.0, 0.011, 0.03)  # from the test to the validation score of a row
+MANY_FRACTIONS, MANY_RECIPES = [0.005, 0.05, 0.1, 0.15, 1.0], [*RECIPES, "third"]
+
+
 @pytest.mark.parametrize("deviation", [None, 0.0, 0.02, 0.3])
+@pytest.mark.parametrize(
+    ("fractions", "recipes", "gaps"),
+    [
+        *(([0.1], ["tuned"], [gap]) for gap in GAPS),
+        # Larger figures have rows of every gap.
+        ([0.1], MANY_RECIPES, GAPS),
+        (MANY_FRACTIONS, ["tuned"], GAPS),
+        (MANY_FRACTIONS, MANY_RECIPES, GAPS),
+    ],
+)
 def test_texts_never_meet_and_stay_inside(
-    fractions: list[float], recipes: list[str], gap: float, deviation: float | None
+    fractions: list[float], recipes: list[str], gaps: Sequence[float], deviation: float | None
 ) -> None:
     cells = make_cells(fractions, recipes)
     scores = [
         CellScore(cell=cell, val_miou=0.6 + gap, test_miou=0.6, test_deviation=deviation)
-        for cell in cells
+        for cell, gap in zip(cells, itertools.cycle(gaps))
     ]
     figure = miou_figure(scores, 0.117, "background")
     figure.draw_without_rendering()
