@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 SRC = Path(__file__).parents[2] / "src"
@@ -20,8 +21,13 @@ def code_of_stage(script: Path, item: Mapping[str, str]) -> set[Path]:
         if file in found:
             continue
         found.add(file)
-        waiting += _imported(ast.parse(file.read_text(encoding="utf-8")), item)
+        waiting += _imported(_parsed(file), item)
     return {file for file in found if file.name != "__init__.py"}
+
+
+@cache
+def _parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 def _imported(node: ast.AST, item: Mapping[str, str]) -> Iterator[Path]:
