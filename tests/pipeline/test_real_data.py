@@ -10,13 +10,14 @@ import rasterio
 import yaml
 
 from code_of_stage import SRC
-from compare import compare
 from download import download
+from partialseg.comparison.compared import read_compared_runs
 from partialseg.core.params import load_section
 from partialseg.engine.checkpoint import RunId
 from partialseg.evaluation.evaluate import evaluate
 from partialseg.evaluation.params import Evaluate
 from partialseg.evaluation.runs import AXES, listed_runs, run_files
+from partialseg.figures.compare import compare
 from partialseg.labelling.label import label
 from partialseg.source.index import read_index, write_index
 from partialseg.source.legend import LANDCOVER_AI
@@ -140,10 +141,9 @@ def test_the_dubai_images_go_through_the_whole_pipeline(dubai_params: Path) -> N
         train(run_id, folders, section("train", Train))
         files = run_files(runs, metrics, item)
         evaluate(root / "patches", runs / item.path, files, section("evaluate", Evaluate))
-    results, _ = compare(
-        "folder", listed, "0.1", root / "patches", runs, metrics, root / "plots", label_params()
-    )
+    compared = read_compared_runs("folder", listed, "0.1", runs, metrics)
+    compare(compared, store, label_params(), root / "plots")
     known = sum(sum(patch.counts) for patch in store.of_split("test"))
-    assert [result.confusion("test").sum() for result in results] == [known] * 4
-    assert all(0 < result.detail["test"]["miou"] < 1 for result in results)
+    assert [result.confusion("test").sum() for result in compared.results] == [known] * 4
+    assert all(0 < result.detail["test"]["miou"] < 1 for result in compared.results)
     assert (root / "plots" / "table.md").read_text().count("UNet") == 4
