@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partialseg.core.classes import IGNORE_INDEX, NO_TRUTH
+from partialseg.core.classes import NO_TRUTH, compose_label
 from partialseg.labelling.labels import LabelStore
 from partialseg.tiling.patches import Patch, PatchStore
 from partialseg.visibility import pixel_keys, seeded_bits
@@ -68,7 +68,8 @@ class Oracle:
         Raises:
             ValueError: the truth of a wanted pixel is no class.
         """
-        answers = self._store.truth(patch)[wanted].astype(np.int16)
+        truth = self._store.truth(patch)
+        answers = truth[wanted]
         classes = len(self._store.summary.class_names)
         wrong = answers[(answers >= classes) & (answers != NO_TRUTH)]
         if wrong.size:
@@ -76,6 +77,4 @@ class Oracle:
                 f"patch {patch.name}: damaged truth: class id {wrong[0]}, allowed are "
                 f"0..{classes - 1} and {NO_TRUTH}"
             )
-        labels = np.full(wanted.shape, IGNORE_INDEX, np.int16)
-        labels[wanted] = np.where(answers == NO_TRUTH, IGNORE_INDEX, answers)
-        return labels
+        return compose_label(truth, wanted)
