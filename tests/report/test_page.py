@@ -1,15 +1,13 @@
 """The page of the report in a real browser: order of rows, escaping, print, the dark."""
 
-import os
 import re
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from made_up_results import make_data, make_results, make_runs, make_store
 from partialseg.comparison.cells import scored_cells
@@ -23,7 +21,6 @@ from partialseg.report.tables import Table, number, over_seeds, spread, text
 
 PHONE = {"width": 400, "height": 800}
 PAPER = 688  # px of 182 mm: A4 less its margins
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 TABLE = Table(
     caption="made up",
     headings=["Name", "Score"],
@@ -37,22 +34,6 @@ TABLE = Table(
     ],
     footer=[[text("all field"), number(0.05)]],
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        reason = f"no browser on this machine ({', '.join(BROWSERS)})"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=found, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
 
 
 def make_sections(

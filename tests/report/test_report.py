@@ -1,18 +1,15 @@
 """The report: made from made-up results of 32 runs by the command, read in a real browser."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from code_of_stage import SRC
 from made_up_results import make_results, make_runs, make_store
@@ -77,23 +74,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = run_report(folder)
     assert done.returncode == 0, done.stderr
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        reason = f"no browser on this machine ({', '.join(names)})"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=found, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
 
 
 def open_report(browser: Browser, folder: Path, width: int = 1200, **options: Any) -> Page:
