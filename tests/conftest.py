@@ -1,5 +1,11 @@
 """Fixtures: small data made by seeded code in the real layout; and which tests start first."""
 
+import os
+
+# Files run side by side, one a core. Threads beyond that wait by spinning, and take the others'
+# time. Set before torch is imported, and inherited by all that the tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import shutil
 import signal
 from collections.abc import Callable

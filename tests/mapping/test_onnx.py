@@ -9,11 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
+import rasterio
 import torch
 from torch import Tensor
 
+import predict
 from checkpoints import checkpoint_of, trained_network
 from code_of_stage import SRC
 from partialseg.engine.checkpoint import save_checkpoint
@@ -21,9 +24,10 @@ from partialseg.mapping import onnx as export
 from partialseg.mapping.model import TorchModel, info_of
 from partialseg.mapping.onnx import Deployed, OnnxModel, export_onnx, largest_difference
 from partialseg.models.build import build_network
+from rasters import write_raster
 from small_run import CPU
 
-UNET = checkpoint_of(trained_network())
+UNET = checkpoint_of(trained_network(), ground_sampling_distances=[0.5], patch_size=48)
 
 
 def exported(file: Path, **changes: Any) -> float:
@@ -37,10 +41,24 @@ def exported(file: Path, **changes: Any) -> float:
 
 
 @pytest.fixture(scope="module")
-def unet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("onnx") / "best.onnx"
-    assert export_onnx(UNET.build(), info_of(UNET), file) < 1e-6
-    return file
+def said(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Return the folder of a checkpoint and its export by the command, and what that printed."""
+    folder = tmp_path_factory.mktemp("onnx")
+    save_checkpoint(UNET, folder / "best.pt")
+    command = [sys.executable, SRC / "export.py", "best.pt", "--out", "exported/best.onnx"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return folder, done.stdout
+
+
+@pytest.fixture(scope="module")
+def unet(said: tuple[Path, str]) -> Path:
+    return said[0] / "exported" / "best.onnx"
+
+
+def test_the_command_says_how_far_the_export_is_from_torch(said: tuple[Path, str]) -> None:
+    (line,) = said[1].splitlines()
+    assert line.startswith("exported/best.onnx: ") and "of torch's" in line
 
 
 def images(count: int, height: int, width: int) -> Tensor:
@@ -76,8 +94,8 @@ def test_the_file_says_what_the_plugin_of_qgis_reads(unet: Path) -> None:
     said = {item.key: item.value for item in onnx.load(unet).metadata_props}
     assert json.loads(said["model_type"]) == "Segmentor"
     assert json.loads(said["class_names"]) == {"0": "field", "1": "house", "2": "lake"}
-    assert json.loads(said["resolution"]) == 25  # cm, the finest of the training
-    assert json.loads(said["tile_size"]) == 32
+    assert json.loads(said["resolution"]) == 50  # cm, the finest of the training
+    assert json.loads(said["tile_size"]) == 48
     assert json.loads(said["seg_thresh"]) == 0
 
 
@@ -91,10 +109,28 @@ def test_an_export_leaves_the_network_as_it_was_and_gives_the_same_bytes_again(
     unet: Path, tmp_path: Path
 ) -> None:
     network = UNET.build().double().train()
-    export_onnx(network, info_of(UNET), tmp_path / "again.onnx")
+    assert export_onnx(network, info_of(UNET), tmp_path / "again.onnx") < 1e-6
     assert network.training
     assert next(network.parameters()).dtype == torch.float64
     assert filecmp.cmp(tmp_path / "again.onnx", unet, shallow=False)
+
+
+def test_onnxruntime_gives_the_same_map(
+    unet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bands = np.random.default_rng(6).integers(0, 256, (3, 60, 80), np.uint8)
+    image = write_raster(tmp_path / "a.tif", bands)
+    checkpoint = unet.parents[1] / "best.pt"
+    maps = []
+    for out, how in (("t", [checkpoint, "--precision", "float32"]), ("o", [unet, "--onnx"])):
+        options = ["--out", tmp_path / out, "--tta", "flips", "--probabilities"]
+        monkeypatch.setattr(sys, "argv", ["predict.py", *map(str, [*how, image, *options])])
+        predict.main()
+        with rasterio.open(tmp_path / out / "a_probabilities.tif") as raster:
+            maps.append(raster.read().astype(int))
+    by_torch, by_onnx = maps
+    assert np.ptp(by_torch) > 10
+    assert np.abs(by_torch - by_onnx).max() <= 1
 
 
 def test_a_network_of_unknown_pixel_size_names_no_resolution() -> None:
@@ -156,10 +192,10 @@ def said_otherwise(unet: Path, file: Path, old: str, new: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    "new", ['"patch_size":"32"', '"patch_size":32.5', '"patch_size":32,"more":1', '"patch":32', "{"]
+    "new", ['"patch_size":"48"', '"patch_size":48.5', '"patch_size":48,"more":1', '"patch":48', "{"]
 )
 def test_metadata_of_another_form_are_refused(unet: Path, tmp_path: Path, new: str) -> None:
-    file = said_otherwise(unet, tmp_path / "a.onnx", '"patch_size":32', new)
+    file = said_otherwise(unet, tmp_path / "a.onnx", '"patch_size":48', new)
     with pytest.raises(ValueError, match=r"a\.onnx: no ONNX file of src/export\.py"):
         OnnxModel(file)
 
@@ -184,12 +220,3 @@ def test_a_file_with_damaged_names_is_named(
 def test_a_device_that_onnxruntime_lacks_is_named(unet: Path) -> None:
     with pytest.raises(ValueError, match="device 'tpu': this onnxruntime has none of this name"):
         OnnxModel(unet, "tpu")
-
-
-def test_the_command_exports_a_checkpoint(tmp_path: Path) -> None:
-    save_checkpoint(UNET, tmp_path / "best.pt")
-    command = [sys.executable, SRC / "export.py", "best.pt", "--out", "best.onnx"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("best.onnx: ") and "of torch's" in done.stdout
-    assert (done.stdout.count("\n"), done.stderr) == (1, "")
-    assert OnnxModel(tmp_path / "best.onnx").info == info_of(UNET)

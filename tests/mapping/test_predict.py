@@ -25,8 +25,7 @@ from code_of_stage import SRC
 from mapping_models import PLAIN, Brightness
 from partialseg.engine.checkpoint import save_checkpoint
 from partialseg.mapping.maps import Predictor, Wanted, predict
-from partialseg.mapping.model import TorchModel, info_of
-from partialseg.mapping.onnx import export_onnx
+from partialseg.mapping.model import TorchModel
 from partialseg.mapping.stitch import Stitching
 from predict import main
 from rasters import write_raster
@@ -276,23 +275,6 @@ def test_the_command_gives_what_the_network_gives(
     steps = read(tmp_path / "maps" / "a_probabilities.tif").astype(float)
     assert np.ptp(steps) > 25
     assert np.abs(steps - 250 * expected.numpy()).max() < 0.51  # rounded to whole steps
-
-
-def test_onnxruntime_gives_the_same_map(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bands = np.random.default_rng(6).integers(0, 256, (3, 60, 80), np.uint8)
-    write_raster(tmp_path / "a.tif", bands)
-    made = checkpoint_of(trained_network(), ground_sampling_distances=[0.5], patch_size=48)
-    export_onnx(made.build(), info_of(made), tmp_path / "best.onnx")
-    for out, how in (("t", [checkpoint, "--precision", "float32"]), ("o", ["best.onnx", "--onnx"])):
-        options = ["--out", out, "--tta", "flips", "--probabilities"]
-        run_main(monkeypatch, *how, "a.tif", *options)
-    by_torch, by_onnx = (
-        read(tmp_path / out / "a_probabilities.tif").astype(int) for out in ("t", "o")
-    )
-    assert np.ptp(by_torch) > 10
-    assert np.abs(by_torch - by_onnx).max() <= 1
 
 
 def test_test_time_augmentation_changes_a_map(

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,17 +14,19 @@ from clones import Clone, shrunk_clone
 from partialseg.engine.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.slow
-EPOCHS = 60
+EPOCHS = 30
 RUN = "sample/main/random/unet-0.1-reproduction-42"
 STAGE = "train@sample-main-random-unet-0.1-reproduction-42"
 
 
-@pytest.fixture
-def clone(tmp_path: Path) -> Clone:
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     def change(params: dict[str, Any]) -> None:
         params["datasets"]["sample"]["train"]["epochs"] = EPOCHS
 
-    return shrunk_clone(tmp_path / "clone", tmp_path / "site_cache", change)
+    return shrunk_clone(
+        tmp_path_factory.mktemp("clone"), tmp_path_factory.mktemp("site_cache"), change
+    )
 
 
 def weights_of(clone: Clone) -> dict[str, torch.Tensor]:
@@ -65,7 +66,7 @@ def test_a_killed_repro_goes_on_at_the_saved_epoch(clone: Clone) -> None:
 
 def test_outputs_of_a_training_come_from_the_run_cache(clone: Clone) -> None:
     """`persist: true`, the other way to keep checkpoints, would switch it off."""
-    clone.run("dvc", "repro", STAGE)
+    clone.run("dvc", "repro", STAGE)  # the test before has made them
     trained = weights_of(clone)
     shutil.rmtree(clone.folder / "runs" / "sample")
     shutil.rmtree(clone.folder / "runs" / ".resume")

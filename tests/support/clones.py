@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from code_of_stage import SRC
+from preloaded import preloaded_programs
 
 ROOT = SRC.parent
 
@@ -44,7 +45,7 @@ class Clone:
         return subprocess.run(
             command,
             cwd=self.folder,
-            env=self.environment,
+            env=self.environment | {"PATH": f"{preloaded_programs()}:{self.environment['PATH']}"},
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -12,8 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-import dvclive.live  # noqa: F401  (imported before the forks)
+import dvclive.live  # noqa: F401  (these two are imported before the forks)
 import torch
+import torch._inductor
 
 from partialseg.engine.checkpoint import load_checkpoint
 from small_run import LIVELY, small_run
