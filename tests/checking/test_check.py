@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from check import check
 from code_of_stage import SRC
+from partialseg.checking.check import check
 
 GOOD = """
 dataset: sample

@@ -12,9 +12,10 @@ from PIL import Image
 from code_of_stage import SRC
 from made_up_results import make_detail
 from partialseg.evaluation.results import RunResults, write_results
-from partialseg.evaluation.runs import Run, run_files
+from partialseg.evaluation.runs import Run, load_strategy_runs, run_files
+from partialseg.figures import compare as figures
 from small_run import fails_with
-from strategies import load_strategy_runs, main
+from strategies import main
 
 NAMES = ("random_regions", "entropy")
 ROUNDS = [{"after": 0.01, "fraction": 0.02}, {"after": 0.02, "fraction": 0.05}]
@@ -106,7 +107,7 @@ def test_the_figure_shows_the_first_split_alone(
         results = RunResults(run=run, detail=detail_of(run, 1), predictions={})
         write_results(run_files(Path("runs"), Path("metrics"), run), results)
     drawn = []
-    monkeypatch.setattr("strategies.draw_budget", lambda *given: drawn.append(given))
+    monkeypatch.setattr(figures, "draw_budget", lambda *given: drawn.append(given))
     monkeypatch.setattr("sys.argv", ["strategies.py", *arguments("0.05")])
     main()
     ((scores, _, majority_class, file),) = drawn
@@ -121,6 +122,15 @@ def test_a_missing_run_is_named(
     message = fails_with(monkeypatch, capsys, main, arguments("0.02"))
     assert "metrics/detail/main/entropy/unet-0.02-reproduction-42.json: missing or dam" in message
     assert not (folder / "out").exists()
+
+
+def test_a_round_without_a_fraction_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    Path("params.yaml").write_text(yaml.safe_dump(params | {"rounds": [{"after": 0.01}]}))
+    message = fails_with(monkeypatch, capsys, main, arguments("0.02"))
+    assert message == "error: params.yaml: rounds: each needs a fraction, got [{'after': 0.01}]\n"
 
 
 def test_a_fraction_without_a_round_is_refused(

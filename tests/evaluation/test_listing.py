@@ -87,3 +87,8 @@ def test_an_axis_of_another_type_is_named(
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"params\.yaml: cannot be read: No such file"):
         load_listed_runs(tmp_path / "params.yaml", ["0.1"])
+
+
+def test_a_label_fraction_that_is_no_number_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^label fraction 'abc': not a number$"):
+        load_listed_runs(write_axes(tmp_path), ["0.1", "abc"])

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from made_up_results import ABSENT, NAMES, make_data, make_results, make_runs, make_store
+from partialseg.comparison.publish import best_run
 from partialseg.comparison.table import table_rows
 from partialseg.evaluation.results import RunResults
-from partialseg.report.data import best_run, cell_details, check_details
+from partialseg.report.data import cell_details, check_details
 from partialseg.report.quality import (
     boundary_f1_table,
     boundary_iou_table,

@@ -15,8 +15,20 @@ from partialseg.training.losses import Terms, labelled_loss, lovasz_softmax, par
 NONE = Terms(dice=0.0, lovasz=0.0)
 WEIGHTS = torch.tensor([1.0, 2.0, 3.0])
 Term = Callable[[Tensor, Tensor], Tensor]
-# What holds for every term that is added; values of each by hand are in its own file.
-every_term = pytest.mark.parametrize("term", [partial_dice, lovasz_softmax])
+ADDED: list[Term] = [partial_dice, lovasz_softmax]
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    return partial_cross_entropy(logits, labels, None)
+
+
+def weighted_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    return partial_cross_entropy(logits, labels, torch.tensor([0.5, 1.0, 2.0, 4.0]))
+
+
+# What holds for every term of the loss; values of each by hand are in its own file.
+every_term = pytest.mark.parametrize("term", [cross_entropy, weighted_cross_entropy, *ADDED])
+half_precision = pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
 
 
 @pytest.fixture
@@ -94,7 +106,7 @@ def test_without_a_labelled_pixel_loss_and_gradients_are_zero(term: Term) -> Non
 
 
 @every_term
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_gradients_are_exactly_zero_at_unlabelled_pixels_and_nowhere_else(
     term: Term, dtype: torch.dtype
 ) -> None:
@@ -108,12 +120,17 @@ def test_gradients_are_exactly_zero_at_unlabelled_pixels_and_nowhere_else(
     assert (of_pixels[labels != -1] != 0.0).any(dim=-1).all()
 
 
-@every_term
-def test_logits_of_unlabelled_pixels_do_not_matter(term: Term) -> None:
+@pytest.mark.parametrize(
+    ("term", "values"),
+    [
+        *((term, (-1e4, 1e4, 3.0, 0.0)) for term in (cross_entropy, weighted_cross_entropy)),
+        *((term, (-1e4, math.inf, math.nan, 0.0)) for term in ADDED),
+    ],
+)
+def test_logits_of_unlabelled_pixels_do_not_matter(term: Term, values: tuple[float, ...]) -> None:
     logits, labels = random_batch()
     before = term(logits, labels)
-    values = torch.tensor([-1e4, float("inf"), float("nan"), 0.0])
-    logits = torch.where((labels == -1)[:, None], values[None, :, None, None], logits)
+    logits = torch.where((labels == -1)[:, None], torch.tensor(values)[None, :, None, None], logits)
     logits.requires_grad_()
     loss = term(logits, labels)
     loss.backward()
@@ -149,9 +166,12 @@ def test_of_hard_predictions_it_is_one_minus_the_score_that_it_stands_for(
 
 
 @every_term
-def test_bfloat16_logits_give_the_loss_of_their_float32_values(term: Term) -> None:
+@half_precision
+def test_half_precision_logits_give_the_loss_of_their_float32_values(
+    term: Term, half: torch.dtype
+) -> None:
     logits, labels = random_batch()
-    half = logits.bfloat16()
-    loss = term(half, labels)
+    logits = logits.to(half)
+    loss = term(logits, labels)
     assert loss.dtype == torch.float32
-    assert torch.equal(loss, term(half.float(), labels))
+    assert torch.equal(loss, term(logits.float(), labels))

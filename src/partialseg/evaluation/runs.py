@@ -95,13 +95,24 @@ def listed_runs(
     recipes: Sequence[str],
     seeds: Sequence[int],
 ) -> list[Run]:
-    """Return the runs of a table in its order: fractions by value, each spelling once."""
-    ordered = sorted(set(fractions), key=float)
+    """Return the runs of a table in its order: fractions by value, each spelling once.
+
+    Raises:
+        ValueError: a fraction is not a number.
+    """
+    ordered = sorted(set(fractions), key=_number)
     axes = splits, ordered, labellings, architectures, recipes
     return [
         Run(cell=Cell(**dict(zip(AXES, values, strict=True))), seed=seed)
         for *values, seed in itertools.product(*axes, seeds)
     ]
+
+
+def _number(fraction: str) -> float:
+    try:
+        return float(fraction)
+    except ValueError:
+        raise ValueError(f"label fraction {fraction!r}: not a number") from None
 
 
 def load_listed_runs(params_file: Path, fractions: Sequence[str]) -> list[Run]:
@@ -116,6 +127,29 @@ def load_listed_runs(params_file: Path, fractions: Sequence[str]) -> list[Run]:
         load_section(params_file, "splits", list[str]),
         [*fractions, *map(str, sweep)],
         load_section(params_file, "labellings", list[str]),
+        load_section(params_file, "architectures", list[str]),
+        load_section(params_file, "recipes", list[str]),
+        load_section(params_file, "seeds", list[int]),
+    )
+
+
+def load_strategy_runs(params_file: Path, fraction: str) -> list[Run]:
+    """Return the runs of all strategies, of the rounds up to a label fraction.
+
+    Raises:
+        ValueError: the file cannot be read, an axis is missing or no list, or no round ends there.
+    """
+    # As they are written, since that is how DVC names files by them.
+    rounds = load_section(params_file, "rounds", list[dict[str, int | float]])
+    if any("fraction" not in item for item in rounds):
+        raise ValueError(f"{params_file}: rounds: each needs a fraction, got {rounds}")
+    fractions = [str(item["fraction"]) for item in rounds]
+    if fraction not in fractions:
+        raise ValueError(f"{params_file}: rounds: none ends at the label fraction {fraction}")
+    return listed_runs(
+        load_section(params_file, "splits", list[str]),
+        fractions[: fractions.index(fraction) + 1],
+        load_section(params_file, "strategies", list[str]),
         load_section(params_file, "architectures", list[str]),
         load_section(params_file, "recipes", list[str]),
         load_section(params_file, "seeds", list[int]),

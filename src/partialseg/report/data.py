@@ -7,8 +7,9 @@ from pathlib import Path
 
 from partialseg.comparison.cells import by_cell
 from partialseg.comparison.compared import ComparedRuns, headline_cells
+from partialseg.comparison.publish import best_run
 from partialseg.evaluation.results import RunResults
-from partialseg.evaluation.runs import Cell, cell_names, is_main, labels_folder, percent
+from partialseg.evaluation.runs import Cell, cell_names, labels_folder, percent
 from partialseg.report.provenance import TrackedOutput, tracked_outputs, used_parameters
 from partialseg.report.score_tables import DIFFERENCE_KEYS, ROW_KEYS, Row, read_rows
 from partialseg.report.tables import Detail
@@ -124,16 +125,3 @@ def check_details(results: Sequence[RunResults]) -> None:
 def cell_details(results: Sequence[RunResults]) -> dict[Cell, list[Detail]]:
     """Return the details of the runs of each cell, cells and runs in their order."""
     return {cell: [item.detail for item in runs] for cell, runs in by_cell(results).items()}
-
-
-def best_run(results: Sequence[RunResults]) -> RunResults:
-    """Return the run of the first split and labelling that has the highest validation mIoU.
-
-    By validation, as the test split is to judge the choice; and of one split, as other splits
-    have other validation patches, easier ones where they leak.
-    """
-    first = results[0].run.cell
-    return max(
-        (item for item in results if is_main(item.run.cell, first)),
-        key=lambda item: item.detail["val"]["miou"],
-    )

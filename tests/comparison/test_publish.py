@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from partialseg.comparison.publish import publish
 from partialseg.evaluation.runs import Run, listed_runs
-from publish import main, publish
+from publish import main
 from run_results import (
     ARCHITECTURES,
     LABELLINGS,

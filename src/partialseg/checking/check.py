@@ -1,12 +1,14 @@
-"""The top level of params.yaml: which experiment is run."""
+"""Stage check: the top level of params.yaml, which says what experiment is run."""
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from partialseg.core.params import STRICT
+from partialseg.core.files import new_file
+from partialseg.core.params import STRICT, load_section
 
 Dataset = Literal["sample", "landcover_ai", "folder"]
 Architecture = Literal["unet", "unetplusplus"]
@@ -132,3 +134,18 @@ class Experiment:
                     f"rounds: the round up to {item.fraction} is after {item.after}, "
                     f"but the one before ends at {before.fraction}"
                 )
+
+
+def check(params_file: Path, out: Path) -> Experiment:
+    """Check the top level of a params file, and write a file whose content is always the same.
+
+    So a change of the parameters makes DVC run this stage, but its output does not make DVC run a
+    later one.
+
+    Raises:
+        ValueError: a key is missing or unknown, or a value is out of range.
+    """
+    experiment = load_section(params_file, "", Experiment)
+    with new_file(out) as file:
+        file.write_text("The parameters at the top level are valid.\n", encoding="utf-8")
+    return experiment
