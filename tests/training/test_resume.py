@@ -1,6 +1,7 @@
 """Interrupted trainings: what goes on, what starts again, and that both end with equal bits."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -285,9 +286,10 @@ def test_a_training_killed_at_any_moment_ends_with_equal_bits(
     assert ended
     for last in ended:
         assert_same_run(last.parent, tmp_path / "whole")
-    kills = [line.split() for line in done.stdout.splitlines() if line.startswith("killed")]
+    # Not by lines: those that are killed may leave theirs without an end.
+    kills = re.findall(r"killed \d+ (\d+)\n", done.stdout)
     assert len(kills) >= 24
-    assert len({epoch for _, _, epoch in kills}) >= 4  # not all at the same moment
+    assert len(set(kills)) >= 4  # not all at the same moment
     assert "damaged" not in done.stdout
 
 
