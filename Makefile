@@ -8,15 +8,26 @@ BASE := main
 TOLERANCE :=
 KEEP :=
 
+# Trainings at once (empty: as many as there is room for), or a Dask scheduler whose workers train.
+JOBS :=
+SCHEDULER :=
+REPRO = $(ENV) python src/repro.py $(if $(JOBS),--jobs $(JOBS)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
+
+# Settings of make experiment, as in S='-S label_fraction=0.05 -S seeds=[42,1]'.
+S :=
+
 SWEEP := 0.01,0.02,0.05,0.2,0.3,0.5,1.0
 
-.PHONY: repro sweep test lint verify metrics-diff clean
+.PHONY: repro experiment sweep test lint verify metrics-diff clean
 
 repro: .venv/installed
-	$(ENV) dvc repro
+	$(REPRO)
+
+experiment: .venv/installed  # dvc exp run with the same -S
+	$(REPRO) $(S)
 
 sweep: .venv/installed  # the label budgets of SWEEP beside 10 and 15 %; plots/<dataset>/budget.png
-	$(ENV) dvc exp run -S 'sweep=[$(SWEEP)]'
+	$(REPRO) -S 'sweep=[$(SWEEP)]'
 
 # A file's tests stay in one process, since they share what it made. The files keep the order that
 # tests/conftest.py gives them: those that take longest start first.

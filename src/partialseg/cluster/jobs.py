@@ -1,0 +1,52 @@
+"""How many trainings run side by side, and what each may use."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from partialseg.cluster.side_by_side import Share
+from partialseg.cluster.stages import Training
+from partialseg.core.params import load_section
+from partialseg.training.params import Train
+
+
+def share_of(params_file: Path, trainings: Sequence[Training]) -> Share:
+    """Return the most threads and GPUs that one of the trainings takes by its parameters.
+
+    Raises:
+        ValueError: the parameters of one are wrong.
+    """
+    sections = {(training.dataset, training.recipe) for training in trainings}
+    params = [
+        load_section(
+            params_file, f"datasets.{dataset}.train", Train, f"datasets.{dataset}.recipes.{recipe}"
+        )
+        for dataset, recipe in sorted(sections)
+    ]
+    gpus = max(item.processes for item in params) if torch.cuda.device_count() else 0
+    return Share(threads=max(item.threads * item.processes for item in params), gpus=gpus)
+
+
+def choose_jobs(asked: int | None, share: Share, gpus: int, cores: int) -> int:
+    """Return how many trainings run at once: as many as asked for, else as there is room for.
+
+    Raises:
+        ValueError: fewer than one are asked for, or more than there are GPUs for.
+    """
+    if asked is None:
+        return max(1, gpus // share.gpus if share.gpus else cores // share.threads)
+    if asked < 1:
+        raise ValueError(f"JOBS: should be at least 1, got {asked}")
+    if asked * share.gpus > gpus:
+        raise ValueError(
+            f"JOBS: {asked} trainings of {share.gpus} processes need {asked * share.gpus} GPUs, "
+            f"this machine has {gpus}"
+        )
+    return asked
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,110 @@
+"""The trainings of the pipeline, and which of them DVC would run."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+from dvc.stage.cache import RunCacheNotFoundError
+
+if TYPE_CHECKING:
+    from dvc.stage import Stage
+
+SCRIPT = "src/train.py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """A stage that trains: its name, its command, and options of that command."""
+
+    stage: str
+    command: str
+    dataset: str
+    recipe: str
+    resume: Path
+
+
+def training_levels(folder: Path) -> list[tuple[list[str], list[str]]]:
+    """Return the trainings by how many others they wait for in turn, and the stages before them.
+
+    Those of active learning wait for one another: a round buys labels by the network of the last.
+    Each level is the names of the stages that its trainings need directly, and of the trainings.
+
+    Raises:
+        ValueError: DVC cannot read the pipeline.
+    """
+    with _repository(folder) as repo:
+        graph = repo.index.graph  # from a stage to those that it needs
+        trains = {stage for stage in graph if _is_training(stage)}
+        levels: dict[int, list[Stage]] = {}
+        known: dict[Stage, int] = {}
+
+        def level(stage: "Stage") -> int:
+            """Return how many trainings there are on the longest way up from a stage."""
+            if stage not in known:
+                above = max(map(level, graph.successors(stage)), default=0)
+                known[stage] = above + (stage in trains)
+            return known[stage]
+
+        for stage in trains:
+            levels.setdefault(level(stage), []).append(stage)
+        return [
+            (
+                sorted({needed.addressing for one in stages for needed in graph.successors(one)}),
+                sorted(stage.addressing for stage in stages),
+            )
+            for _, stages in sorted(levels.items())
+        ]
+
+
+def out_of_date(folder: Path, names: Sequence[str]) -> list[Training]:
+    """Return those of the named trainings that `dvc repro` would run.
+
+    What they need has to be up to date. A training whose outputs are in DVC's run cache is not
+    among them.
+
+    Raises:
+        ValueError: DVC cannot read the pipeline.
+    """
+    with _repository(folder) as repo:
+        stages = [stage for name in names for stage in repo.stage.collect(name)]
+        return [_training(stage) for stage in stages if stage.changed() and not _cached(stage)]
+
+
+@contextmanager
+def _repository(folder: Path) -> Iterator[Repo]:
+    try:
+        with Repo(str(folder)) as repo, repo.lock:
+            yield repo
+    except DvcException as error:
+        raise ValueError(str(error)) from error
+
+
+def _is_training(stage: "Stage") -> bool:
+    return isinstance(stage.cmd, str) and SCRIPT in shlex.split(stage.cmd)
+
+
+def _cached(stage: "Stage") -> bool:
+    stage.save_deps()  # by which the run cache is asked
+    try:
+        stage.repo.stage_cache.restore(stage, dry=True)
+    except RunCacheNotFoundError:
+        return False
+    return True
+
+
+def _training(stage: "Stage") -> Training:
+    words = shlex.split(stage.cmd)
+    options = dict(pairwise(words))
+    return Training(
+        stage=stage.addressing,
+        command=stage.cmd,
+        dataset=options["--dataset"],
+        recipe=options["--recipe"],
+        resume=Path(options["--resume"]),
+    )

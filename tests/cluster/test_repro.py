@@ -1,0 +1,165 @@
+"""`make repro` and `make experiment`: trainings ahead of DVC."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import torch
+import yaml
+
+from clones import ROOT, Clone, shrunk_clone
+from partialseg.cluster import repro as stage
+from partialseg.cluster.repro import changed_params, repro
+from partialseg.engine.checkpoint import load_checkpoint
+from repro import main
+from small_run import fails_with
+from tiny_pipeline import ran, tiny_pipeline
+
+LABELS = ("0.1", "0.15")
+
+
+def trained(clone: Clone) -> dict[str, dict[str, torch.Tensor]]:
+    runs = clone.folder / "runs" / "sample" / "main" / "random"
+    checkpoints = [load_checkpoint(runs / f"unet-{label}-tuned-42" / "last.pt") for label in LABELS]
+    return {str(item.label_fraction): dict(item.weights) for item in checkpoints}
+
+
+@pytest.mark.slow
+def test_a_killed_worker_and_side_by_side_change_no_bit(tmp_path: Path) -> None:
+    def change(params: dict[str, Any]) -> None:
+        params["datasets"]["sample"]["recipes"]["tuned"]["epochs"] = 30
+        params |= {"architectures": ["unet"], "recipes": ["tuned"]}
+
+    one_by_one = shrunk_clone(tmp_path / "a", tmp_path / "site_cache", change)
+    one_by_one.run("dvc", "repro", "evaluate")
+    side_by_side = shrunk_clone(tmp_path / "b", tmp_path / "site_cache_b", change)
+    printed = tmp_path / "printed.txt"
+    with printed.open("w") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "src/repro.py", "--jobs", "2"],
+            cwd=side_by_side.folder,
+            env=side_by_side.environment,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
+    first = side_by_side.folder / "runs/.resume/sample/main/random/unet-0.1-tuned-42"
+    while not (first / "last.pt").exists():
+        assert process.poll() is None, printed.read_text()
+        time.sleep(0.02)
+    (training,) = (
+        item
+        for item in psutil.Process(process.pid).children(recursive=True)
+        if "src/train.py" in item.cmdline() and any("unet-0.1-" in word for word in item.cmdline())
+    )
+    os.kill(training.ppid(), signal.SIGKILL)  # the worker, in the middle of the training
+    assert process.wait(timeout=300) == 0, printed.read_text()
+    assert "going on after epoch" in (first / "log.txt").read_text()
+    said = printed.read_text()
+    assert said.count("trained already, by the same parameters, code and data") == 2
+    assert ": loss" not in said  # DVC has trained nothing itself
+    expected, found = trained(one_by_one), trained(side_by_side)
+    assert found.keys() == expected.keys() == {"0.1", "0.15"}
+    for label, weights in expected.items():
+        assert all(torch.equal(found[label][name], weights[name]) for name in weights)
+    name = "metrics/sample/main/random/unet-0.1-tuned-42.json"
+    same = ("val_miou", "test_miou", "test_accuracy")
+    scores = [{key: clone.read(name)[key] for key in same} for clone in (one_by_one, side_by_side)]
+    assert scores[0] == scores[1]
+    assert "Data and pipelines are up to date." in side_by_side.run("dvc", "status")
+
+
+def outputs(project: Clone) -> dict[str, str]:
+    return {
+        file.parent.name: file.read_text()
+        for file in sorted((project.folder / "runs").glob("*/best.pt"))
+    }
+
+
+def test_trainings_run_ahead_and_dvc_takes_them_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tiny_pipeline(tmp_path, ["a", "b"], monkeypatch)
+    monkeypatch.setattr(stage, "train_ahead", lambda *given: ahead.append(given))
+    ahead: list[Any] = []
+    repro(project.folder, jobs=2)
+    ((folder, trainings, jobs, scheduler),) = ahead
+    assert (folder, jobs, scheduler) == (project.folder, 2, "")
+    assert [item.stage for item in trainings] == ["train@a", "train@b"]
+    assert outputs(project) == {"a": "aa\n", "b": "ba\n"}
+    repro(project.folder, jobs=2)  # nothing is out of date
+    assert len(ahead) == 1 and len(ran(project)) == 2
+    repro(project.folder, ["label=c"], jobs=2)
+    assert [item.stage for item in ahead[1][1]] == ["train@a", "train@b"]
+    assert outputs(project) == {"a": "ac\n", "b": "bc\n"}
+    assert yaml.safe_load((project.folder / "params.yaml").read_text())["label"] == "c"
+    assert "label" in project.run("dvc", "exp", "show", "--csv")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["nothing=1"], "-S nothing=1: Invalid `--set-param` value"),
+        (["label"], "-S label: Invalid `--set-param` value"),
+    ],
+)
+def test_a_wrong_setting_leaves_params_as_they_were(
+    tmp_path: Path, settings: list[str], message: str
+) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text("label: a # kept\n")
+    with pytest.raises(ValueError, match=message), changed_params(file, settings):
+        pass
+    assert file.read_text() == "label: a # kept\n"
+
+
+def test_an_interruption_leaves_params_as_they_were(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text("label: a # kept\n")
+    with pytest.raises(KeyboardInterrupt), changed_params(file, ["label=b"]):
+        assert file.read_text() == "label: b # kept\n"
+        raise KeyboardInterrupt
+    assert file.read_text() == "label: a # kept\n"
+
+
+def test_a_stage_that_fails_ends_the_command_with_its_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tiny_pipeline(tmp_path, ["fails"], monkeypatch)
+    with pytest.raises(SystemExit) as stop:
+        repro(project.folder)
+    assert stop.value.code == 255  # DVC's
+    assert ran(project) == [["fails", "runs/fails"]]
+
+
+def test_no_jobs_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    message = fails_with(monkeypatch, capsys, main, ["--jobs", "0"])
+    assert message == "error: JOBS: should be at least 1, got 0\n"
+
+
+@pytest.mark.parametrize(
+    ("goal", "variables", "options"),
+    [
+        ("repro", [], ""),
+        ("repro", ["JOBS=2"], "--jobs 2"),
+        ("repro", ["SCHEDULER=tcp://a:8786"], "--scheduler tcp://a:8786"),
+        ("sweep", ["JOBS=3", "SWEEP=0.01,0.02"], "--jobs 3 -S 'sweep=[0.01,0.02]'"),
+        ("experiment", ["S=-S label_fraction=0.05"], "-S label_fraction=0.05"),
+    ],
+)
+def test_make_passes_jobs_scheduler_and_settings(
+    goal: str, variables: list[str], options: str
+) -> None:
+    asked = ["--dry-run", "--no-print-directory", "--assume-old=.venv/installed"]
+    command = ["make", *asked, goal, *variables]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    said = done.stdout.splitlines()[-1].split("src/repro.py")[1]
+    assert said.split() == options.split()

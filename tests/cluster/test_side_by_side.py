@@ -1,0 +1,129 @@
+"""Trainings on a real cluster of two workers; the trainings are made up."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import psutil
+import pytest
+from distributed import Client, LocalCluster
+
+from clones import Clone
+from partialseg.cluster import side_by_side
+from partialseg.cluster.side_by_side import (
+    LOG,
+    Share,
+    local_client,
+    remote_client,
+    run_training,
+    train_side_by_side,
+)
+from partialseg.cluster.stages import Training, out_of_date
+from tiny_pipeline import ran, tiny_pipeline
+
+SHARE = Share(threads=3, gpus=0)
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    with local_client(2) as made:
+        yield made
+
+
+def stale(tmp_path: Path, recipes: list[str], monkeypatch: pytest.MonkeyPatch) -> list[Training]:
+    project = tiny_pipeline(tmp_path, recipes, monkeypatch)
+    project.run("dvc", "repro", "label")
+    return out_of_date(project.folder, [f"train@{recipe}" for recipe in recipes])
+
+
+def last(tmp_path: Path, recipe: str) -> str:
+    file = tmp_path / "project" / "runs" / ".resume" / recipe / "last.pt"
+    return file.read_text() if file.exists() else ""
+
+
+def until(condition: object) -> None:
+    end = time.monotonic() + 60
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_two_train_at_once_and_a_killed_worker_costs_nothing(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainings = stale(tmp_path, ["waits", "a"], monkeypatch)
+    folder = tmp_path / "project"
+    thread = Thread(target=train_side_by_side, args=(client, folder, trainings, SHARE))
+    thread.start()
+    # While one waits in its second epoch, the other one ends.
+    until(lambda: (last(tmp_path, "waits"), last(tmp_path, "a")) == ("2", "4"))
+    (training,) = (
+        process
+        for worker in client.run(os.getpid).values()
+        for process in psutil.Process(worker).children()
+        if "waits" in process.cmdline()
+    )
+    os.kill(training.ppid(), signal.SIGKILL)
+    until(lambda: not training.is_running())
+    until(lambda: [recipe for recipe, _ in ran(Clone(folder, tmp_path))].count("waits") == 2)
+    (folder / "runs" / ".resume" / "waits" / "go").touch()
+    thread.join()
+    assert last(tmp_path, "waits") == "4"
+    log = (folder / "runs" / ".resume" / "waits" / LOG).read_text()
+    # It goes on at the epoch after the last one saved, with the threads that it was given.
+    assert [line.split(":")[0] for line in log.splitlines()] == [
+        *(f"epoch {number}/4" for number in (1, 2, 3, 4)),
+        "threads 3",
+    ]
+    assert sorted(os.listdir(folder / "runs" / ".resume")) == ["a", "waits"]
+    assert not (folder / "runs" / "a").exists()  # DVC's own run fills it
+
+
+@pytest.mark.slow
+def test_one_that_fails_is_named_and_the_others_go_on(
+    client: Client,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trainings = stale(tmp_path, ["fails", "a", "kills_its_worker"], monkeypatch)
+    with pytest.raises(ValueError) as failed:
+        train_side_by_side(client, tmp_path / "project", trainings, SHARE)
+    why = str(failed.value)
+    assert "train@fails: error: labels: no usable labels (log: " in why
+    assert "train@kills_its_worker: its worker died each time that it was tried; most often" in why
+    assert last(tmp_path, "a") == "4"
+    assert "train@a: epoch 4/4, val mIoU 0.4000" in capsys.readouterr().out
+    starts = [recipe for recipe, _ in ran(Clone(tmp_path / "project", tmp_path))]
+    assert (starts.count("fails"), starts.count("kills_its_worker")) == (1, 4)
+
+
+def test_a_training_that_a_signal_ends_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = "sh -c 'kill -9 $$' sh --out out --resume resume"
+    why = run_training(command, str(tmp_path), SHARE)
+    assert why.startswith("ended by SIGKILL; perhaps there is too little memory (log: ")
+
+
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(side_by_side, "ANSWER_SECONDS", 1)
+    with (
+        pytest.raises(ValueError, match=r"^scheduler tcp://127\.0\.0\.1:9: does not answer"),
+        remote_client("tcp://127.0.0.1:9"),
+    ):
+        pass
+
+
+def test_a_scheduler_without_workers_that_train_says_how_to_start_some() -> None:
+    with (
+        LocalCluster(n_workers=0, dashboard_address=None) as cluster,
+        pytest.raises(ValueError, match=r"none of its 0 workers can train; start some .* --resour"),
+        remote_client(cluster.scheduler_address),
+    ):
+        pass
