@@ -11,7 +11,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "-S",
-        "--set-param",
+        dest="settings",
         action="append",
         default=[],
         metavar="KEY=VALUE",
@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, help="trainings at once; default: as many as fit")
     parser.add_argument("--scheduler", default="", help="of a Dask cluster, tcp://host:port")
     args = parser.parse_args()
-    repro(Path.cwd(), args.set_param, args.jobs, args.scheduler)
+    repro(Path.cwd(), args.settings, args.jobs, args.scheduler)
 
 
 if __name__ == "__main__":
