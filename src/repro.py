@@ -1,7 +1,6 @@
 """`dvc repro` or `dvc exp run -S ...`, with the trainings side by side."""
 
 import argparse
-from pathlib import Path
 
 from partialseg.cluster.repro import repro
 from partialseg.core.command import run
@@ -20,7 +19,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, help="trainings at once; default: as many as fit")
     parser.add_argument("--scheduler", default="", help="of a Dask cluster, tcp://host:port")
     args = parser.parse_args()
-    repro(Path.cwd(), args.settings, args.jobs, args.scheduler)
+    repro(args.settings, args.jobs, args.scheduler)
 
 
 if __name__ == "__main__":

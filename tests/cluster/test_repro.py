@@ -12,10 +12,14 @@ import psutil
 import pytest
 import torch
 import yaml
+from filelock import FileLock
 
 from clones import ROOT, Clone, shrunk_clone
 from partialseg.cluster import repro as stage
+from partialseg.cluster import side_by_side
 from partialseg.cluster.repro import changed_params, repro
+from partialseg.cluster.side_by_side import Share, run_training
+from partialseg.cluster.stages import out_of_date
 from partialseg.engine.checkpoint import load_checkpoint
 from repro import main
 from small_run import fails_with
@@ -74,6 +78,62 @@ def test_a_killed_worker_and_side_by_side_change_no_bit(tmp_path: Path) -> None:
     assert "Data and pipelines are up to date." in side_by_side.run("dvc", "status")
 
 
+def start_repro(project: Clone, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, ROOT / "src" / "repro.py", "--jobs", "2", *options],
+        cwd=project.folder,
+        env=project.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_all_trainings_and_the_next_repro_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tiny_pipeline(tmp_path, ["waits", "a"], monkeypatch)
+    resume = project.folder / "runs" / ".resume"
+    began = start_repro(project, "-S", "label=b")
+    while not ((resume / "waits" / "last.pt").exists() and (resume / "a" / "last.pt").exists()):
+        assert began.poll() is None, began.communicate()[0]
+        time.sleep(0.02)
+    processes = psutil.Process(began.pid).children(recursive=True)
+    os.killpg(began.pid, signal.SIGINT)  # as a terminal does
+    said = began.communicate(timeout=60)[0]
+    assert began.returncode == 130 and said.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in said
+    gone, alive = psutil.wait_procs(processes, timeout=10)
+    assert gone and not alive
+    assert yaml.safe_load((project.folder / "params.yaml").read_text())["label"] == "a"
+    assert not (project.folder / "runs" / "waits").exists()
+    (resume / "waits" / "go").touch()
+    went_on = start_repro(project, "-S", "label=b")
+    said = went_on.communicate(timeout=60)[0]
+    assert went_on.returncode == 0, said
+    assert "epoch 1/4" not in (resume / "waits" / "log.txt").read_text()
+    assert outputs(project) == {"a": "ab\n", "waits": "waitsb\n"}
+
+
+@pytest.mark.slow
+def test_the_same_training_twice_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two commands in a folder, DVC's lock keeps out the second until the first trains."""
+    clone = shrunk_clone(tmp_path / "clone", tmp_path / "site_cache")
+    resume = clone.folder / "runs/.resume/sample/main/random/unet-0.1-tuned-42"
+    monkeypatch.chdir(clone.folder)
+    monkeypatch.setattr(side_by_side, "LOCK_SECONDS", 0.1)
+    clone.run("dvc", "repro", "label")
+    (training,) = out_of_date(["train@sample-main-random-unet-0.1-tuned-42"])
+    resume.mkdir(parents=True)
+    with FileLock(resume / "lock"):
+        why = run_training(training.command, str(clone.folder), Share(threads=1, gpus=0))
+    assert "another process is training this run; wait for it or end it (log: " in why
+
+
 def outputs(project: Clone) -> dict[str, str]:
     return {
         file.parent.name: file.read_text()
@@ -87,15 +147,15 @@ def test_trainings_run_ahead_and_dvc_takes_them_over(
     project = tiny_pipeline(tmp_path, ["a", "b"], monkeypatch)
     monkeypatch.setattr(stage, "train_ahead", lambda *given: ahead.append(given))
     ahead: list[Any] = []
-    repro(project.folder, jobs=2)
-    ((folder, trainings, jobs, scheduler),) = ahead
-    assert (folder, jobs, scheduler) == (project.folder, 2, "")
+    repro(jobs=2)
+    ((trainings, jobs, scheduler),) = ahead
+    assert (jobs, scheduler) == (2, "")
     assert [item.stage for item in trainings] == ["train@a", "train@b"]
     assert outputs(project) == {"a": "aa\n", "b": "ba\n"}
-    repro(project.folder, jobs=2)  # nothing is out of date
+    repro(jobs=2)  # nothing is out of date
     assert len(ahead) == 1 and len(ran(project)) == 2
-    repro(project.folder, ["label=c"], jobs=2)
-    assert [item.stage for item in ahead[1][1]] == ["train@a", "train@b"]
+    repro(["label=c"], jobs=2)
+    assert [item.stage for item in ahead[1][0]] == ["train@a", "train@b"]
     assert outputs(project) == {"a": "ac\n", "b": "bc\n"}
     assert yaml.safe_load((project.folder / "params.yaml").read_text())["label"] == "c"
     assert "label" in project.run("dvc", "exp", "show", "--csv")
@@ -132,7 +192,7 @@ def test_a_stage_that_fails_ends_the_command_with_its_status(
 ) -> None:
     project = tiny_pipeline(tmp_path, ["fails"], monkeypatch)
     with pytest.raises(SystemExit) as stop:
-        repro(project.folder)
+        repro()
     assert stop.value.code == 255  # DVC's
     assert ran(project) == [["fails", "runs/fails"]]
 

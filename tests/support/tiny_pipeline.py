@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from clones import Clone
+from clones import ROOT, Clone
 
 # Counts in resume/last.pt, as a training does, and does what its recipe says.
 TRAIN = """
@@ -50,17 +50,21 @@ STAGES = {
 
 
 def tiny_pipeline(folder: Path, recipes: list[str], monkeypatch: pytest.MonkeyPatch) -> Clone:
-    """Write the pipeline with its trainings, one a recipe; none has run."""
+    """Write the pipeline with its trainings, one a recipe, and go there; none has run."""
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(folder / "site_cache"))
     made = Clone(folder / "project", folder / "site_cache")
     (made.folder / "src").mkdir(parents=True)
     (made.folder / "src" / "train.py").write_text(TRAIN)
     (made.folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}))
-    (made.folder / "params.yaml").write_text(yaml.safe_dump({"label": "a", "recipes": recipes}))
+    sample = yaml.safe_load((ROOT / "params.yaml").read_text())["datasets"]["sample"]
+    sample = {"train": sample["train"], "recipes": {recipe: {} for recipe in recipes}}
+    params = {"label": "a", "recipes": recipes, "datasets": {"sample": sample}}
+    (made.folder / "params.yaml").write_text(yaml.safe_dump(params))
     (made.folder / ".gitignore").write_text("/runs\n")
     made.run("git", "init", "-q")
     made.run("dvc", "init", "-q")
     made.commit("tiny pipeline")
+    monkeypatch.chdir(made.folder)
     return made
 
 

@@ -13,7 +13,7 @@ from partialseg.training.params import Train
 
 
 def share_of(params_file: Path, trainings: Sequence[Training]) -> Share:
-    """Return the most threads and GPUs that one of the trainings takes by its parameters.
+    """Return what one of the trainings takes at most: the GPUs by its parameters, and threads.
 
     Raises:
         ValueError: the parameters of one are wrong.
@@ -25,8 +25,9 @@ def share_of(params_file: Path, trainings: Sequence[Training]) -> Share:
         )
         for dataset, recipe in sorted(sections)
     ]
-    gpus = max(item.processes for item in params) if torch.cuda.device_count() else 0
-    return Share(threads=max(item.threads * item.processes for item in params), gpus=gpus)
+    processes = max(item.processes for item in params)
+    gpus = processes if torch.cuda.device_count() else 0
+    return Share(threads=threads() * processes, gpus=gpus)
 
 
 def choose_jobs(asked: int | None, share: Share, gpus: int, cores: int) -> int:
@@ -45,6 +46,15 @@ def choose_jobs(asked: int | None, share: Share, gpus: int, cores: int) -> int:
             f"this machine has {gpus}"
         )
     return asked
+
+
+def threads() -> int:
+    """Return the threads of a training process on a CPU: OMP_NUM_THREADS, else one.
+
+    One thread makes results independent of the number of cores, and two trainings of one thread
+    are faster than one after the other of two.
+    """
+    return int(os.environ.get("OMP_NUM_THREADS", 1))
 
 
 def cores() -> int:

@@ -6,6 +6,7 @@ folder that a training resumes from. Then DVC runs: it finds these trainings fin
 them over.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,13 +21,11 @@ from partialseg.cluster.stages import Training, out_of_date, training_levels
 PARAMS = "params.yaml"
 
 
-def repro(
-    folder: Path, settings: Sequence[str] = (), jobs: int | None = None, scheduler: str = ""
-) -> None:
+def repro(settings: Sequence[str] = (), jobs: int | None = None, scheduler: str = "") -> None:
     """Run `dvc repro`, or `dvc exp run -S ...` where there are settings, with trainings ahead.
 
-    jobs are the trainings at once on this machine; scheduler is the address of a Dask scheduler
-    whose workers train instead.
+    It runs in the current folder, as DVC does. jobs are the trainings at once on this machine;
+    scheduler is the address of a Dask scheduler whose workers train instead.
 
     Raises:
         ValueError: a setting, jobs or scheduler is wrong, or trainings fail; then params.yaml is
@@ -35,22 +34,20 @@ def repro(
     """
     if jobs is not None and jobs < 1:
         raise ValueError(f"JOBS: should be at least 1, got {jobs}")
-    with changed_params(folder / PARAMS, settings):
-        dvc(folder, "repro", "check")
-        for needed, names in training_levels(folder):
-            dvc(folder, "repro", *needed)
-            trainings = out_of_date(folder, names)
+    with changed_params(Path(PARAMS), settings):
+        dvc("repro", "check")
+        for needed, names in training_levels():
+            dvc("repro", *needed)
+            trainings = out_of_date(names)
             if trainings and (scheduler or len(trainings) > 1):
-                train_ahead(folder, trainings, jobs, scheduler)
+                train_ahead(trainings, jobs, scheduler)
     if settings:
-        dvc(folder, "exp", "run", *(word for setting in settings for word in ("-S", setting)))
+        dvc("exp", "run", *(word for setting in settings for word in ("-S", setting)))
     else:
-        dvc(folder, "repro")
+        dvc("repro")
 
 
-def train_ahead(
-    folder: Path, trainings: Sequence[Training], jobs: int | None, scheduler: str
-) -> None:
+def train_ahead(trainings: Sequence[Training], jobs: int | None, scheduler: str) -> None:
     """Train on a cluster, if more than one training at a time is possible.
 
     Raises:
@@ -62,15 +59,15 @@ def train_ahead(
     from partialseg.cluster.jobs import choose_jobs, cores, share_of
     from partialseg.cluster.side_by_side import local_client, remote_client, train_side_by_side
 
-    share = share_of(folder / PARAMS, trainings)
+    share = share_of(Path(PARAMS), trainings)
     if scheduler:
         with remote_client(scheduler) as client:
-            train_side_by_side(client, folder, trainings, share)
+            train_side_by_side(client, Path.cwd(), trainings, share)
         return
     most = min(choose_jobs(jobs, share, torch.cuda.device_count(), cores()), len(trainings))
     if most > 1:
         with local_client(most) as client:
-            train_side_by_side(client, folder, trainings, share)
+            train_side_by_side(client, Path.cwd(), trainings, share)
 
 
 @contextmanager
@@ -93,12 +90,13 @@ def changed_params(file: Path, settings: Sequence[str]) -> Iterator[None]:
         raise
 
 
-def dvc(folder: Path, *words: str) -> None:
-    """Run a command of DVC, which prints what is wrong itself.
+def dvc(*words: str) -> None:
+    """Run a command of DVC, which prints what is wrong itself; its trainings have one thread too.
 
     Raises:
         SystemExit: it fails.
     """
-    done = subprocess.run([sys.executable, "-m", "dvc", *words], cwd=folder)
+    environment = {"OMP_NUM_THREADS": "1"} | os.environ
+    done = subprocess.run([sys.executable, "-m", "dvc", *words], env=environment)
     if done.returncode:
         raise SystemExit(done.returncode)

@@ -37,7 +37,7 @@ EPOCH = re.compile(r"epoch (\d+/\d+): .*val mIoU ([\d.]+)")
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """What one training may use: threads, and GPUs where there are any (0: no GPU is chosen)."""
+    """What one training may use: threads in all, and GPUs (0: none is chosen for it)."""
 
     threads: int
     gpus: int
@@ -98,7 +98,7 @@ def train_side_by_side(
         (folder / training.resume / LOG).unlink(missing_ok=True)
     # Workers of other machines do not have this package.
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    futures = {
+    waiting = {
         client.submit(
             run_training,
             training.command,
@@ -110,7 +110,7 @@ def train_side_by_side(
         ): training
         for training in trainings
     }
-    failed = _watch(futures, folder)
+    failed = _watch(waiting, folder)
     if failed:
         raise ValueError("; ".join(failed))
 
@@ -172,17 +172,20 @@ def _end_with_worker() -> None:
         ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
 
 
-def _watch(futures: Mapping[Future, Training], folder: Path) -> list[str]:
-    """Show the progress of trainings until all have ended; return why some failed."""
+def _watch(waiting: dict[Future[str], Training], folder: Path) -> list[str]:
+    """Show the progress of trainings until all have ended; return why some failed.
+
+    Futures that have ended are dropped: Dask would run a training again that somebody holds when
+    the worker that has its result dies.
+    """
     failed: list[str] = []
-    waiting = dict(futures)
-    with tqdm(total=len(futures), desc="trainings", unit="", dynamic_ncols=True) as bar:
+    with tqdm(total=len(waiting), desc="trainings", unit="", dynamic_ncols=True) as bar:
         while waiting:
             with suppress(TimeoutError):
                 wait(list(waiting), timeout=1, return_when="FIRST_COMPLETED")
             for future in [future for future in waiting if future.done()]:
-                training = waiting.pop(future)
                 why = _failure(future)
+                training = waiting.pop(future)
                 failed += [f"{training.stage}: {why}"] * bool(why)
                 bar.write(f"{training.stage}: {why or _epoch(folder, training)}", file=sys.stdout)
                 bar.update()
@@ -191,7 +194,7 @@ def _watch(futures: Mapping[Future, Training], folder: Path) -> list[str]:
     return failed
 
 
-def _failure(future: Future) -> str:
+def _failure(future: Future[str]) -> str:
     error = future.exception()
     if isinstance(error, KilledWorker):
         return (

@@ -1,4 +1,4 @@
-"""The trainings of the pipeline, and which of them DVC would run."""
+"""The trainings of the pipeline in the current folder, and which of them DVC would run."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ class Training:
     resume: Path
 
 
-def training_levels(folder: Path) -> list[tuple[list[str], list[str]]]:
+def training_levels() -> list[tuple[list[str], list[str]]]:
     """Return the trainings by how many others they wait for in turn, and the stages before them.
 
     Those of active learning wait for one another: a round buys labels by the network of the last.
@@ -38,7 +38,7 @@ def training_levels(folder: Path) -> list[tuple[list[str], list[str]]]:
     Raises:
         ValueError: DVC cannot read the pipeline.
     """
-    with _repository(folder) as repo:
+    with _repository() as repo:
         graph = repo.index.graph  # from a stage to those that it needs
         trains = {stage for stage in graph if _is_training(stage)}
         levels: dict[int, list[Stage]] = {}
@@ -55,14 +55,14 @@ def training_levels(folder: Path) -> list[tuple[list[str], list[str]]]:
             levels.setdefault(level(stage), []).append(stage)
         return [
             (
-                sorted({needed.addressing for one in stages for needed in graph.successors(one)}),
-                sorted(stage.addressing for stage in stages),
+                sorted({needed.name for one in stages for needed in graph.successors(one)}),
+                sorted(stage.name for stage in stages),
             )
             for _, stages in sorted(levels.items())
         ]
 
 
-def out_of_date(folder: Path, names: Sequence[str]) -> list[Training]:
+def out_of_date(names: Sequence[str]) -> list[Training]:
     """Return those of the named trainings that `dvc repro` would run.
 
     What they need has to be up to date. A training whose outputs are in DVC's run cache is not
@@ -71,15 +71,16 @@ def out_of_date(folder: Path, names: Sequence[str]) -> list[Training]:
     Raises:
         ValueError: DVC cannot read the pipeline.
     """
-    with _repository(folder) as repo:
-        stages = [stage for name in names for stage in repo.stage.collect(name)]
-        return [_training(stage) for stage in stages if stage.changed() and not _cached(stage)]
+    with _repository() as repo:
+        stages = {stage.name: stage for stage in repo.index.stages}
+        asked = [stages[name] for name in names]
+        return [_training(stage) for stage in asked if stage.changed() and not _cached(stage)]
 
 
 @contextmanager
-def _repository(folder: Path) -> Iterator[Repo]:
+def _repository() -> Iterator[Repo]:
     try:
-        with Repo(str(folder)) as repo, repo.lock:
+        with Repo() as repo, repo.lock:
             yield repo
     except DvcException as error:
         raise ValueError(str(error)) from error
@@ -90,7 +91,10 @@ def _is_training(stage: "Stage") -> bool:
 
 
 def _cached(stage: "Stage") -> bool:
-    stage.save_deps()  # by which the run cache is asked
+    if not stage.deps_cached():
+        stage.save_deps()  # what they are now is the key in the run cache, ...
+        for out in stage.outs:
+            out.clear()  # ... and what dvc.lock says of the outputs is of before
     try:
         stage.repo.stage_cache.restore(stage, dry=True)
     except RunCacheNotFoundError:
@@ -102,7 +106,7 @@ def _training(stage: "Stage") -> Training:
     words = shlex.split(stage.cmd)
     options = dict(pairwise(words))
     return Training(
-        stage=stage.addressing,
+        stage=stage.name,
         command=stage.cmd,
         dataset=options["--dataset"],
         recipe=options["--recipe"],
