@@ -6,7 +6,7 @@ from pathlib import Path
 from partialseg.core.command import run
 from partialseg.evaluation.results import read_results
 from partialseg.evaluation.runs import load_strategy_runs, run_files
-from partialseg.figures.compare import compare_strategies
+from partialseg.figures.strategies import compare_strategies
 
 
 def main() -> None:

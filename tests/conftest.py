@@ -25,7 +25,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the files that run the pipeline first, then those that train: they take longest."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (item.path not in slow, "pipeline" not in item.path.parts))
+    first = {"pipeline", "cluster"}
+    items.sort(key=lambda item: (item.path not in slow, first.isdisjoint(item.path.parts)))
 
 
 def write_source(folder: Path, sizes: dict[str, tuple[int, int]]) -> Path:

@@ -25,6 +25,8 @@ from repro import main
 from small_run import fails_with
 from tiny_pipeline import ran, tiny_pipeline
 
+pytestmark = pytest.mark.slow
+
 LABELS = ("0.1", "0.15")
 
 
@@ -34,7 +36,6 @@ def trained(clone: Clone) -> dict[str, dict[str, torch.Tensor]]:
     return {str(item.label_fraction): dict(item.weights) for item in checkpoints}
 
 
-@pytest.mark.slow
 def test_a_killed_worker_and_side_by_side_change_no_bit(tmp_path: Path) -> None:
     def change(params: dict[str, Any]) -> None:
         params["datasets"]["sample"]["recipes"]["tuned"]["epochs"] = 30
@@ -90,7 +91,6 @@ def start_repro(project: Clone, *options: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_all_trainings_and_the_next_repro_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,7 +117,6 @@ def test_ctrl_c_ends_all_trainings_and_the_next_repro_goes_on(
     assert outputs(project) == {"a": "ab\n", "waits": "waitsb\n"}
 
 
-@pytest.mark.slow
 def test_the_same_training_twice_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from code_of_stage import SRC
 from made_up_results import make_detail
 from partialseg.evaluation.results import RunResults, write_results
 from partialseg.evaluation.runs import Run, load_strategy_runs, run_files
-from partialseg.figures import compare as figures
+from partialseg.figures import strategies as figures
 from small_run import fails_with
 from strategies import main
 

@@ -25,6 +25,8 @@ from small_labels import label_params
 from small_run import LIVELY, isolate, red_image, train_arguments, write_params
 from two_ranks import Work, halves, join, scores_of, sum_and_share
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 
@@ -124,7 +126,6 @@ def trained(
     return load_checkpoint(folder / name / "last.pt"), done
 
 
-@pytest.mark.slow
 def test_two_processes_train_as_one(
     make_patches: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,7 +150,6 @@ def test_two_processes_train_as_one(
     assert "Traceback" not in done.stderr and "error" not in done.stderr
 
 
-@pytest.mark.slow
 def test_a_wrong_input_of_two_processes_is_one_line(
     make_patches: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,7 +171,6 @@ def test_a_wrong_input_of_two_processes_is_one_line(
     assert len(lines) <= 3 and "Traceback" not in failed.value.stderr
 
 
-@pytest.mark.slow
 def test_the_processes_end_with_their_launcher(
     make_patches: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -419,6 +419,7 @@ def arguments(folder: Path, **changes: str) -> list[str]:
     return [part for key, value in (values | changes).items() for part in (f"--{key}", value)]
 
 
+@pytest.mark.slow
 def test_the_command_writes_and_prints_the_scores(
     patches: Path, trained: Path, files: RunFiles, tmp_path: Path
 ) -> None:

@@ -27,6 +27,8 @@ from partialseg.models.build import build_network
 from rasters import write_raster
 from small_run import CPU
 
+pytestmark = pytest.mark.slow
+
 UNET = checkpoint_of(trained_network(), ground_sampling_distances=[0.5], patch_size=48)
 
 

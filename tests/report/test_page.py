@@ -19,6 +19,8 @@ from partialseg.report.page import Chart, Section, render_page, write_page
 from partialseg.report.report import page_sections
 from partialseg.report.tables import Table, number, over_seeds, spread, text
 
+pytestmark = pytest.mark.slow
+
 PHONE = {"width": 400, "height": 800}
 PAPER = 688  # px of 182 mm: A4 less its margins
 TABLE = Table(

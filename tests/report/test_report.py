@@ -22,6 +22,8 @@ from partialseg.evaluation.results import write_results
 from partialseg.evaluation.runs import run_files
 from small_run import record
 
+pytestmark = pytest.mark.slow
+
 SPLITS, SEEDS = ("main", "official"), (42, 1)
 RUNS = make_runs(SPLITS, SEEDS)
 SCORES = "table:has(th:has-text('Final val'))"

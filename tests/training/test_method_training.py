@@ -14,6 +14,8 @@ from partialseg.training.train import TrainFolders, train
 from small_labels import label_params
 from small_run import METHODS, isolate, run_id, train_params
 
+pytestmark = pytest.mark.slow
+
 SURE = {"pseudo_labels": {"threshold": 0.0}, "consistency": {"threshold": 0.0}, "gated_crf": {}}
 
 

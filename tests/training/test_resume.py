@@ -33,6 +33,8 @@ from small_run import (
     write_params,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -270,7 +272,6 @@ def test_the_best_checkpoint_is_written_first(
     assert loaded is not None and (loaded.epoch, loaded.state) == (2, {"a": 1})
 
 
-@pytest.mark.slow
 def test_a_training_killed_at_any_moment_ends_with_equal_bits(
     patches: Path, tmp_path: Path
 ) -> None:
@@ -293,7 +294,6 @@ def test_a_training_killed_at_any_moment_ends_with_equal_bits(
     assert "damaged" not in done.stdout
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "status", "last_words"),
     [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],

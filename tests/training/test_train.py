@@ -241,6 +241,7 @@ def test_labels_of_other_patches_are_refused(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_the_command_trains_by_the_params_file(
     patches: Path, summary: LabelSummary, tmp_path: Path
 ) -> None:
@@ -258,6 +259,7 @@ def test_the_command_trains_by_the_params_file(
     assert stored.class_weights == list(inverse_root_frequency(summary.counts))
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_status_1_and_one_line(patches: Path, tmp_path: Path) -> None:
     write_params(tmp_path / "params.yaml")
     script = [sys.executable, SRC / "train.py", *train_arguments(patches, architecture="segnet")]

@@ -1,4 +1,4 @@
-"""Stages compare and strategies: tables and figures of the runs of a data set."""
+"""Stage compare: the table, the differences and the figures of all runs of a data set."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -39,16 +39,6 @@ def compare(compared: ComparedRuns, store: PatchStore, label: Label, out: Path) 
         _write_all(compared, store, label, Path(aside))
         for file in sorted(Path(aside).iterdir()):
             os.replace(file, out / file.name)
-
-
-def compare_strategies(dataset: str, results: Sequence[RunResults], out: Path) -> None:
-    """Write table and figure (of the first split) of runs whose labellings are strategies."""
-    trivial = results[0].detail["test"]
-    majority_class, majority_miou = trivial["majority_class"], trivial["majority_miou"]
-    out.mkdir(parents=True, exist_ok=True)
-    write_table(table_rows(dataset, results), (majority_class, majority_miou), out)
-    scores = split_scores(results, results[0].run.cell.split)
-    draw_budget(scores, majority_miou, majority_class, out / "budget.png")
 
 
 def _write_all(compared: ComparedRuns, store: PatchStore, label: Label, folder: Path) -> None:
