@@ -1,9 +1,13 @@
 """Trainings on a real cluster of two workers; the trainings are made up."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
 
@@ -118,6 +122,40 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
         remote_client("tcp://127.0.0.1:9"),
     ):
         pass
+
+
+def test_an_address_without_a_port_is_refused() -> None:
+    with (
+        pytest.raises(ValueError, match=r"^scheduler nonsense: no address of one: missing port"),
+        remote_client("nonsense"),
+    ):
+        pass
+
+
+@pytest.mark.slow
+def test_scheduler_and_workers_of_other_machines_do_not_need_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the documentation starts them: processes that cannot import partialseg."""
+    trainings = stale(tmp_path, ["a", "b"], monkeypatch)
+    file = tmp_path / "scheduler.json"
+    name = ["--scheduler-file", str(file)]
+    with ExitStack() as stack:
+
+        def start(*options: str) -> None:
+            command = [sys.executable, "-m", "dask", *options, *name, "--no-dashboard"]
+            process = stack.enter_context(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+            stack.callback(process.terminate)
+
+        start("scheduler", "--port", "0")
+        until(file.exists)
+        start("worker", "--nthreads", "1", "--resources", "training=1")
+        address = json.loads(file.read_text())["address"]
+        with Client(address) as waiting:
+            waiting.wait_for_workers(1, timeout=60)
+        with remote_client(address) as client:
+            train_side_by_side(client, tmp_path / "project", trainings, SHARE)
+    assert (last(tmp_path, "a"), last(tmp_path, "b")) == ("4", "4")
 
 
 def test_a_scheduler_without_workers_that_train_says_how_to_start_some() -> None:

@@ -70,10 +70,10 @@ def remote_client(address: str) -> Iterator[Client]:
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=ANSWER_SECONDS)
-    except (OSError, ValueError) as error:  # TimeoutError is an OSError
-        raise ValueError(
-            f"scheduler {address}: does not answer within {ANSWER_SECONDS} s ({error})"
-        ) from None
+    except ValueError as error:
+        raise ValueError(f"scheduler {address}: no address of one: {error}") from None
+    except OSError as error:  # TimeoutError is one
+        raise ValueError(f"scheduler {address}: does not answer: {error}") from None
     with client:
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         if not any(worker["resources"].get(RESOURCE) for worker in workers):
@@ -96,14 +96,17 @@ def train_side_by_side(
     """
     for training in trainings:
         (folder / training.resume / LOG).unlink(missing_ok=True)
-    # Workers of other machines do not have this package.
+    # Schedulers and workers of other machines lack this package. What is defined in a function goes
+    # to them by value, and with it what it uses of this module.
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+    def task(command: str) -> str:
+        return run_training(command, str(folder), share)
+
     waiting = {
         client.submit(
-            run_training,
+            task,
             training.command,
-            str(folder),
-            share,
             key=f"{training.stage}-{time.time_ns()}",
             resources={RESOURCE: 1},
             pure=False,
