@@ -24,7 +24,7 @@ repro: .venv/installed
 	$(REPRO)
 
 experiment: .venv/installed  # dvc exp run with the same -S
-	$(REPRO) $(S)
+	$(if $(S),,$(error S: which parameters? For example S='-S label_fraction=0.05'))$(REPRO) $(S)
 
 sweep: .venv/installed  # the label budgets of SWEEP beside 10 and 15 %; plots/<dataset>/budget.png
 	$(REPRO) -S 'sweep=[$(SWEEP)]'

@@ -17,7 +17,7 @@ from filelock import FileLock
 from clones import ROOT, Clone, shrunk_clone
 from partialseg.cluster import repro as stage
 from partialseg.cluster import side_by_side
-from partialseg.cluster.repro import changed_params, repro
+from partialseg.cluster.repro import changed_params, only_one, repro
 from partialseg.cluster.side_by_side import Share, run_training
 from partialseg.cluster.stages import out_of_date
 from partialseg.engine.checkpoint import load_checkpoint
@@ -120,7 +120,6 @@ def test_ctrl_c_ends_all_trainings_and_the_next_repro_goes_on(
 def test_the_same_training_twice_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of two commands in a folder, DVC's lock keeps out the second until the first trains."""
     clone = shrunk_clone(tmp_path / "clone", tmp_path / "site_cache")
     resume = clone.folder / "runs/.resume/sample/main/random/unet-0.1-tuned-42"
     monkeypatch.chdir(clone.folder)
@@ -129,7 +128,9 @@ def test_the_same_training_twice_is_one_line(
     (training,) = out_of_date(["train@sample-main-random-unet-0.1-tuned-42"])
     resume.mkdir(parents=True)
     with FileLock(resume / "lock"):
-        why = run_training(training.command, str(clone.folder), Share(threads=1, gpus=0))
+        why = run_training(
+            training.command, str(clone.folder), Share(threads=1, processes=1, on_gpus=False)
+        )
     assert "another process is training this run; wait for it or end it (log: " in why
 
 
@@ -163,8 +164,8 @@ def test_trainings_run_ahead_and_dvc_takes_them_over(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["nothing=1"], "-S nothing=1: Invalid `--set-param` value"),
-        (["label"], "-S label: Invalid `--set-param` value"),
+        (["nothing=1"], r"^-S nothing=1: Could not override 'nothing'\.\nTo append"),
+        (["label"], r"^-S label: Error parsing override 'label'\nmissing EQUAL at"),
     ],
 )
 def test_a_wrong_setting_leaves_params_as_they_were(
@@ -184,6 +185,32 @@ def test_an_interruption_leaves_params_as_they_were(tmp_path: Path) -> None:
         assert file.read_text() == "label: b # kept\n"
         raise KeyboardInterrupt
     assert file.read_text() == "label: a # kept\n"
+
+
+@pytest.mark.parametrize("settings", [[], ["label=b"]])
+def test_an_edit_in_the_meantime_is_kept(tmp_path: Path, settings: list[str]) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text("label: a\n")
+    with pytest.raises(KeyboardInterrupt), changed_params(file, settings):
+        file.write_text("label: edited\n")
+        raise KeyboardInterrupt
+    assert file.read_text() == "label: edited\n"
+
+
+def test_a_second_command_in_a_folder_is_kept_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with (
+        only_one(stage.LOCK),
+        pytest.raises(ValueError, match=r"^make repro, sweep or experiment runs in this folder "),
+    ):
+        repro()
+
+
+def test_jobs_and_scheduler_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match=r"^JOBS: is for this machine; with SCHEDULER, start as"):
+        repro(jobs=2, scheduler="tcp://a:8786")
 
 
 def test_a_stage_that_fails_ends_the_command_with_its_status(

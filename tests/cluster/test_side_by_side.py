@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -28,7 +29,7 @@ from partialseg.cluster.side_by_side import (
 from partialseg.cluster.stages import Training, out_of_date
 from tiny_pipeline import ran, tiny_pipeline
 
-SHARE = Share(threads=3, gpus=0)
+SHARE = Share(threads=3, processes=1, on_gpus=False)
 
 
 @pytest.fixture
@@ -94,13 +95,15 @@ def test_one_that_fails_is_named_and_the_others_go_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    trainings = stale(tmp_path, ["fails", "a", "kills_its_worker"], monkeypatch)
+    others = ["a", "b", "c", "d", "e"]
+    trainings = stale(tmp_path, ["fails", "kills_its_worker", *others], monkeypatch)
     with pytest.raises(ValueError) as failed:
         train_side_by_side(client, tmp_path / "project", trainings, SHARE)
     why = str(failed.value)
     assert "train@fails: error: labels: no usable labels (log: " in why
-    assert "train@kills_its_worker: its worker died each time that it was tried; most often" in why
-    assert last(tmp_path, "a") == "4"
+    assert "train@kills_its_worker: its worker died each time that it was tried; perhaps" in why
+    assert [last(tmp_path, other) for other in others] == ["4"] * 5
+    assert why.count("train@") == 2
     assert "train@a: epoch 4/4, val mIoU 0.4000" in capsys.readouterr().out
     starts = [recipe for recipe, _ in ran(Clone(tmp_path / "project", tmp_path))]
     assert starts.count("kills_its_worker") == 4
@@ -113,6 +116,19 @@ def test_a_training_that_a_signal_ends_says_so(
     command = "sh -c 'kill -9 $$' sh --out out --resume resume"
     why = run_training(command, str(tmp_path), SHARE)
     assert why.startswith("ended by SIGKILL; perhaps there is too little memory (log: ")
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"), [("", "2,3"), ("4,5,6,7", "6,7"), ("a,b,c,d", "c,d")]
+)
+def test_a_worker_of_this_machine_has_gpus_of_its_own(
+    visible: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(side_by_side, "get_worker", lambda: SimpleNamespace(name=1))
+    settings = side_by_side._settings(Share(threads=2, processes=2, on_gpus=True))
+    assert settings["CUDA_VISIBLE_DEVICES"] == expected
+    assert settings["OMP_NUM_THREADS"] == "2"
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,10 +174,13 @@ def test_scheduler_and_workers_of_other_machines_do_not_need_the_package(
     assert (last(tmp_path, "a"), last(tmp_path, "b")) == ("4", "4")
 
 
-def test_a_scheduler_without_workers_that_train_says_how_to_start_some() -> None:
+def test_a_scheduler_without_workers_that_train_says_how_to_start_some(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(side_by_side, "NO_WORKER_SECONDS", 1)
     with (
         LocalCluster(n_workers=0, dashboard_address=None) as cluster,
-        pytest.raises(ValueError, match=r"none of its 0 workers can train; start some .* --resour"),
+        pytest.raises(ValueError, match=r"has had no worker that can train; start some .* --reso"),
         remote_client(cluster.scheduler_address),
     ):
         pass

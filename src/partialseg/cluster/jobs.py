@@ -26,8 +26,8 @@ def share_of(params_file: Path, trainings: Sequence[Training]) -> Share:
         for dataset, recipe in sorted(sections)
     ]
     processes = max(item.processes for item in params)
-    gpus = processes if torch.cuda.device_count() else 0
-    return Share(threads=threads() * processes, gpus=gpus)
+    on_gpus = torch.cuda.device_count() > 0
+    return Share(threads=threads(), processes=processes, on_gpus=on_gpus)
 
 
 def choose_jobs(asked: int | None, share: Share, gpus: int, cores: int) -> int:
@@ -37,12 +37,14 @@ def choose_jobs(asked: int | None, share: Share, gpus: int, cores: int) -> int:
         ValueError: fewer than one are asked for, or more than there are GPUs for.
     """
     if asked is None:
-        return max(1, gpus // share.gpus if share.gpus else cores // share.threads)
+        room = gpus if share.on_gpus else cores // share.threads
+        return max(1, room // share.processes)
     if asked < 1:
         raise ValueError(f"JOBS: should be at least 1, got {asked}")
-    if asked * share.gpus > gpus:
+    needed = asked * share.processes
+    if share.on_gpus and needed > gpus:
         raise ValueError(
-            f"JOBS: {asked} trainings of {share.gpus} processes need {asked * share.gpus} GPUs, "
+            f"JOBS: {asked} trainings of {share.processes} processes need {needed} GPUs, "
             f"this machine has {gpus}"
         )
     return asked
@@ -53,8 +55,14 @@ def threads() -> int:
 
     One thread makes results independent of the number of cores, and two trainings of one thread
     are faster than one after the other of two.
+
+    Raises:
+        ValueError: OMP_NUM_THREADS is not a number of threads.
     """
-    return int(os.environ.get("OMP_NUM_THREADS", 1))
+    text = os.environ.get("OMP_NUM_THREADS", "1")
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"OMP_NUM_THREADS: should be a number of at least 1, got {text!r}")
+    return int(text)
 
 
 def cores() -> int:

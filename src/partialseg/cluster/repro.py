@@ -10,15 +10,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from dvc.exceptions import DvcException
 from dvc.utils.hydra import apply_overrides
+from filelock import FileLock, Timeout
 
 from partialseg.cluster.stages import Training, out_of_date, training_levels
 
 PARAMS = "params.yaml"
+LOCK = Path(".dvc", "tmp", "repro.lock")
+STOP_SECONDS = 30  # after Ctrl-C
 
 
 def repro(settings: Sequence[str] = (), jobs: int | None = None, scheduler: str = "") -> None:
@@ -28,12 +32,19 @@ def repro(settings: Sequence[str] = (), jobs: int | None = None, scheduler: str 
     scheduler is the address of a Dask scheduler whose workers train instead.
 
     Raises:
-        ValueError: a setting, jobs or scheduler is wrong, or trainings fail; then params.yaml is
-            as it was.
+        ValueError: a setting, jobs or scheduler is wrong, trainings fail, or another such command
+            runs in this folder.
         SystemExit: DVC fails.
     """
     if jobs is not None and jobs < 1:
         raise ValueError(f"JOBS: should be at least 1, got {jobs}")
+    if jobs is not None and scheduler:
+        raise ValueError("JOBS: is for this machine; with SCHEDULER, start as many workers as fit")
+    with only_one(LOCK):
+        _repro(settings, jobs, scheduler)
+
+
+def _repro(settings: Sequence[str], jobs: int | None, scheduler: str) -> None:
     with changed_params(Path(PARAMS), settings):
         dvc("repro", "check")
         for needed, names in training_levels():
@@ -62,7 +73,8 @@ def train_ahead(trainings: Sequence[Training], jobs: int | None, scheduler: str)
     share = share_of(Path(PARAMS), trainings)
     if scheduler:
         with remote_client(scheduler) as client:
-            train_side_by_side(client, Path.cwd(), trainings, share)
+            # A worker on another machine uses the GPUs that its own environment names.
+            train_side_by_side(client, Path.cwd(), trainings, replace(share, on_gpus=False))
         return
     most = min(choose_jobs(jobs, share, torch.cuda.device_count(), cores()), len(trainings))
     if most > 1:
@@ -72,22 +84,44 @@ def train_ahead(trainings: Sequence[Training], jobs: int | None, scheduler: str)
 
 @contextmanager
 def changed_params(file: Path, settings: Sequence[str]) -> Iterator[None]:
-    """Set parameters as `dvc exp run -S` does; after an error the file is as it was.
+    """Set parameters as `dvc exp run -S` does, while the block lasts; comments stay.
 
     Raises:
         ValueError: a setting is not of the form key=value, or there is no such key.
     """
+    if not settings:
+        yield
+        return
     before = file.read_bytes()
     try:
-        if settings:
-            apply_overrides(file, list(settings))
-        yield
+        apply_overrides(file, list(settings))
     except DvcException as error:
         file.write_bytes(before)
-        raise ValueError(f"-S {' '.join(settings)}: {error}") from error
-    except BaseException:
-        file.write_bytes(before)
-        raise
+        raise ValueError(f"-S {' '.join(settings)}: {error.__cause__ or error}") from error
+    changed = file.read_bytes()
+    try:
+        yield
+    finally:
+        if file.read_bytes() == changed:  # else somebody has edited it in the meantime
+            file.write_bytes(before)
+
+
+@contextmanager
+def only_one(lock: Path) -> Iterator[None]:
+    """Keep out a second command in this folder; DVC's own lock is free while trainings run.
+
+    Raises:
+        ValueError: there is one.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        held = FileLock(lock).acquire(blocking=False)
+    except Timeout:
+        raise ValueError(
+            "make repro, sweep or experiment runs in this folder already; wait for it or end it"
+        ) from None
+    with held:
+        yield
 
 
 def dvc(*words: str) -> None:
@@ -97,6 +131,14 @@ def dvc(*words: str) -> None:
         SystemExit: it fails.
     """
     environment = {"OMP_NUM_THREADS": "1"} | os.environ
-    done = subprocess.run([sys.executable, "-m", "dvc", *words], env=environment)
-    if done.returncode:
-        raise SystemExit(done.returncode)
+    with subprocess.Popen([sys.executable, "-m", "dvc", *words], env=environment) as process:
+        try:
+            status = process.wait()
+        except BaseException as stop:
+            # Ctrl-C reaches DVC too, which needs time to end its stage and to clean up.
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_SECONDS if isinstance(stop, KeyboardInterrupt) else 0)
+            process.terminate()
+            raise
+    if status:
+        raise SystemExit(status)

@@ -14,7 +14,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,16 +32,18 @@ RESOURCE = "training"  # of which a worker has 1
 LOG = "log.txt"  # in the folder that a training resumes from
 OUT = ".out"  # beside it: what the command writes, removed again
 ANSWER_SECONDS = 20  # of a scheduler
+NO_WORKER_SECONDS = 60
 LOCK_SECONDS = 15  # until the loaders of a killed training have noticed
 EPOCH = re.compile(r"epoch (\d+/\d+): .*val mIoU ([\d.]+)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """What one training may use: threads in all, and GPUs (0: none is chosen for it)."""
+    """What a training may use: the threads of each of its processes, and a GPU for each or none."""
 
     threads: int
-    gpus: int
+    processes: int
+    on_gpus: bool
 
 
 @contextmanager
@@ -75,12 +78,13 @@ def remote_client(address: str) -> Iterator[Client]:
     except OSError as error:  # TimeoutError is one
         raise ValueError(f"scheduler {address}: does not answer: {error}") from None
     with client:
-        workers = client.scheduler_info(n_workers=-1)["workers"].values()
-        if not any(worker["resources"].get(RESOURCE) for worker in workers):
+        try:
+            workers_of(client)
+        except ValueError as error:
             raise ValueError(
-                f"scheduler {address}: none of its {len(workers)} workers can train; start some in "
-                f"this folder: dask worker {address} --nthreads 1 --resources {RESOURCE}=1"
-            )
+                f"scheduler {address}: {error}; start some in this folder: dask worker {address} "
+                f"--nthreads 1 --resources {RESOURCE}=1"
+            ) from None
         yield client
 
 
@@ -92,10 +96,9 @@ def train_side_by_side(
     Shows one line of progress. A training that fails does not end the others.
 
     Raises:
-        ValueError: trainings failed; the message has the first line of each and its log.
+        ValueError: trainings failed, which the message names with the last line and the log of
+            each; or no worker is left.
     """
-    for training in trainings:
-        (folder / training.resume / LOG).unlink(missing_ok=True)
     # Schedulers and workers of other machines lack this package. What is defined in a function goes
     # to them by value, and with it what it uses of this module.
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -103,19 +106,52 @@ def train_side_by_side(
     def task(command: str) -> str:
         return run_training(command, str(folder), share)
 
-    waiting = {
-        client.submit(
-            task,
-            training.command,
-            key=f"{training.stage}-{time.time_ns()}",
-            resources={RESOURCE: 1},
-            pure=False,
-        ): training
-        for training in trainings
-    }
-    failed = _watch(waiting, folder)
+    def submit(training: Training) -> Future[str]:
+        (folder / training.resume / LOG).unlink(missing_ok=True)
+        key = f"{training.stage}-{time.time_ns()}"
+        return client.submit(task, training.command, key=key, resources={RESOURCE: 1}, pure=False)
+
+    failed: list[str] = []
+    waiting, running = list(trainings), dict[Future[str], Training]()
+    with tqdm(total=len(trainings), desc="trainings", unit="", dynamic_ncols=True) as bar:
+        while waiting or running:
+            # No more than there are workers: when one dies, Dask blames all that it was to run.
+            for _ in range(min(len(waiting), workers_of(client) - len(running))):
+                training = waiting.pop(0)
+                running[submit(training)] = training
+            with suppress(TimeoutError, CancelledError):
+                wait(list(running), timeout=1, return_when="FIRST_COMPLETED")
+            # A future that is kept after its end makes Dask repeat the training if the worker
+            # that holds the result dies.
+            for future in [future for future in running if future.done()]:
+                why = _failure(future)
+                training = running.pop(future)
+                failed += [f"{training.stage}: {why}"] * bool(why)
+                bar.write(f"{training.stage}: {why or _epoch(folder, training)}", file=sys.stdout)
+                bar.update()
+            told = ((item.stage, _epoch(folder, item)) for item in running.values())
+            bar.set_postfix_str("; ".join(f"{name} {epoch}" for name, epoch in told if epoch))
     if failed:
         raise ValueError("; ".join(failed))
+
+
+def workers_of(client: Client) -> int:
+    """Return how many workers can train, after a while without any.
+
+    Raises:
+        ValueError: none is there, or the scheduler is gone.
+    """
+    until = time.monotonic() + NO_WORKER_SECONDS
+    while time.monotonic() < until:
+        try:
+            workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        except (OSError, CancelledError) as error:
+            raise ValueError(f"the scheduler does not answer any more: {error}") from None
+        number = sum(bool(worker["resources"].get(RESOURCE)) for worker in workers)
+        if number:
+            return number
+        time.sleep(1)
+    raise ValueError(f"for {NO_WORKER_SECONDS} s the scheduler has had no worker that can train")
 
 
 def run_training(command: str, folder: str, share: Share) -> str:
@@ -136,7 +172,7 @@ def run_training(command: str, folder: str, share: Share) -> str:
             env=os.environ | _settings(share),
             stdout=log,
             stderr=subprocess.STDOUT,
-            preexec_fn=_end_with_worker,
+            preexec_fn=_end_with_worker(),
         )
     shutil.rmtree(out, ignore_errors=True)
     if not done.returncode:
@@ -154,11 +190,13 @@ def _settings(share: Share) -> Mapping[str, str]:
     """Return environment variables: the worker's Python first, the threads, the worker's GPUs."""
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     settings = {"PATH": programs, "OMP_NUM_THREADS": str(share.threads), "PYTHONUNBUFFERED": "1"}
-    if share.gpus:
-        first = int(get_worker().name) * share.gpus
+    if share.on_gpus:
+        first = int(get_worker().name) * share.processes
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-        devices = visible.split(",") if visible else [str(n) for n in range(first + share.gpus)]
-        settings["CUDA_VISIBLE_DEVICES"] = ",".join(devices[first : first + share.gpus])
+        devices = (
+            visible.split(",") if visible else [str(n) for n in range(first + share.processes)]
+        )
+        settings["CUDA_VISIBLE_DEVICES"] = ",".join(devices[first : first + share.processes])
     return settings
 
 
@@ -168,40 +206,22 @@ def _wait_for(resume: Path) -> None:
         pass
 
 
-def _end_with_worker() -> None:
-    """Let the kernel kill this process when the worker that started it is gone (Linux)."""
-    if sys.platform == "linux":
-        set_death_signal = 1  # PR_SET_PDEATHSIG
-        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
-
-
-def _watch(waiting: dict[Future[str], Training], folder: Path) -> list[str]:
-    """Show the progress of trainings until all have ended; return why some failed.
-
-    Futures that have ended are dropped: Dask would run a training again that somebody holds when
-    the worker that has its result dies.
-    """
-    failed: list[str] = []
-    with tqdm(total=len(waiting), desc="trainings", unit="", dynamic_ncols=True) as bar:
-        while waiting:
-            with suppress(TimeoutError):
-                wait(list(waiting), timeout=1, return_when="FIRST_COMPLETED")
-            for future in [future for future in waiting if future.done()]:
-                why = _failure(future)
-                training = waiting.pop(future)
-                failed += [f"{training.stage}: {why}"] * bool(why)
-                bar.write(f"{training.stage}: {why or _epoch(folder, training)}", file=sys.stdout)
-                bar.update()
-            running = ((item.resume.name, _epoch(folder, item)) for item in waiting.values())
-            bar.set_postfix_str("; ".join(f"{name} {epoch}" for name, epoch in running if epoch))
-    return failed
+def _end_with_worker() -> Callable[[], object] | None:
+    """Return what lets the kernel kill a process when the worker that starts it is gone (Linux)."""
+    if sys.platform != "linux":
+        return None
+    set_death_signal = 1  # PR_SET_PDEATHSIG
+    prctl = ctypes.CDLL(None).prctl  # looked up here, as a fork of a process with threads may not
+    return lambda: prctl(set_death_signal, signal.SIGKILL)
 
 
 def _failure(future: Future[str]) -> str:
+    if future.cancelled():
+        return "its scheduler is gone"
     error = future.exception()
     if isinstance(error, KilledWorker):
         return (
-            "its worker died each time that it was tried; most often there is too little memory: "
+            "its worker died each time that it was tried; perhaps there is too little memory: "
             "take fewer JOBS"
         )
     return str(error) if error else str(future.result())
