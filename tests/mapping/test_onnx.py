@@ -29,7 +29,7 @@ from small_run import CPU
 
 pytestmark = pytest.mark.slow
 
-UNET = checkpoint_of(trained_network(), ground_sampling_distances=[0.5], patch_size=48)
+UNET = checkpoint_of(trained_network(), ground_sampling_distances=[0.5, 1.0], patch_size=48)
 
 
 def exported(file: Path, **changes: Any) -> float:
