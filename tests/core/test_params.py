@@ -3,10 +3,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
+import yaml
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from partialseg.core.params import STRICT, load_section
+from code_of_stage import SRC
+from partialseg.core import params
+from partialseg.core.params import STRICT, load_section, read_yaml
+
+PARAMS = SRC.parent / "params.yaml"
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -168,6 +173,41 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("a: [1\nb: 2", encoding="utf-8")
     with pytest.raises(ValueError, match=r"broken\.yaml: not a YAML file: .*line 2"):
         load_section(tmp_path / "broken.yaml", "seed", int)
+
+
+def test_the_fast_parser_gives_the_values_and_errors_of_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert issubclass(params._FastLoader, yaml.CSafeLoader)  # in this build of PyYAML
+    (tmp_path / "exponents.yaml").write_text("[1e-05, -2E3, 1.e+2, 1e, 0x10]", encoding="utf-8")
+    (tmp_path / "broken.yaml").write_text("a: *nobody", encoding="utf-8")
+    read, said = [], []
+    for loader in (params._FastLoader, params._Yaml12Loader):
+        monkeypatch.setattr(params, "_FastLoader", loader)
+        read.append([read_yaml(file) for file in (PARAMS, tmp_path / "exponents.yaml")])
+        with pytest.raises(ValueError, match="undefined alias 'nobody'") as error:
+            read_yaml(tmp_path / "broken.yaml")
+        said.append(str(error.value))
+    assert read[0] == read[1]
+    assert read[0][1] == [1e-05, -2000.0, 100.0, "1e", 16]
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [
+        (Annotated[tuple[int, ...], Field(min_length=1)], "should have at least 1 item, got []"),
+        (Annotated[list[int], Field(min_length=2)], "should have at least 2 items, got []"),
+    ],
+)
+def test_a_list_that_is_too_short_is_named_in_one_line(
+    tmp_path: Path, kind: Any, rule: str
+) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text("seeds: []\n", encoding="utf-8")
+    with pytest.raises(ValueError) as error:
+        load_section(file, "seeds", kind)
+    assert str(error.value) == f"{file}: seeds: {rule}"
 
 
 def test_scalars_and_lists_of_the_top_level(tmp_path: Path) -> None:

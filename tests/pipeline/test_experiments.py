@@ -99,7 +99,7 @@ def test_the_committed_metrics_come_out_again(clone: Clone) -> None:
             "recipes=[fast]",
             "recipes: 'fast' is not in datasets.sample.recipes (reproduction, ",
         ),
-        ("seeds=[]", "seeds: Tuple should have at least 1 item after validation, not 0, got []"),
+        ("seeds=[]", "seeds: should have at least 1 item, got []"),
         ("splits=[random]", "splits: 'random' is not in datasets.sample.splits (main, official)"),
         ("dataset=moon", "dataset: should be 'sample', 'landcover_ai' or 'folder', got 'moon'"),
         ("datasets.sample.tile.size=none", "datasets.sample.tile.size: should be a valid integer"),
