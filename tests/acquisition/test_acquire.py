@@ -1,7 +1,7 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ def params_of(strategy: str, unit: str, region: int = 8) -> Acquire:
         "region": region,
         "batch_size": 2,
         "precision": "float32",
+        "threads": 1,
         "workers": 0,
     }
     return Acquire(**values)
@@ -102,6 +103,16 @@ def network_probabilities(patches: Path) -> NDArray[np.float32]:
     with torch.no_grad():
         logits = evenly_predicting_network(patches)(network_input(patches))
     return softmax(logits.numpy(), axis=1)
+
+
+def test_a_network_predicts_with_the_threads_that_were_asked_for(
+    patches: Path, labels: Path, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    params = replace(params_of("margin", "pixel"), threads=3)
+    acquire(patches, after(labels, run_folder), tmp_path / "out", 0.25, params, 42)
+    assert asked == [3]
 
 
 def test_rounds_of_random_pixels_are_the_labels_of_their_fraction(

@@ -12,6 +12,7 @@ SECTION = {
     "region": 32,
     "batch_size": 4,
     "precision": "auto",
+    "threads": 1,
     "workers": 1,
 }
 
@@ -33,6 +34,7 @@ def test_a_section_becomes_parameters(tmp_path: Path) -> None:
         ("unit", "object", "should be 'pixel' or 'region', got 'object'"),
         ("region", 0, "should be greater than 0, got 0"),
         ("batch_size", 0, "should be greater than 0, got 0"),
+        ("threads", 0, "should be greater than 0, got 0"),
         ("workers", -1, "should be greater than or equal to 0, got -1"),
         ("side", 3, "is unknown"),
     ],

@@ -99,6 +99,16 @@ def test_auto_on_cuda_that_only_emulates_bfloat16_is_float16(
     assert choose_compute("auto") == Compute(torch.device("cuda"), torch.float16)
 
 
+@pytest.mark.parametrize(("device", "asked"), [("cpu", [3]), ("cuda", [])])
+def test_threads_are_set_on_a_cpu_alone(
+    monkeypatch: pytest.MonkeyPatch, device: str, asked: list[int]
+) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", seen.append)
+    Compute(torch.device(device), torch.float32).use_threads(3)
+    assert seen == asked
+
+
 def drawn() -> tuple[float, float, float]:
     return random.random(), float(np.random.random()), float(torch.rand(()))
 

@@ -42,6 +42,7 @@ RUN = Run(
 PARAMS = Evaluate(
     batch_size=2,
     precision="float32",
+    threads=1,
     workers=0,
     panel_patches=2,
     examples=1,
@@ -117,6 +118,15 @@ def probabilities_of(run_folder: Path, image: NDArray[np.uint8]) -> NDArray[np.f
         logits = network(torch.from_numpy(normalised.transpose(2, 0, 1)[None]).float())
     powers = np.exp(logits[0].numpy().transpose(1, 2, 0).astype(np.float64))
     return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def test_scores_are_computed_with_the_threads_that_were_asked_for(
+    patches: Path, trained: Path, files: RunFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    evaluate(patches, trained, files, replace(PARAMS, threads=3))
+    assert asked == [3]
 
 
 def mean_iou(counts: NDArray[np.int64]) -> float:

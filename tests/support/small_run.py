@@ -70,6 +70,7 @@ def train_params(**changes: Any) -> Train:
         "batch_size": 2,
         "processes": 1,
         "accumulation": 1,
+        "threads": 1,
         "sampling": "patches",
         "optimizer": "adam",
         "learning_rate": 0.01,

@@ -359,6 +359,7 @@ def test_the_params_file_has_a_section_for_each_data_set(dataset: str) -> None:
         ({"weight_decay": -0.1}, "weight_decay\n.*greater than or equal to 0"),
         ({"processes": 0}, "processes\n.*greater than 0"),
         ({"accumulation": 0}, "accumulation\n.*greater than 0"),
+        ({"threads": 0}, "threads\n.*greater than 0"),
         ({"optimizer": "sgd"}, "optimizer\n.*'adam' or 'adamw'"),
         ({"schedule": "linear"}, "schedule\n.*'constant', 'cosine' or 'one_cycle'"),
         ({"warmup": 1.1}, "warmup\n.*less than or equal to 1"),

@@ -133,6 +133,22 @@ def test_equal_seeds_give_equal_weights_and_other_seeds_others(
     assert any(not torch.equal(first[name], other[name]) for name in first)
 
 
+def test_a_training_computes_with_the_threads_that_were_asked_for(
+    patches: Path, tmp_path: Path
+) -> None:
+    weights = []
+    try:
+        for before in (1, 2):
+            torch.set_num_threads(before)
+            weights.append(small_run(patches, tmp_path / f"from{before}", threads=1).weights)
+            assert torch.get_num_threads() == 1
+        small_run(patches, tmp_path / "two", epochs=1, threads=2)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
 def test_both_architectures_start_from_their_own_seeded_weights(
     patches: Path, tmp_path: Path
 ) -> None:

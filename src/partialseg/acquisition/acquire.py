@@ -121,6 +121,7 @@ def make_predictor(pool: Pool, run_folder: Path | None, params: Acquire) -> Pred
             f"hold {list(pool.store.summary.class_names)}"
         )
     compute = choose_compute(params.precision)
+    compute.use_threads(params.threads)
     return Predictor(
         network=compute.place(checkpoint.build()),
         images=Images(pool.store, pool.patches),

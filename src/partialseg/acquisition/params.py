@@ -16,8 +16,8 @@ Unit = Literal["pixel", "region"]
 class Acquire:
     """How the pixels to label next are chosen: by which strategy, one by one or by windows.
 
-    region is the side of a window in px. batch_size, precision and workers concern the prediction
-    of the training patches, which all strategies but 'random' choose by.
+    region is the side of a window in px. batch_size, precision, threads (on a CPU) and workers
+    concern the prediction of the training patches, which all strategies but 'random' choose by.
     """
 
     strategy: Strategy
@@ -25,4 +25,5 @@ class Acquire:
     region: PositiveInt
     batch_size: PositiveInt
     precision: Precision
+    threads: PositiveInt
     workers: NonNegativeInt

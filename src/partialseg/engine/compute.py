@@ -46,6 +46,11 @@ class Compute:
         on_device = network.to(self.device)
         return on_device.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    def use_threads(self, threads: int) -> None:
+        """Compute with so many threads on a CPU, so that results do not depend on its cores."""
+        if self.device.type == "cpu":
+            torch.set_num_threads(threads)
+
     def autocast(self) -> torch.autocast:
         """Return the context in which forward passes run."""
         mixed = self.dtype != torch.float32

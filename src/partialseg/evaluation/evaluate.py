@@ -51,6 +51,7 @@ def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -
         )
     params.spatial.object_class(best.class_names)  # fail at an unknown one before anything runs
     compute = choose_compute(params.precision)
+    compute.use_threads(params.threads)
     network = compute.place(best.build())
     detail = run_scores(last, best.epoch) | cost(best) | {"panel_patches": params.panel_patches}
     for split in SCORED_SPLITS:

@@ -57,11 +57,13 @@ class Evaluate:
     """How runs are scored.
 
     The predictions of panel_patches test patches are saved for the figure, and for each class those
-    of its `examples` best and worst ones; calibration_bins is the number of bins of the confidence.
+    of its `examples` best and worst ones; calibration_bins is the number of bins of the confidence,
+    threads that of the threads on a CPU.
     """
 
     batch_size: PositiveInt
     precision: Precision
+    threads: PositiveInt
     workers: NonNegativeInt
     panel_patches: PositiveInt
     examples: NonNegativeInt

@@ -20,7 +20,8 @@ class Train:
 
     base_channels is the width of the first level; deep_supervision concerns UNet++ alone.
     A step takes batch_size images in all, shared by `processes` (one per GPU), each of which
-    computes its share in `accumulation` parts, one after the other, to save memory.
+    computes its share in `accumulation` parts, one after the other, to save memory, on a CPU with
+    so many `threads`.
     sampling tells whether an epoch shows every labelled patch equally often ("patches") or in
     proportion to its labelled pixels ("pixels").
     warmup is the share of the steps in which the learning rate rises; ema_decay the decay of the
@@ -38,6 +39,7 @@ class Train:
     batch_size: PositiveInt
     processes: PositiveInt
     accumulation: PositiveInt
+    threads: PositiveInt
     sampling: Literal["patches", "pixels"]
     optimizer: Literal["adam", "adamw"]
     learning_rate: PositiveFloat

@@ -50,6 +50,7 @@ def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE
     weights = resolve_class_weights(params.class_weights, label_store.summary.counts)
     choose_algorithms(params.deterministic)
     compute = choose_compute(params.precision)
+    compute.use_threads(params.threads)
     untrained = Checkpoint(
         **asdict(run),
         base_channels=params.base_channels,
