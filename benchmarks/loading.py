@@ -32,7 +32,14 @@ from partialseg.source.legend import LANDCOVER_AI
 from partialseg.tiling.params import Tile
 from partialseg.tiling.patches import PatchStore
 from partialseg.tiling.tile import tile
-from partialseg.training.data import Augment, EpochBatches, TrainPatches, moves, train_loader
+from partialseg.training.data import (
+    Augment,
+    EpochBatches,
+    Shown,
+    TrainPatches,
+    moves,
+    train_loader,
+)
 from partialseg.training.params import Train
 from synthetic import render, write_tiff
 from timing import interleave, print_table
@@ -64,8 +71,8 @@ def our_epochs(
     store: PatchStore, labels: LabelStore, train: Train, batch: int, workers: int, compute: Compute
 ) -> Callable[[], None]:
     """Return an epoch as the train stage reads it; the device normalises."""
-    patches = TrainPatches(store, labels, train.augment, SEED)
-    order = EpochBatches([1] * len(patches), False, batch, 1, SEED, ALONE)
+    patches = TrainPatches(store, labels, train.augment, SEED, train.crop)
+    order = EpochBatches(Shown(often=[1] * len(patches)), batch, 1, SEED, ALONE)
     loader = train_loader(patches, order, workers)
 
     def epoch() -> None:

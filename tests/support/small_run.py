@@ -67,6 +67,7 @@ def train_params(**changes: Any) -> Train:
         "base_channels": 2,
         "deep_supervision": False,
         "epochs": 2,
+        "crop": 0,
         "batch_size": 2,
         "processes": 1,
         "accumulation": 1,

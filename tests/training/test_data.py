@@ -1,3 +1,4 @@
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from partialseg.labelling.labels import (
     write_labels,
 )
 from partialseg.tiling.patches import PatchStore
-from partialseg.training.data import Augment, EpochBatches, TrainPatches, train_loader
+from partialseg.training.data import Augment, EpochBatches, Place, Shown, TrainPatches, train_loader
 from small_labels import label_params
 from small_run import LIVELY, STILL
 
@@ -41,13 +42,13 @@ def make(folder: Path, summary: LabelSummary, tmp_path: Path) -> Make:
     def train_patches(augment: Augment = STILL, seed: int = 1) -> TrainPatches:
         store = PatchStore(folder)
         names = [patch.name for patch in store.of_split("train")]
-        return TrainPatches(store, LabelStore(tmp_path / "labels", names), augment, seed)
+        return TrainPatches(store, LabelStore(tmp_path / "labels", names), augment, seed, 0)
 
     return train_patches
 
 
 def epoch_of(patches: TrainPatches, epoch: int = 1, workers: int = 0, seed: int = 1) -> list[Batch]:
-    batches = EpochBatches([1] * len(patches), False, 2, 1, seed, ALONE)
+    batches = EpochBatches(Shown(often=[1] * len(patches)), 2, 1, seed, ALONE)
     batches.epoch = epoch
     return list(train_loader(patches, batches, workers))
 
@@ -73,13 +74,28 @@ def test_batches_do_not_depend_on_the_workers_or_on_earlier_passes(make: Make) -
     assert equal(epoch_of(used, 1), epoch_of(make(LIVELY), 1))
 
 
+def test_whole_patches_are_drawn_as_before_there_were_crops(make: Make) -> None:
+    digest = hashlib.sha256()
+    for epoch in (1, 2):
+        for images, labels in epoch_of(make(FLIPS), epoch):
+            digest.update(images.numpy().tobytes())
+            digest.update(labels.numpy().tobytes())
+    assert digest.hexdigest()[:16] == "cf5ba4724ca61411"
+
+
+def test_a_whole_patch_has_the_same_draws_each_time_it_comes(make: Make) -> None:
+    patches = make(LIVELY)
+    first, again = patches[Place(1, 0, 0)], patches[Place(1, 0, 1)]
+    assert equal([first], [again])
+
+
 def test_epochs_differ_in_order_and_in_augmentation(make: Make) -> None:
     still, lively = make(STILL), make(LIVELY)
     orders = {tuple(images_of(epoch_of(still, epoch))) for epoch in range(1, 6)}
     assert len(orders) == 5
     moves = {images_of(epoch_of(lively, epoch))[0] for epoch in range(1, 6)}
     assert len(moves) == 5
-    seen = {lively[epoch, 0][0].numpy().tobytes() for epoch in range(1, 9)}
+    seen = {lively[Place(epoch, 0)][0].numpy().tobytes() for epoch in range(1, 9)}
     assert len(seen) >= 4  # of eight draws among eight poses
 
 
@@ -87,7 +103,7 @@ def test_seeds_differ_in_order_and_in_augmentation(make: Make) -> None:
     still = make(STILL)
     assert images_of(epoch_of(still, seed=1)) != images_of(epoch_of(still, seed=2))
     lively = [make(LIVELY, seed) for seed in (1, 2)]
-    pairs = zip(*([p[1, place][0] for place in range(COLUMNS)] for p in lively), strict=True)
+    pairs = zip(*([p[Place(1, place)][0] for place in range(COLUMNS)] for p in lively), strict=True)
     assert any(not torch.equal(a, b) for a, b in pairs)
 
 
@@ -134,7 +150,7 @@ def test_each_patch_has_its_own_labels(make: Make, folder: Path, tmp_path: Path)
     train = store.of_split("train")
     labels = LabelStore(tmp_path / "labels", [patch.name for patch in train])
     for place, patch in enumerate(train):
-        image, label_ = patches[1, place]
+        image, label_ = patches[Place(1, place)]
         truth = torch.from_numpy(store.truth(patch).astype("int16"))
         visible = torch.from_numpy(labels.visible(place).copy())
         expected = torch.where(visible, truth, torch.tensor(-1, dtype=torch.int16))
@@ -157,12 +173,12 @@ def test_augmented_labels_stay_on_their_pixels(make: Make) -> None:
 
 
 def places_of(batches: EpochBatches) -> list[list[int]]:
-    return [[index for _, index in batch] for batch in batches]
+    return [[place.index for place in batch] for batch in batches]
 
 
 def test_workers_that_live_on_learn_of_the_next_epoch(make: Make) -> None:
     patches = make(LIVELY)
-    batches = EpochBatches([1] * len(patches), False, 2, 1, 1, ALONE)
+    batches = EpochBatches(Shown(often=[1] * len(patches)), 2, 1, 1, ALONE)
     loader = train_loader(patches, batches, workers=2)
     for epoch in (1, 2, 3):
         batches.epoch = epoch
@@ -176,15 +192,15 @@ def test_workers_that_live_on_learn_of_the_next_epoch(make: Make) -> None:
 def test_sizes_of_batches_differ_by_one_at_most(
     patches: int, batch_size: int, sizes: list[int]
 ) -> None:
-    batches = EpochBatches([1] * patches, False, batch_size, 1, 1, ALONE)
+    batches = EpochBatches(Shown(often=[1] * patches), batch_size, 1, 1, ALONE)
     assert [len(batch) for batch in batches] == sizes
     assert len(batches) == len(sizes)
 
 
 def test_the_ranks_share_the_batches_of_one(make: Make) -> None:
-    whole = places_of(EpochBatches([1] * 11, False, 4, 1, 1, ALONE))
+    whole = places_of(EpochBatches(Shown(often=[1] * 11), 4, 1, 1, ALONE))
     ranks = [Ranks(rank=rank, count=3) for rank in range(3)]
-    shares = [places_of(EpochBatches([1] * 11, False, 4, 1, 1, rank)) for rank in ranks]
+    shares = [places_of(EpochBatches(Shown(often=[1] * 11), 4, 1, 1, rank)) for rank in ranks]
     assert [len(batch) for batch in whole] == [4, 4, 3]
     assert [[len(batch) for batch in share] for share in shares] == [
         [2, 2, 1],
@@ -197,16 +213,16 @@ def test_the_ranks_share_the_batches_of_one(make: Make) -> None:
 
 @pytest.mark.parametrize(("count", "accumulation"), [(3, 1), (1, 3), (2, 2)])
 def test_batches_too_small_to_be_shared_are_refused(count: int, accumulation: int) -> None:
-    EpochBatches([1] * 4, False, 2, 1, 1, Ranks(count=2))
+    EpochBatches(Shown(often=[1] * 4), 2, 1, 1, Ranks(count=2))
     message = (
         rf"batch_size 2: batches of 2 of the 4 .* by {count} processes in {accumulation} parts"
     )
     with pytest.raises(ValueError, match=message):
-        EpochBatches([1] * 4, False, 2, accumulation, 1, Ranks(count=count))
+        EpochBatches(Shown(often=[1] * 4), 2, accumulation, 1, Ranks(count=count))
 
 
 def test_labelled_patches_fill_the_epoch_where_others_have_no_label() -> None:
-    batches = EpochBatches(THREE_OF_EIGHT, False, 2, 1, 1, ALONE)
+    batches = EpochBatches(Shown(often=THREE_OF_EIGHT), 2, 1, 1, ALONE)
     places = [index for batch in places_of(batches) for index in batch]
     assert len(batches) == 4
     for first in (0, 3):  # all of them before one comes again
@@ -216,7 +232,7 @@ def test_labelled_patches_fill_the_epoch_where_others_have_no_label() -> None:
 
 def test_patches_come_in_proportion_to_their_numbers() -> None:
     often = [40, 20, 10, 10, 0]
-    batches = EpochBatches(often, False, 2, 1, 1, ALONE)
+    batches = EpochBatches(Shown(often=often), 2, 1, 1, ALONE)
     seen: list[int] = []
     for epoch in range(1, 161):
         batches.epoch = epoch
@@ -231,24 +247,24 @@ def test_patches_come_in_proportion_to_their_numbers() -> None:
 
 
 def test_equal_numbers_give_the_same_batches_whatever_they_are() -> None:
-    ones = places_of(EpochBatches(THREE_OF_EIGHT, True, 2, 1, 1, ALONE))
+    ones = places_of(EpochBatches(Shown(often=THREE_OF_EIGHT, unlabelled=True), 2, 1, 1, ALONE))
     sevens = [7 * one for one in THREE_OF_EIGHT]
-    assert places_of(EpochBatches(sevens, True, 2, 1, 1, ALONE)) == ones
+    assert places_of(EpochBatches(Shown(often=sevens, unlabelled=True), 2, 1, 1, ALONE)) == ones
 
 
 def test_all_patches_labelled_leave_none_to_stand_behind() -> None:
-    plain = places_of(EpochBatches([1] * 5, False, 2, 1, 1, ALONE))
-    assert places_of(EpochBatches([1] * 5, True, 2, 1, 1, ALONE)) == plain
+    plain = places_of(EpochBatches(Shown(often=[1] * 5), 2, 1, 1, ALONE))
+    assert places_of(EpochBatches(Shown(often=[1] * 5, unlabelled=True), 2, 1, 1, ALONE)) == plain
 
 
 def test_an_epoch_without_any_label_is_refused() -> None:
     with pytest.raises(ValueError, match="none of the 5 training patches has a label"):
-        EpochBatches([0] * 5, True, 2, 1, 1, ALONE)
+        EpochBatches(Shown(often=[0] * 5, unlabelled=True), 2, 1, 1, ALONE)
 
 
 def test_behind_each_labelled_patch_stands_an_unlabelled_one() -> None:
     unlabelled = [0, 1, 3, 4, 6]
-    batches = EpochBatches(THREE_OF_EIGHT, True, 2, 1, 1, ALONE)
+    batches = EpochBatches(Shown(often=THREE_OF_EIGHT, unlabelled=True), 2, 1, 1, ALONE)
     seen = []
     for epoch in range(1, 7):
         batches.epoch = epoch
@@ -261,17 +277,16 @@ def test_behind_each_labelled_patch_stands_an_unlabelled_one() -> None:
 
 
 def test_unlabelled_patches_change_no_place_of_a_labelled_one() -> None:
-    plain = places_of(EpochBatches(THREE_OF_EIGHT, False, 2, 1, 1, ALONE))
-    beside = places_of(EpochBatches(THREE_OF_EIGHT, True, 2, 1, 1, ALONE))
+    plain = places_of(EpochBatches(Shown(often=THREE_OF_EIGHT), 2, 1, 1, ALONE))
+    beside = places_of(EpochBatches(Shown(often=THREE_OF_EIGHT, unlabelled=True), 2, 1, 1, ALONE))
     assert [batch[::2] for batch in beside] == plain
 
 
 def test_the_ranks_share_pairs_of_labelled_and_unlabelled_patches() -> None:
-    whole = places_of(EpochBatches(THREE_OF_EIGHT, True, 4, 1, 1, ALONE))
-    shares = [
-        places_of(EpochBatches(THREE_OF_EIGHT, True, 4, 1, 1, Ranks(rank=rank, count=2)))
-        for rank in range(2)
-    ]
+    shown = Shown(often=THREE_OF_EIGHT, unlabelled=True)
+    whole = places_of(EpochBatches(shown, 4, 1, 1, ALONE))
+    ranks = [Ranks(rank=rank, count=2) for rank in range(2)]
+    shares = [places_of(EpochBatches(shown, 4, 1, 1, rank)) for rank in ranks]
     for batch, first, second in zip(whole, *shares, strict=True):
         pairs = list(zip(batch[::2], batch[1::2], strict=True))
         assert list(zip(first[::2], first[1::2], strict=True)) == pairs[::2]
@@ -300,5 +315,5 @@ def test_visible_pixels_are_counted_patch_by_patch(make_patches: Callable[..., P
     ]
     origin = LabelOrigin(pattern="patches", fraction=0.5, seed=1)
     write_labels(folder, labels, store.summary.class_names, side, origin)
-    patches = TrainPatches(store, LabelStore(folder, names), STILL, 1)
+    patches = TrainPatches(store, LabelStore(folder, names), STILL, 1, 0)
     assert patches.visible_pixels == shown

@@ -21,7 +21,7 @@ from partialseg.labelling.labels import LabelStore
 from partialseg.models.build import build_network
 from partialseg.tiling.patches import PatchStore
 from partialseg.training import loop as training
-from partialseg.training.data import TrainPatches
+from partialseg.training.data import Shown, TrainPatches
 from partialseg.training.learner import Learner
 from partialseg.training.loop import Trained, best_epoch, fit, is_finished, train_epoch
 from partialseg.training.params import Train
@@ -54,7 +54,7 @@ class SmallFit:
         )
         self.learner = Learner(self.network, class_weights, self.params, compute, ALONE, 3)
         self.train_patches = TrainPatches(
-            store, LabelStore(labels, names), self.params.augment, seed
+            store, LabelStore(labels, names), self.params.augment, seed, self.params.crop
         )
         self.val_patches = TruthPatches(store, store.of_split("val"))
 
@@ -128,7 +128,8 @@ def test_sampling_says_how_often_a_patch_comes(
     monkeypatch.setattr(training, "EpochBatches", no_batches)
     with pytest.raises(InterruptedError):
         next(make(sampling=sampling, method=method, batch_size=2).records())
-    assert asked == [(often, method != "none", 2, 1, 1, ALONE)]
+    shown = Shown(often=often, unlabelled=method != "none")
+    assert asked == [(shown, 2, 1, 1, ALONE)]
 
 
 def test_deep_supervision_learns_too(make: Callable[..., SmallFit]) -> None:
@@ -360,6 +361,8 @@ def test_the_params_file_has_a_section_for_each_data_set(dataset: str) -> None:
         ({"processes": 0}, "processes\n.*greater than 0"),
         ({"accumulation": 0}, "accumulation\n.*greater than 0"),
         ({"threads": 0}, "threads\n.*greater than 0"),
+        ({"crop": -1}, "crop\n.*greater than or equal to 0"),
+        ({"crop": 15}, "crop must be 0 .* or at least 16 px, .*, got 15"),
         ({"optimizer": "sgd"}, "optimizer\n.*'adam' or 'adamw'"),
         ({"schedule": "linear"}, "schedule\n.*'constant', 'cosine' or 'one_cycle'"),
         ({"warmup": 1.1}, "warmup\n.*less than or equal to 1"),

@@ -118,6 +118,23 @@ def test_a_stopped_training_goes_on_and_ends_with_equal_bits(
     assert load_checkpoint(tmp_path / "run" / "last.pt").state is None
 
 
+@pytest.mark.parametrize("method", ["none", "consistency"])
+def test_a_stopped_training_on_crops_ends_with_equal_bits(
+    patches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    changes: dict[str, Any] = {
+        **{"augment": LIVELY, "epochs": 4, "crop": 16, "batch_size": 4, "ema_decay": 0.5},
+        **{"method": method, "sampling": "pixels"},
+    }
+    small_run(patches, tmp_path / "whole", **changes)
+    with monkeypatch.context() as patched:
+        stop_at(patched, "after save", 2)
+        with pytest.raises(StoppedError):
+            small_run(patches, tmp_path / "run", **changes)
+    small_run(patches, tmp_path / "run", **changes)
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
 def test_early_stopping_counts_the_epochs_before_the_interruption(
     patches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +155,7 @@ OTHERS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "seed": lambda _: {"seed": 4},
     "architecture": lambda _: {"architecture": "unetplusplus"},
     "augmentation": lambda _: {"augment": LIVELY},
+    "crop": lambda _: {"crop": 16},
 }
 
 

@@ -19,9 +19,10 @@ CURVES = {
 class EpochRecord:
     """The results of one epoch: losses, scores on the whole validation split, and speed.
 
-    loader_share is the share of the training time, without scoring, spent waiting for patches;
-    skipped_steps counts the steps whose gradient overflowed float16; peak_memory_mib is the peak
-    memory so far of the (first) process, on CUDA of its tensors on the device.
+    images_per_second counts whole patches; crops count by their pixels. loader_share is the share
+    of the training time, without scoring, spent waiting for patches; skipped_steps counts the steps
+    whose gradient overflowed float16; peak_memory_mib is the peak memory so far of the (first)
+    process, on CUDA of its tensors on the device.
     """
 
     epoch: int

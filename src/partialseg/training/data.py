@@ -1,10 +1,12 @@
 """Training patches: their augmentation, their visible labels, and the batches of an epoch."""
 
+import dataclasses
 import hashlib
 import os
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import albumentations as A  # noqa: N812
 import numpy as np
@@ -20,9 +22,8 @@ from partialseg.core.params import STRICT, Share
 from partialseg.engine.batches import Batch, image_tensor, start_worker
 from partialseg.engine.ranks import Ranks
 from partialseg.labelling.labels import LabelStore
-from partialseg.tiling.patches import Patch, PatchStore
-
-Place = tuple[int, int]  # epoch and index of a training patch
+from partialseg.tiling.patches import PatchStore
+from partialseg.training.crops import crops_per_patch, random_crop
 
 # On import, albumentations would go online to look for a newer version.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -87,19 +88,44 @@ class Augmenter:
         return moved["image"], truth, visible.view(np.bool_)
 
 
+class Place(NamedTuple):
+    """What is shown at a place of an epoch: a training patch, by its index, or a crop of it.
+
+    crop counts the crops of this patch in the epoch, from 0; whole patches do not depend on it.
+    """
+
+    epoch: int
+    index: int
+    crop: int = 0
+
+
 class TrainPatches(Dataset[Batch]):
     """Augmented training patches with their visible labels: uint8 (3, H, W) and int16 (H, W).
 
-    The index of an item is (epoch, index of the patch): its augmentation depends on (seed, epoch,
-    patch name) alone, and workers that outlive an epoch need no notice of the next one.
+    With crop above 0 an item is a random crop of that side, which is cut before it is augmented.
+    The index of an item is its Place: the draws depend on (seed, epoch, patch name) and the number
+    of the crop alone, and workers that outlive an epoch need no notice of the next one.
+
+    Raises:
+        ValueError: a crop is larger than the patches.
     """
 
-    def __init__(self, store: PatchStore, labels: LabelStore, augment: Augment, seed: int) -> None:
+    def __init__(
+        self, store: PatchStore, labels: LabelStore, augment: Augment, seed: int, crop: int
+    ) -> None:
+        size = store.summary.size
+        if crop > size:
+            raise ValueError(
+                f"crop: must be at most {size}, the side in px of the patches in {store.folder}, "
+                f"got {crop}"
+            )
         self._store = store
         self._labels = labels
         self._patches = store.of_split("train")
         self._augmenter = Augmenter(augment)
         self._seed = seed
+        self._crop = crop
+        self.crops_per_patch = crops_per_patch(size, crop)
 
     @property
     def visible_pixels(self) -> list[int]:
@@ -110,54 +136,62 @@ class TrainPatches(Dataset[Batch]):
         return len(self._patches)
 
     def __getitem__(self, place: Place) -> Batch:
-        epoch, index = place
-        patch = self._patches[index]
-        image, truth, visible = self._augmenter(
-            self._draw_of(epoch, patch),
-            self._store.image(patch),
-            self._store.truth(patch),
-            self._labels.visible(index),
-        )
+        patch = self._patches[place.index]
+        key = f"{self._seed}/{place.epoch}/{patch.name}"
+        image, truth = self._store.image(patch), self._store.truth(patch)
+        visible = self._labels.visible(place.index)
+        if self._crop:
+            key += f"/{place.crop}"
+            window = random_crop(_draw(f"{key}/crop"), self._crop, truth, visible)
+            # Before anything else: of the image's file only the pixels of the crop are read.
+            image, truth = image[window].copy(), truth[window].copy()
+            visible = visible[window].copy()
+        image, truth, visible = self._augmenter(_draw(key), image, truth, visible)
         return image_tensor(image), torch.from_numpy(compose_label(truth, visible))
 
-    def _draw_of(self, epoch: int, patch: Patch) -> int:
-        return _draw(f"{self._seed}/{epoch}/{patch.name}")
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What an epoch shows.
+
+    It has as many places as there are patches, `crops` times, and a patch occurs in proportion to
+    its number in `often`: where some have 0, the others occur several times. With `unlabelled`, a
+    patch of 0 is added to each place, so that a step has as many labelled patches as without.
+    """
+
+    often: Sequence[int]
+    unlabelled: bool = False
+    crops: int = 1
 
 
 class EpochBatches(Sampler[list[Place]]):
     """Yields a rank's share of each batch of `epoch`, shuffled by (seed, epoch).
 
-    An epoch has as many places as there are patches, and a patch occurs in proportion to its number
-    in `often`: where some have 0, the others occur several times. With `unlabelled`, a patch of 0
-    is added to each place, so that a step has as many labelled patches as without. The batches do
-    not depend on the number of ranks. Their numbers of labelled patches differ by at most one, so
-    that no step rests on the few patches that a division leaves over.
+    The batches do not depend on the number of ranks. Their numbers of labelled patches (or crops)
+    differ by at most one, so that no step rests on the few that a division leaves over.
 
     Raises:
-        ValueError: no patch has a label, or a batch has fewer patches than there are ranks and
-            parts.
+        ValueError: no patch has a label, or a batch has fewer patches or crops than there are
+            ranks and parts.
     """
 
     def __init__(
-        self,
-        often: Sequence[int],
-        unlabelled: bool,
-        batch_size: int,
-        accumulation: int,
-        seed: int,
-        ranks: Ranks,
+        self, shown: Shown, batch_size: int, accumulation: int, seed: int, ranks: Ranks
     ) -> None:
-        patches = len(often)
-        if not any(often):
+        patches = len(shown.often)
+        if not any(shown.often):
             raise ValueError(f"none of the {patches} training patches has a label")
-        self._often, self._unlabelled = torch.tensor(often), unlabelled and not all(often)
+        self._often = torch.tensor(shown.often)
+        self._unlabelled = shown.unlabelled and not all(shown.often)
         self._seed, self._ranks = seed, ranks
-        self._batches = -(-patches // batch_size)
+        self._places = patches * shown.crops
+        self._batches = -(-self._places // batch_size)
         self.epoch = 1
-        smallest = patches // self._batches
+        smallest = self._places // self._batches
         if smallest < ranks.count * accumulation:
+            items = "training patches" if shown.crops == 1 else "crops"
             raise ValueError(
-                f"batch_size {batch_size}: batches of {smallest} of the {patches} training patches "
+                f"batch_size {batch_size}: batches of {smallest} of the {self._places} {items} "
                 f"cannot be shared by {ranks.count} processes in {accumulation} parts each; "
                 "raise it"
             )
@@ -168,28 +202,40 @@ class EpochBatches(Sampler[list[Place]]):
     def __iter__(self) -> Iterator[list[Place]]:
         draw = torch.Generator().manual_seed(_draw(f"{self._seed}/{self.epoch}"))
         turns = torch.Generator().manual_seed(_draw(f"{self._seed}/{self.epoch}/turns"))
-        order = [_in_turns(self._often, draw, turns)]
+        order = [_in_turns(self._often, self._places, draw, turns)]
         if self._unlabelled:
-            order.append(_in_turns((self._often == 0).long(), draw, turns))
-        for batch in torch.stack(order, dim=1).tensor_split(self._batches):
-            share = batch[self._ranks.rank :: self._ranks.count].flatten()
-            yield [(self.epoch, index) for index in share.tolist()]
+            order.append(_in_turns((self._often == 0).long(), self._places, draw, turns))
+        indices = torch.stack(order, dim=1)
+        places = torch.stack([indices, _times_before(indices)], dim=2)
+        for batch in places.tensor_split(self._batches):
+            share = batch[self._ranks.rank :: self._ranks.count].flatten(end_dim=1)
+            yield [Place(self.epoch, index, crop) for index, crop in share.tolist()]
 
 
-def _in_turns(often: Tensor, draw: torch.Generator, turns: torch.Generator) -> Tensor:
-    """Return len(often) indices, each in proportion to its number in `often`, shuffled by draw.
+def _times_before(indices: Tensor) -> Tensor:
+    """Return, for each entry of indices, row by row, how often its value has come before."""
+    seen: Counter[int] = Counter()
+    times = []
+    for index in indices.flatten().tolist():
+        times.append(seen[index])
+        seen[index] += 1
+    return torch.tensor(times).view_as(indices)
+
+
+def _in_turns(often: Tensor, count: int, draw: torch.Generator, turns: torch.Generator) -> Tensor:
+    """Return `count` indices, each in proportion to its number in `often`, shuffled by draw.
 
     The index of the largest number occurs once in each round, that of half of it every other round.
     """
     step = often / often.max()
     turn = torch.rand(len(often), generator=turns)
     order: list[Tensor] = []
-    while sum(map(len, order)) < len(often):
+    while sum(map(len, order)) < count:
         turn += step
         due = (turn >= 1).nonzero().flatten()
         turn.frac_()
         order.append(due[torch.randperm(len(due), generator=draw)])
-    return torch.cat(order)[: len(often)]
+    return torch.cat(order)[:count]
 
 
 def train_loader(patches: TrainPatches, batches: EpochBatches, workers: int) -> DataLoader[Batch]:

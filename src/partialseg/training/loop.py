@@ -14,7 +14,7 @@ from tqdm import tqdm
 from partialseg.engine.batches import Batch, TruthPatches, truth_loader
 from partialseg.engine.curves import EpochRecord
 from partialseg.engine.scoring import Scorer
-from partialseg.training.data import EpochBatches, TrainPatches, train_loader
+from partialseg.training.data import EpochBatches, Shown, TrainPatches, train_loader
 from partialseg.training.learner import Learner, learning_rate_factor
 from partialseg.training.params import Train
 
@@ -100,17 +100,17 @@ def fit(
     """
     ranks, records = learner.ranks, list(history)
     visible = train_patches.visible_pixels
-    order = EpochBatches(
-        visible if params.sampling == "pixels" else [min(count, 1) for count in visible],
+    shown = Shown(
+        often=visible if params.sampling == "pixels" else [min(count, 1) for count in visible],
         # A method also learns from patches without any label; partial cross-entropy cannot.
-        params.method != "none",
-        params.batch_size,
-        params.accumulation,
-        seed,
-        ranks,
+        unlabelled=params.method != "none",
+        crops=train_patches.crops_per_patch,
     )
+    order = EpochBatches(shown, params.batch_size, params.accumulation, seed, ranks)
     batches = train_loader(train_patches, order, params.workers)
-    val_batches = truth_loader(val_patches, params.batch_size, params.workers, ranks)
+    # Whole patches, of about as many pixels as a batch of crops: they need no more memory.
+    val_batch_size = max(1, params.batch_size // shown.crops)
+    val_batches = truth_loader(val_patches, val_batch_size, params.workers, ranks)
     scorer = Scorer(
         num_classes=val_patches.num_classes,
         class_weights=learner.class_weights,

@@ -7,6 +7,7 @@ from pydantic.dataclasses import dataclass
 
 from partialseg.core.params import STRICT, Share
 from partialseg.engine.compute import Precision
+from partialseg.models.blocks import STRIDE
 from partialseg.training.data import Augment
 from partialseg.training.losses import ClassWeights, Terms
 from partialseg.training.methods.build import MethodName, Methods
@@ -19,9 +20,10 @@ class Train:
     """How a network is trained on partial cross-entropy and the terms added to it.
 
     base_channels is the width of the first level; deep_supervision concerns UNet++ alone.
-    A step takes batch_size images in all, shared by `processes` (one per GPU), each of which
-    computes its share in `accumulation` parts, one after the other, to save memory, on a CPU with
-    so many `threads`.
+    crop is the side in px of the random square crops that an epoch shows of the patches, as many
+    as have the pixels of the patches (0: whole patches). A step takes batch_size patches or crops
+    in all, shared by `processes` (one per GPU), each of which computes its share in `accumulation`
+    parts, one after the other, to save memory, on a CPU with so many `threads`.
     sampling tells whether an epoch shows every labelled patch equally often ("patches") or in
     proportion to its labelled pixels ("pixels").
     warmup is the share of the steps in which the learning rate rises; ema_decay the decay of the
@@ -36,6 +38,7 @@ class Train:
     base_channels: PositiveInt
     deep_supervision: bool
     epochs: PositiveInt
+    crop: NonNegativeInt
     batch_size: PositiveInt
     processes: PositiveInt
     accumulation: PositiveInt
@@ -60,6 +63,11 @@ class Train:
     augment: Augment
 
     def __post_init__(self) -> None:
+        if 0 < self.crop < STRIDE:
+            raise ValueError(
+                f"crop must be 0 (whole patches) or at least {STRIDE} px, the least side that the "
+                f"networks take, got {self.crop}"
+            )
         if self.method == "consistency" and not self.ema_decay:
             raise ValueError(
                 "method consistency has the average of the weights as its teacher: ema_decay must "

@@ -47,6 +47,7 @@ def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE
     store = PatchStore(folders.patches)
     store.check_truth()
     label_store = LabelStore(folders.labels, [patch.name for patch in store.of_split("train")])
+    train_patches = TrainPatches(store, label_store, params.augment, run.seed, params.crop)
     weights = resolve_class_weights(params.class_weights, label_store.summary.counts)
     choose_algorithms(params.deterministic)
     compute = choose_compute(params.precision)
@@ -86,7 +87,7 @@ def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE
             learner.restore(last.state)
         records = fit(
             learner,
-            TrainPatches(store, label_store, params.augment, run.seed),
+            train_patches,
             TruthPatches(store, store.of_split("val")),
             params,
             run.seed,
