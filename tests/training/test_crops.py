@@ -243,7 +243,7 @@ def test_an_epoch_has_as_many_crops_as_have_the_pixels_of_the_patches(make: Make
     places = [place for batch in of_epoch for place in batch]
     assert sorted(places) == [Place(3, index, crop) for index in range(7) for crop in range(4)]
     for start in range(0, 28, 7):  # all patches before one comes again
-        assert sorted(place.index for place in places[start : start + 7]) == list(range(7))
+        assert sorted(place.patch for place in places[start : start + 7]) == list(range(7))
     (images, labels), *_ = train_loader(patches, batches, 0)
     assert (images.shape, labels.shape) == ((7, 3, CROP, CROP), (7, CROP, CROP))
 
@@ -252,7 +252,7 @@ def test_labelled_patches_share_the_crops_of_the_others() -> None:
     batches = EpochBatches(Shown(often=THREE_OF_EIGHT, crops=4), 8, 1, 1, ALONE)
     places = [place for batch in places_of(batches) for place in batch]
     assert len(set(places)) == len(places) == 32  # no crop comes twice
-    counts = Counter(place.index for place in places)
+    counts = Counter(place.patch for place in places)
     assert counts.keys() == {2, 5, 7} and set(counts.values()) == {10, 11}
 
 
@@ -263,7 +263,7 @@ def test_behind_each_crop_of_a_labelled_patch_stands_one_of_an_unlabelled_one() 
     assert [batch[::2] for batch in beside] == plain
     others = [place for batch in beside for place in batch[1::2]]
     assert len(set(others)) == len(others) == 32
-    assert Counter(place.index for place in others).keys() == {0, 1, 3, 4, 6}
+    assert Counter(place.patch for place in others).keys() == {0, 1, 3, 4, 6}
 
 
 def test_the_ranks_share_the_crops_of_one() -> None:

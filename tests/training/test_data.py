@@ -173,7 +173,7 @@ def test_augmented_labels_stay_on_their_pixels(make: Make) -> None:
 
 
 def places_of(batches: EpochBatches) -> list[list[int]]:
-    return [[place.index for place in batch] for batch in batches]
+    return [[place.patch for place in batch] for batch in batches]
 
 
 def test_workers_that_live_on_learn_of_the_next_epoch(make: Make) -> None:

@@ -95,7 +95,7 @@ class Place(NamedTuple):
     """
 
     epoch: int
-    index: int
+    patch: int
     crop: int = 0
 
 
@@ -136,10 +136,10 @@ class TrainPatches(Dataset[Batch]):
         return len(self._patches)
 
     def __getitem__(self, place: Place) -> Batch:
-        patch = self._patches[place.index]
+        patch = self._patches[place.patch]
         key = f"{self._seed}/{place.epoch}/{patch.name}"
         image, truth = self._store.image(patch), self._store.truth(patch)
-        visible = self._labels.visible(place.index)
+        visible = self._labels.visible(place.patch)
         if self._crop:
             key += f"/{place.crop}"
             window = random_crop(_draw(f"{key}/crop"), self._crop, truth, visible)
