@@ -32,6 +32,7 @@ def copy_shrunk(folder: Path) -> None:
     sample["tile"] |= {"source_size": 64, "size": 48}
     for section in (sample["train"], *sample["recipes"].values()):
         section |= {"epochs": 1, "base_channels": 2, "workers": 0, "precision": "float32"}
+        section |= {"crop": 0, "batch_size": 2}
     sample["evaluate"] |= {"workers": 0, "precision": "float32"}
     file.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 

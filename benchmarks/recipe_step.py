@@ -40,7 +40,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", default="sample")
     parser.add_argument("--architecture", default="unet")
-    parser.add_argument("--size", type=int, default=384)
+    parser.add_argument(
+        "--size", type=int, default=0, help="px; by default the recipe's crop or 384"
+    )
     parser.add_argument("--labelled", type=float, default=0.1)
     parser.add_argument("--repeats", type=int, default=9)
     args = parser.parse_args()
@@ -51,7 +53,7 @@ def main() -> None:
         changes = f"{section}.recipes.{recipe}"
         params = load_section(ROOT / "params.yaml", f"{section}.train", Train, changes)
         compute, batch = choose_compute(params.precision), params.batch_size
-        images, labels = random_batch(batch, args.size, args.labelled)
+        images, labels = random_batch(batch, args.size or params.crop or 384, args.labelled)
         network = build_network(args.architecture, 3, CLASSES, params.base_channels)
         learner = Learner(compute.place(network), None, params, compute, ALONE, 0)
         step = partial(learner.step, images, labels, params.learning_rate, STEP, STEPS)
