@@ -26,7 +26,6 @@ for epoch in range(int(last.read_text()) + 1 if last.exists() else 1, 5):
     print(f"epoch {epoch}/4: loss 1.0, val mIoU 0.{epoch}000, val accuracy 0.5", flush=True)
     while recipe == "waits" and epoch == 2 and not (resume / "go").exists():
         time.sleep(0.02)
-print("threads", os.environ.get("OMP_NUM_THREADS"), flush=True)
 out.mkdir(parents=True, exist_ok=True)
 (out / "best.pt").write_text(recipe + open("labels.txt").read())
 """

@@ -26,21 +26,20 @@ def share_of(params_file: Path, trainings: Sequence[Training]) -> Share:
         for dataset, recipe in sorted(sections)
     ]
     processes = max(item.processes for item in params)
+    threads = max(item.threads for item in params)
     on_gpus = torch.cuda.device_count() > 0
-    return Share(threads=threads(), processes=processes, on_gpus=on_gpus)
+    return Share(threads=threads, processes=processes, on_gpus=on_gpus)
 
 
 def choose_jobs(asked: int | None, share: Share, gpus: int, cores: int) -> int:
     """Return how many trainings run at once: as many as asked for, else as there is room for.
 
     Raises:
-        ValueError: fewer than one are asked for, or more than there are GPUs for.
+        ValueError: more are asked for than there are GPUs for.
     """
     if asked is None:
         room = gpus if share.on_gpus else cores // share.threads
         return max(1, room // share.processes)
-    if asked < 1:
-        raise ValueError(f"JOBS: should be at least 1, got {asked}")
     needed = asked * share.processes
     if share.on_gpus and needed > gpus:
         raise ValueError(
@@ -48,21 +47,6 @@ def choose_jobs(asked: int | None, share: Share, gpus: int, cores: int) -> int:
             f"this machine has {gpus}"
         )
     return asked
-
-
-def threads() -> int:
-    """Return the threads of a training process on a CPU: OMP_NUM_THREADS, else one.
-
-    One thread makes results independent of the number of cores, and two trainings of one thread
-    are faster than one after the other of two.
-
-    Raises:
-        ValueError: OMP_NUM_THREADS is not a number of threads.
-    """
-    text = os.environ.get("OMP_NUM_THREADS", "1")
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"OMP_NUM_THREADS: should be a number of at least 1, got {text!r}")
-    return int(text)
 
 
 def cores() -> int:

@@ -6,7 +6,6 @@ folder that a training resumes from. Then DVC runs: it finds these trainings fin
 them over.
 """
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -125,13 +124,12 @@ def only_one(lock: Path) -> Iterator[None]:
 
 
 def dvc(*words: str) -> None:
-    """Run a command of DVC, which prints what is wrong itself; its trainings have one thread too.
+    """Run a command of DVC, which prints what is wrong itself.
 
     Raises:
         SystemExit: it fails.
     """
-    environment = {"OMP_NUM_THREADS": "1"} | os.environ
-    with subprocess.Popen([sys.executable, "-m", "dvc", *words], env=environment) as process:
+    with subprocess.Popen([sys.executable, "-m", "dvc", *words]) as process:
         try:
             status = process.wait()
         except BaseException as stop:

@@ -39,7 +39,7 @@ EPOCH = re.compile(r"epoch (\d+/\d+): .*val mIoU ([\d.]+)")
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """What a training may use: the threads of each of its processes, and a GPU for each or none."""
+    """What a training takes: the threads of each of its processes, and a GPU for each or none."""
 
     threads: int
     processes: int
@@ -187,9 +187,9 @@ def run_training(command: str, folder: str, share: Share) -> str:
 
 
 def _settings(share: Share) -> Mapping[str, str]:
-    """Return environment variables: the worker's Python first, the threads, the worker's GPUs."""
+    """Return environment variables: the worker's Python first, the worker's GPUs."""
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    settings = {"PATH": programs, "OMP_NUM_THREADS": str(share.threads), "PYTHONUNBUFFERED": "1"}
+    settings = {"PATH": programs, "PYTHONUNBUFFERED": "1"}
     if share.on_gpus:
         first = int(get_worker().name) * share.processes
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
