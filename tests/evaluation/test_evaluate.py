@@ -22,7 +22,7 @@ from partialseg.core.params import load_section
 from partialseg.engine.batches import MEAN, STD
 from partialseg.engine.checkpoint import load_checkpoint, save_checkpoint
 from partialseg.engine.scoring import Scores
-from partialseg.evaluation.evaluate import evaluate, run_scores, split_scores
+from partialseg.evaluation.evaluate import evaluate, run_scores, pixel_scores
 from partialseg.evaluation.model_card import forward_gflop
 from partialseg.evaluation.params import Evaluate, Spatial
 from partialseg.evaluation.results import read_results
@@ -313,7 +313,7 @@ def scores_of(counts: list[list[int]]) -> dict[str, Any]:
     confusion = ConfusionMatrix(len(counts))
     confusion.counts += torch.tensor(counts)
     scores = Scores(confusion=confusion, loss=0.25, batch_miou=0.125)
-    return split_scores(scores, ["field", "house", "lake", "road"])
+    return pixel_scores(scores, ["field", "house", "lake", "road"])
 
 
 def test_scores_of_a_split_by_hand() -> None:

@@ -22,7 +22,7 @@ from partialseg.models.unetplusplus import UNetPlusPlus
 from partialseg.training.learner import Learner
 from partialseg.training.losses import inverse_root_frequency
 from partialseg.training.resume import commit_of
-from partialseg.training.train import TrainFolders, report, train
+from partialseg.training.train import TrainFolders, print_epoch, train
 from small_labels import label_params
 from small_run import (
     LIVELY,
@@ -226,7 +226,7 @@ def test_another_run_replaces_the_first(
 
 
 def test_an_epoch_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    report(record(2, val_miou=0.5), 12)
+    print_epoch(record(2, val_miou=0.5), 12)
     assert capsys.readouterr().out == (
         "epoch 2/12: loss 0.5000, val loss 0.5000, val mIoU 0.5000, val accuracy 0.3333, "
         "12.0 images/s (2.0% waiting for patches), 3.0 s, 1 steps overflowed\n"

@@ -57,7 +57,7 @@ def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -
     for split in SCORED_SPLITS:
         scored = score_split(network, store, split, best, params, compute)
         detail[split] = (
-            split_scores(scored.scores, best.class_names)
+            pixel_scores(scored.scores, best.class_names)
             | {"calibration": scored.calibration.summary()}
             | spatial_scores(store, store.of_split(split), scored.predictions, params.spatial)
         )
@@ -148,7 +148,7 @@ def run_scores(last: Checkpoint, kept_epoch: int) -> dict[str, Any]:
     }
 
 
-def split_scores(scores: Scores, class_names: Sequence[str]) -> dict[str, Any]:
+def pixel_scores(scores: Scores, class_names: Sequence[str]) -> dict[str, Any]:
     """Return the scores of a split, and those of predicting its largest class everywhere.
 
     A class that occurs neither in the truth nor in the prediction is listed in `absent` and has

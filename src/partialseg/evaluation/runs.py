@@ -123,14 +123,7 @@ def load_listed_runs(params_file: Path, fractions: Sequence[str]) -> list[Run]:
     """
     # Numbers as they are written, since DVC names files by that spelling.
     sweep = load_section(params_file, "sweep", list[int | float])
-    return listed_runs(
-        load_section(params_file, "splits", list[str]),
-        [*fractions, *map(str, sweep)],
-        load_section(params_file, "labellings", list[str]),
-        load_section(params_file, "architectures", list[str]),
-        load_section(params_file, "recipes", list[str]),
-        load_section(params_file, "seeds", list[int]),
-    )
+    return _runs_along(params_file, [*fractions, *map(str, sweep)], "labellings")
 
 
 def load_strategy_runs(params_file: Path, fraction: str) -> list[Run]:
@@ -146,10 +139,15 @@ def load_strategy_runs(params_file: Path, fraction: str) -> list[Run]:
     fractions = [str(item["fraction"]) for item in rounds]
     if fraction not in fractions:
         raise ValueError(f"{params_file}: rounds: none ends at the label fraction {fraction}")
+    return _runs_along(params_file, fractions[: fractions.index(fraction) + 1], "strategies")
+
+
+def _runs_along(params_file: Path, fractions: Sequence[str], labellings: str) -> list[Run]:
+    """Return the runs at the fractions, with the labellings that the file lists by that name."""
     return listed_runs(
         load_section(params_file, "splits", list[str]),
-        fractions[: fractions.index(fraction) + 1],
-        load_section(params_file, "strategies", list[str]),
+        fractions,
+        load_section(params_file, labellings, list[str]),
         load_section(params_file, "architectures", list[str]),
         load_section(params_file, "recipes", list[str]),
         load_section(params_file, "seeds", list[int]),

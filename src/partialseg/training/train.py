@@ -144,11 +144,11 @@ def train_and_save(
             )
             resume.save(last, best=is_kept(last.history, params))
             curves.append(record)
-            report(record, params.epochs)
+            print_epoch(record, params.epochs)
     return resume.publish(last, out)
 
 
-def report(record: EpochRecord, epochs: int) -> None:
+def print_epoch(record: EpochRecord, epochs: int) -> None:
     """Print one line about an epoch."""
     skipped = f", {record.skipped_steps} steps overflowed" if record.skipped_steps else ""
     print(
