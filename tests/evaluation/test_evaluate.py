@@ -22,7 +22,7 @@ from partialseg.core.params import load_section
 from partialseg.engine.batches import MEAN, STD
 from partialseg.engine.checkpoint import load_checkpoint, save_checkpoint
 from partialseg.engine.scoring import Scores
-from partialseg.evaluation.evaluate import evaluate, run_scores, pixel_scores
+from partialseg.evaluation.evaluate import evaluate, pixel_scores, run_scores
 from partialseg.evaluation.model_card import forward_gflop
 from partialseg.evaluation.params import Evaluate, Spatial
 from partialseg.evaluation.results import read_results
