@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from code_of_stage import SRC
-from download import download
+from partialseg.datasets.download import download
 from partialseg.source.index import read_index
 from partialseg.tiling.params import Tile
 from partialseg.tiling.tile import tile

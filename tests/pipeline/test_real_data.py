@@ -10,9 +10,9 @@ import rasterio
 import yaml
 
 from code_of_stage import SRC
-from download import download
 from partialseg.comparison.compared import read_compared_runs
 from partialseg.core.params import load_section
+from partialseg.datasets.download import download
 from partialseg.engine.checkpoint import RunId
 from partialseg.evaluation.evaluate import evaluate
 from partialseg.evaluation.params import Evaluate

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 
-from download import download
 from partialseg.core.classes import NO_TRUTH
+from partialseg.datasets.download import download
 from partialseg.labelling.label import label
 from partialseg.labelling.labels import LabelStore
 from partialseg.labelling.patterns.drawn import share

@@ -9,7 +9,7 @@ import yaml
 
 import metrics_diff as script
 from clones import ROOT, Clone
-from metrics_diff import markdown, metrics_diff
+from partialseg.verification.metrics_diff import Changes, markdown, metrics_diff
 
 SUMMARY, OF_RUN = "metrics/summary.json", "metrics/run.json"
 TIME = {"unet.train_seconds": {"old": 66.5, "new": 109.5, "diff": 43.0}}
@@ -37,7 +37,7 @@ def test_what_differs_stands_in_order_without_time_and_memory() -> None:
 
 
 @pytest.mark.parametrize("changes", [{}, {SUMMARY: TIME, OF_RUN: MEMORY}])
-def test_where_no_score_changed_a_sentence_says_so(changes: script.Changes) -> None:
+def test_where_no_score_changed_a_sentence_says_so(changes: Changes) -> None:
     assert markdown(changes, "main") == "No metric changed."
 
 

@@ -6,9 +6,16 @@ from typing import Any
 import pytest
 import yaml
 
-import verify as stage
+import verify as script
 from clones import ROOT, Clone
-from verify import Difference, differences, leaves, read_metrics, verify
+from partialseg.verification import verify as module
+from partialseg.verification.verify import (
+    Difference,
+    differences,
+    leaves,
+    read_metrics,
+    verify,
+)
 
 
 def key(metric: str) -> tuple[str, str]:
@@ -75,7 +82,7 @@ def test_a_metric_that_one_side_lacks_differs() -> None:
 def test_a_repository_without_metrics_cannot_be_verified(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stage, "_run", lambda *_, **__: None)
+    monkeypatch.setattr(module, "_run", lambda *_, **__: None)
     with pytest.raises(ValueError, match="no metrics are committed"):
         verify(tmp_path, tmp_path / "clone", 0.0)
 
@@ -146,9 +153,9 @@ def test_the_clone_stays_where_it_is_asked_for(
         return 12, []
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(stage, "verify", made_up)
+    monkeypatch.setattr(script, "verify", made_up)
     monkeypatch.setattr("sys.argv", ["verify.py", *(("--keep", "kept") if keep else ())])
-    stage.main()
+    script.main()
     (clone,) = cloned
     assert (clone == tmp_path / "kept") == clone.exists() == keep
 
@@ -169,14 +176,14 @@ def test_the_command_prints_what_differs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], differ: bool
 ) -> None:
     found = [Difference(file="metrics/a.json", metric="val.miou", committed=0.5, again=0.625)]
-    monkeypatch.setattr(stage, "verify", lambda *_: (12, found if differ else []))
+    monkeypatch.setattr(script, "verify", lambda *_: (12, found if differ else []))
     monkeypatch.setattr("sys.argv", ["verify.py", "--tolerance", "0.001"])
     if differ:
         with pytest.raises(SystemExit) as stop:
-            stage.main()
+            script.main()
         assert stop.value.code == 1
     else:
-        stage.main()
+        script.main()
     said = capsys.readouterr().out.splitlines()
     assert said[-1] == f"12 metrics, {int(differ)} differ by more than 0.001"
     cells = [cell.strip() for cell in said[-2].split("|")[1:-1]] if differ else []
