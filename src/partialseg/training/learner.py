@@ -1,4 +1,4 @@
-"""A network in training: its optimiser, a step of it, and its learning rate."""
+"""A network in training: a step of it, and its learning rate."""
 
 import hashlib
 import math
@@ -17,6 +17,7 @@ from partialseg.engine.ranks import Ranks
 from partialseg.training.losses import labelled_loss
 from partialseg.training.methods.build import build_method
 from partialseg.training.methods.method import Heads, Part
+from partialseg.training.optimizers import make_optimizers
 from partialseg.training.params import Schedule, Train
 from partialseg.training.sync_batchnorm import synchronise_batchnorm
 
@@ -27,7 +28,7 @@ ONE_CYCLE_END = ONE_CYCLE_START / 1e4
 
 
 class Learner:
-    """A network with its optimiser, its gradient scaler and the average of its weights.
+    """A network with its optimisers, its gradient scaler and the average of its weights.
 
     The network is on compute's device. Where several ranks train, each has a learner, and the
     weights of all of them are equal.
@@ -48,7 +49,7 @@ class Learner:
         self.class_weights = class_weights
         self.compute = compute
         self.ranks = ranks
-        self.optimizer = make_optimizer(network, params)
+        self.optimizers = make_optimizers(network, params)
         self.scaler = compute.grad_scaler()
         # Buffers too: the statistics of BatchNorm belong to the weights.
         self._average = (
@@ -85,14 +86,17 @@ class Learner:
         of the whole batch and the norm of its gradient.
         """
         self.network.train()
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate
+            optimizer.zero_grad(set_to_none=True)
         loss = self._backward(images, labels, step, steps)
-        self.scaler.unscale_(self.optimizer)
+        for optimizer in self.optimizers:
+            self.scaler.unscale_(optimizer)
         gradients = [w.grad for w in self.network.parameters() if w.grad is not None]
         norm = get_total_norm(gradients)
-        self.scaler.step(self.optimizer)
+        for optimizer in self.optimizers:
+            self.scaler.step(optimizer)
         self.scaler.update()
         if self._average:
             self._average.update_parameters(self.network)
@@ -155,7 +159,7 @@ class Learner:
         """Return what restore() takes, as plain types and tensors."""
         return {
             "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "scaler": self.scaler.state_dict(),
             "average": self._average.state_dict() if self._average else None,
             "method": self._method.state() if self._method else None,
@@ -164,20 +168,13 @@ class Learner:
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from the state of another learner of the same parameters."""
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, stored in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(stored)
         self.scaler.load_state_dict(state["scaler"])
         if self._average:
             self._average.load_state_dict(state["average"])
         if self._method:
             self._method.restore(state["method"])
-
-
-def make_optimizer(network: nn.Module, params: Train) -> torch.optim.Optimizer:
-    """Return Adam, or AdamW, which decouples weight decay from the gradient (arXiv:1711.05101)."""
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[params.optimizer]
-    return kind(
-        network.parameters(), lr=params.learning_rate, weight_decay=params.weight_decay, fused=True
-    )
 
 
 def learning_rate_factor(schedule: Schedule, warmup: float, step: int, steps: int) -> float:

@@ -44,7 +44,7 @@ class Train:
     accumulation: PositiveInt
     threads: PositiveInt
     sampling: Literal["patches", "pixels"]
-    optimizer: Literal["adam", "adamw"]
+    optimizer: Literal["adam", "adamw", "muon"]
     learning_rate: PositiveFloat
     schedule: Schedule
     warmup: Share

@@ -1,0 +1,81 @@
+"""The optimisers of a network, among them Muon, whose steps are orthogonal matrices."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, AdamW, Optimizer
+
+from partialseg.training.params import Train
+
+# Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/
+MOMENTUM = 0.95
+QUINTIC = 3.4445, -4.7750, 2.0315  # steep at 0; singular values end in about 0.7..1.2
+ITERATIONS = 5
+TINY = 1e-7
+
+
+def make_optimizers(network: nn.Module, params: Train) -> list[Optimizer]:
+    """Return the optimisers that together train all parameters of a network.
+
+    adam; adamw, which decouples weight decay from the gradient (arXiv:1711.05101); or muon, which
+    trains the kernels of convolutions, with adamw for biases and BatchNorm.
+    """
+    rate, decay = params.learning_rate, params.weight_decay
+    weights = list(network.parameters())
+    if params.optimizer == "adam":
+        return [Adam(weights, lr=rate, weight_decay=decay, fused=True)]
+    if params.optimizer == "adamw":
+        return [AdamW(weights, lr=rate, weight_decay=decay, fused=True)]
+    kernels = [weight for weight in weights if weight.ndim > 1]
+    others = [weight for weight in weights if weight.ndim <= 1]
+    return [Muon(kernels, rate, decay), AdamW(others, lr=rate, weight_decay=decay, fused=True)]
+
+
+class Muon(Optimizer):
+    """Steps along the momentum of the gradient, orthogonalised as a matrix of one row per filter.
+
+    A step is then about equally long in all directions of the matrix, also in those of which the
+    gradient has little. It is scaled to the root mean square of Adam's steps (Liu et al.
+    2025, arXiv:2502.16982), so that learning rate and weight decay are of the size that AdamW needs.
+    torch.optim.Muon refuses kernels, and computes in bfloat16, which most CPUs lack.
+
+    Args:
+        kernels: parameters of two dimensions or more, of which the first counts the rows.
+        lr: the learning rate.
+        weight_decay: decoupled from the gradient, as in AdamW.
+    """
+
+    def __init__(self, kernels: Iterable[Tensor], lr: float, weight_decay: float) -> None:
+        super().__init__(kernels, {"lr": lr, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Move every kernel that has a gradient."""
+        assert closure is None
+        for group in self.param_groups:
+            for kernel in group["params"]:
+                if kernel.grad is not None:
+                    self._move(kernel, group["lr"], group["weight_decay"])
+
+    def _move(self, kernel: Tensor, rate: float, decay: float) -> None:
+        momentum = self.state[kernel].setdefault("momentum", torch.zeros_like(kernel))
+        momentum.lerp_(kernel.grad, 1 - MOMENTUM)
+        matrix = kernel.grad.lerp(momentum, MOMENTUM).flatten(1)  # Nesterov's look ahead
+        scale = 0.2 * max(matrix.shape) ** 0.5
+        kernel.mul_(1 - rate * decay)
+        kernel.add_(orthogonal(matrix).view_as(kernel), alpha=-rate * scale)
+
+
+def orthogonal(matrix: Tensor) -> Tensor:
+    """Return about U @ V.T of the singular value decomposition U @ S @ V.T of a matrix (M, N).
+
+    By the Newton-Schulz iteration of Jordan et al., which brings all singular values near to 1.
+    """
+    a, b, c = QUINTIC
+    wide = matrix if len(matrix) <= matrix.shape[1] else matrix.T
+    wide = wide / (wide.norm() + TINY)
+    for _ in range(ITERATIONS):
+        gram = wide @ wide.T
+        wide = a * wide + torch.addmm(gram, gram, gram, beta=b, alpha=c) @ wide
+    return wide if len(matrix) <= matrix.shape[1] else wide.T
