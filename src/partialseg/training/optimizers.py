@@ -36,9 +36,9 @@ class Muon(Optimizer):
     """Steps along the momentum of the gradient, orthogonalised as a matrix of one row per filter.
 
     A step is then about equally long in all directions of the matrix, also in those of which the
-    gradient has little. It is scaled to the root mean square of Adam's steps (Liu et al.
-    2025, arXiv:2502.16982), so that learning rate and weight decay are of the size that AdamW needs.
-    torch.optim.Muon refuses kernels, and computes in bfloat16, which most CPUs lack.
+    gradient has little. It has the root mean square of Adam's steps (Liu et al. 2025,
+    arXiv:2502.16982), so learning rate and weight decay are of the size that AdamW needs.
+    torch.optim.Muon refuses kernels, and computes in bfloat16, which many CPUs lack.
 
     Args:
         kernels: parameters of two dimensions or more, of which the first counts the rows.
@@ -56,12 +56,12 @@ class Muon(Optimizer):
         for group in self.param_groups:
             for kernel in group["params"]:
                 if kernel.grad is not None:
-                    self._move(kernel, group["lr"], group["weight_decay"])
+                    self._move(kernel, kernel.grad, group["lr"], group["weight_decay"])
 
-    def _move(self, kernel: Tensor, rate: float, decay: float) -> None:
+    def _move(self, kernel: Tensor, gradient: Tensor, rate: float, decay: float) -> None:
         momentum = self.state[kernel].setdefault("momentum", torch.zeros_like(kernel))
-        momentum.lerp_(kernel.grad, 1 - MOMENTUM)
-        matrix = kernel.grad.lerp(momentum, MOMENTUM).flatten(1)  # Nesterov's look ahead
+        momentum.lerp_(gradient, 1 - MOMENTUM)
+        matrix = gradient.lerp(momentum, MOMENTUM).flatten(1)  # Nesterov's look ahead
         scale = 0.2 * max(matrix.shape) ** 0.5
         kernel.mul_(1 - rate * decay)
         kernel.add_(orthogonal(matrix).view_as(kernel), alpha=-rate * scale)
