@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from partialseg.models.unet import UNet
+from partialseg.models.build import build_network
 from partialseg.training.optimizers import Muon, make_optimizers, orthogonal
 from small_run import train_params
 
@@ -30,17 +30,19 @@ def test_adam_and_adamw_are_those_of_torch(optimizer: str) -> None:
     assert torch.equal(ours, theirs)
 
 
-def test_muon_trains_the_kernels_and_adamw_the_rest() -> None:
-    network = UNet(3, 2, 2)
+@pytest.mark.parametrize("architecture", ["unet", "unetplusplus"])
+def test_muon_trains_the_kernels_and_adamw_biases_norms_and_heads(architecture: str) -> None:
+    network = build_network(architecture, 3, 2, 2, deep_supervision=True)
     params = train_params(optimizer="muon", learning_rate=0.1, weight_decay=0.5)
     muon, adamw = make_optimizers(network, params)
-    shapes = [
-        {weight.ndim for weight in optimizer.param_groups[0]["params"]}
-        for optimizer in (muon, adamw)
-    ]
-    assert (type(muon), type(adamw), shapes) == (Muon, torch.optim.AdamW, [{4}, {1}])
-    numbers = [len(optimizer.param_groups[0]["params"]) for optimizer in (muon, adamw)]
-    assert sum(numbers) == len(list(network.parameters()))
+    assert (type(muon), type(adamw)) == (Muon, torch.optim.AdamW)
+    names = {weight: name for name, weight in network.named_parameters()}
+    by_adamw = {names[weight] for weight in adamw.param_groups[0]["params"]}
+    by_muon = {names[weight] for weight in muon.param_groups[0]["params"]}
+    assert by_adamw | by_muon == set(names.values())
+    assert by_adamw == {
+        name for weight, name in names.items() if weight.ndim == 1 or name.startswith("head")
+    }
     for optimizer in (muon, adamw):
         assert optimizer.param_groups[0]["lr"] == 0.1
         assert optimizer.param_groups[0]["weight_decay"] == 0.5

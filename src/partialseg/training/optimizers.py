@@ -18,8 +18,8 @@ TINY = 1e-7
 def make_optimizers(network: nn.Module, params: Train) -> list[Optimizer]:
     """Return the optimisers that together train all parameters of a network.
 
-    adam; adamw, which decouples weight decay from the gradient (arXiv:1711.05101); or muon, which
-    trains the kernels of convolutions, with adamw for biases and BatchNorm.
+    adam; adamw, which decouples weight decay from the gradient (arXiv:1711.05101); or muon for the
+    kernels of convolutions, with adamw for biases, BatchNorm and the heads, which are 1 x 1 px.
     """
     rate, decay = params.learning_rate, params.weight_decay
     weights = list(network.parameters())
@@ -27,9 +27,13 @@ def make_optimizers(network: nn.Module, params: Train) -> list[Optimizer]:
         return [Adam(weights, lr=rate, weight_decay=decay, fused=True)]
     if params.optimizer == "adamw":
         return [AdamW(weights, lr=rate, weight_decay=decay, fused=True)]
-    kernels = [weight for weight in weights if weight.ndim > 1]
-    others = [weight for weight in weights if weight.ndim <= 1]
+    kernels = [weight for weight in weights if _is_kernel(weight)]
+    others = [weight for weight in weights if not _is_kernel(weight)]
     return [Muon(kernels, rate, decay), AdamW(others, lr=rate, weight_decay=decay, fused=True)]
+
+
+def _is_kernel(weight: Tensor) -> bool:
+    return weight.ndim == 4 and weight.shape[2:] != (1, 1)
 
 
 class Muon(Optimizer):
@@ -41,7 +45,7 @@ class Muon(Optimizer):
     torch.optim.Muon refuses kernels, and computes in bfloat16, which many CPUs lack.
 
     Args:
-        kernels: parameters of two dimensions or more, of which the first counts the rows.
+        kernels: parameters of two dimensions or more, of which the first counts rows.
         lr: the learning rate.
         weight_decay: decoupled from the gradient, as in AdamW.
     """
