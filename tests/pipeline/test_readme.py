@@ -181,7 +181,7 @@ def test_every_stage_of_a_command_is_one(page: str) -> None:
 
 def test_there_are_settings_to_check() -> None:
     keys = {item.split("=")[0] for given in SETTINGS for item in given}
-    assert {"label_fraction", "dataset", "rounds", "datasets.sample.train.epochs"} <= keys
+    assert {"label_fraction", "dataset", "rounds", "datasets.sample.recipes.tuned.epochs"} <= keys
     assert len(SETTINGS) > 20
 
 

@@ -92,8 +92,7 @@ def shrink(params: dict[str, Any]) -> dict[str, Any]:
     sample["tile"] |= {"source_size": 128, "size": 96}
     sample["train"] |= {"base_channels": 4, "epochs": 4, "batch_size": 2, "workers": 0}
     for recipe in sample["recipes"].values():
-        recipe |= {"crop": 32, "batch_size": 8} if "crop" in recipe else {}
-    sample["recipes"]["tuned"] |= {"epochs": 3}
+        recipe |= {"epochs": 3, "crop": 32, "batch_size": 8} if "crop" in recipe else {}
     sample["evaluate"] |= {"workers": 0, "panel_patches": 2}
     return params
 

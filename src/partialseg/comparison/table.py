@@ -64,7 +64,7 @@ REPORTED = {
 
 
 def table_rows(dataset: str, runs: Sequence[RunResults]) -> list[Row]:
-    """Return one row a cell; for LandCover.ai with the report's figures (None: not reported).
+    """Return one row per cell; for LandCover.ai with the report's figures (None: not reported).
 
     Scores are means over the seeds, with their sample standard deviation under the same name and
     '_std' (None for one seed). labelled_pixels is the share of the training pixels with a label,

@@ -42,7 +42,7 @@ def draw_budget(
 def budget_figure(
     scores: Mapping[Cell, SeedScore], majority_miou: float, majority_class: str
 ) -> Figure:
-    """Return the figure of draw_budget(): a line an architecture, recipe and labelling."""
+    """Return the figure of draw_budget(): one line per architecture, recipe and labelling."""
     assert len({cell.split for cell in scores}) == 1, "a figure of one split"
     figure, axes = new_chart(4.2)
     styles = cell_styles(list(scores))

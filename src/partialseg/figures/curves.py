@@ -152,7 +152,7 @@ def _scale_loss(axes: Axes, losses: Sequence[float]) -> None:
 
 
 def _name_lines(figure: Figure, lines: Mapping[Cell, Line2D]) -> None:
-    """Name the lines above the panels: a line an architecture, a column a fraction."""
+    """Name the lines above the panels: one line per architecture, one column per fraction."""
     architectures = list(colour_by_architecture(lines))
     # matplotlib fills a legend column by column.
     ordered = sorted(

@@ -25,7 +25,7 @@ def draw_differences(found: Sequence[Difference], file: Path) -> None:
 
 
 def differences_figure(found: Sequence[Difference]) -> Figure:
-    """Return the figure of draw_differences(): a line a difference, means of pairs in bold."""
+    """Return the figure of draw_differences(): one line per difference, means of pairs in bold."""
     places: list[float] = []
     for rank, difference in enumerate(found):
         new = rank > 0 and compared(difference) != compared(found[rank - 1])

@@ -86,7 +86,7 @@ def _scores(data: ReportData) -> Section:
         charts=[
             Chart(
                 svg=svg_text(budget, "budget"),
-                alt="Test mIoU over the label fraction, a line an architecture, "
+                alt="Test mIoU over the label fraction, one line per architecture, "
                 "recipe and labelling; the numbers are in the table below.",
                 caption=f"Test mIoU over the label budget; {bars}the dashed line is the score of "
                 "predicting the largest class everywhere.",

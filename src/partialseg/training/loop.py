@@ -92,7 +92,7 @@ def fit(
     seed: int,
     history: Sequence[EpochRecord] = (),
 ) -> Iterator[EpochRecord]:
-    """Train after the epochs of history until training is finished; yield a record an epoch.
+    """Train after the epochs of history until training is finished; yield a record per epoch.
 
     Raises:
         ValueError: a loss or a gradient is not finite, the batches are too small for the
