@@ -15,12 +15,13 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from filelock import FileLock
 from numpy.typing import NDArray
 from tabulate import tabulate
 from torch import Tensor, nn
@@ -275,10 +276,7 @@ def main() -> None:
             measured = measure(
                 task, Data(store=store, labels=labels_of(task.seed, store)), args.every
             )
-            # Read again: another process may have added to it meanwhile.
-            results = [*read(args.results), measured]
-            with new_file(args.results) as file:
-                file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            add(args.results, measured)
     results = read(args.results)
     of_unet = [item for item in results if item["architecture"] == "unet"]
     rows = [point for side in SIDES for point in medians(of_unet, side)]
@@ -289,6 +287,14 @@ def main() -> None:
     ]
     print(tabulate(itertools.chain(*tables), headers="keys", tablefmt="github"))
     draw(of_unet, args.results.with_suffix(".png"))
+
+
+def add(file: Path, result: dict[str, Any]) -> None:
+    """Add a result to those in a file, to which other processes may add, too."""
+    with FileLock(Path(gettempdir()) / f"{file.name}.lock"):
+        results = [*read(file), result]
+        with new_file(file) as part:
+            part.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def read(file: Path) -> list[dict[str, Any]]:

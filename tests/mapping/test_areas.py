@@ -5,31 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from affine import Affine
-from numpy.typing import NDArray
 from pyproj import Geod
-from rasterio.crs import CRS
-from rasterio.windows import Window
 
+from class_maps import NAMES, frame, write_map
 from partialseg.mapping.areas import ClassArea, class_areas, row_areas, write_areas
-from partialseg.mapping.class_map import class_map_layout
-from partialseg.mapping.cog import new_cog
-from partialseg.mapping.frame import Frame
 from partialseg.source.raster import ground_size
 
 LOCAL_FEET = 'LOCAL_CS["site", UNIT["foot", 0.3048], AXIS["x", EAST], AXIS["y", NORTH]]'
-NAMES = ("field", "house", "lake")
-
-
-def frame(crs: str | None, transform: Affine, width: int = 100, height: int = 80) -> Frame:
-    known = CRS.from_user_input(crs) if crs else None
-    return Frame(width=width, height=height, crs=known, transform=transform)
-
-
-def write_map(file: Path, place: Frame, ids: NDArray[np.integer]) -> Path:
-    layout = class_map_layout(NAMES, ((1, 1, 1), (2, 2, 2), (3, 3, 3)), {})
-    with new_cog(file, place, layout) as writer:
-        writer.write(ids[None].astype(np.uint8), Window(0, 0, place.width, place.height))
-    return file
 
 
 def test_pixels_of_degrees_shrink_towards_the_pole_and_sum_to_the_ellipsoid() -> None:

@@ -107,7 +107,7 @@ def test_every_architecture_and_data_set_has_its_module() -> None:
 
 def test_each_script_is_a_stage_or_a_tool_and_packages_are_empty() -> None:
     # What people do with what the stages made.
-    tools = {"predict", "export", "verify", "metrics_diff", "repro"}
+    tools = {"predict", "export", "assess", "verify", "metrics_diff", "repro"}
     assert {file.stem for file in SRC.glob("*.py")} == {*STAGES, *tools}
     inits = list((SRC / "partialseg").rglob("__init__.py"))
     assert len(inits) >= 3

@@ -21,6 +21,11 @@ class Frame:
         """The CRS as text, '' where there is none."""
         return str(self.crs.to_string()) if self.crs else ""
 
+    @property
+    def placed(self) -> Affine:
+        """The transform; without georeference a pixel is a unit and y = -row, as QGIS shows it."""
+        return Affine.scale(1, -1) if self.transform == Affine.identity() else self.transform
+
 
 def frame_of(raster: DatasetReader) -> Frame:
     """Return where an open raster lies."""

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pyogrio.raw
 import shapely
-from affine import Affine
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from rasterio import features
@@ -28,8 +27,6 @@ from partialseg.source.raster import open_raster, read_values
 LAYER = "land_cover"
 FIELDS = ("class_id", "class_name", "area_m2", "area_px")
 STRIP_PIXELS = 2**24  # of a class map, that are made polygons at a time
-# QGIS shows a raster without georeference below the x axis: a pixel is a unit, y points upwards.
-UNREFERENCED = Affine.scale(1, -1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,8 +198,7 @@ class _Layer:
         areas = _areas(regions, pixels, self._row_areas)
         large = (pixels if self._row_areas is None else areas) >= self._min_area
         regions, pixels, areas = regions[large], pixels[large], areas[large]
-        unreferenced = self._frame.transform == Affine.identity()
-        place = UNREFERENCED if unreferenced else self._frame.transform
+        place = self._frame.placed
         polygons = shapely.transform(
             regions.polygons, lambda corners: np.stack(place @ tuple(corners.T), axis=1)
         )

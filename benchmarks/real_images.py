@@ -1,0 +1,102 @@
+"""Test mIoU on real images, each tile of a folder held out in turn: ours against a MONAI loop.
+
+The images are those of params.yaml's `folder`, the aerial images of Dubai. Both sides see the same
+labels and as many pixels. Results are added to a JSON file, so that a machine can work through the
+tiles in pieces; those that it has are only shown.
+"""
+
+import argparse
+import statistics
+import sys
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from tabulate import tabulate
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find partialseg so too
+
+from accuracy import Data, Meter, Task, add, read, train_monai, train_ours
+from partialseg.core.params import load_section
+from partialseg.datasets.folder.download import Download, download
+from partialseg.evaluation.params import Evaluate
+from partialseg.labelling.label import label
+from partialseg.labelling.labels import LabelStore
+from partialseg.labelling.params import Label
+from partialseg.tiling.params import Tile
+from partialseg.tiling.patches import PatchStore
+from partialseg.tiling.tile import tile
+from partialseg.training.params import Train
+
+PARAMS = ROOT / "params.yaml"
+SECTION = "datasets.folder"
+TILES = ("1", "2", "3", "4", "6", "7")
+FRACTION, SEED, BASE = 0.1, 42, 16
+SIDES = {"tuned": train_ours, "monai": train_monai}
+
+
+def data_of(source: Path, held_out: str, folder: Path) -> Data:
+    """Return patches and labels with a tile held out to test, and the next one to validate."""
+    after = TILES[(TILES.index(held_out) + 1) % len(TILES)]
+    params = load_section(PARAMS, f"{SECTION}.tile", Tile)
+    tile(source, folder, replace(params, test=f"Tile_{held_out}_*", val=f"Tile_{after}_*"))
+    labels = folder.with_name("labels")
+    label(folder, labels, FRACTION, SEED, load_section(PARAMS, f"{SECTION}.label", Label))
+    store = PatchStore(folder)
+    names = [patch.name for patch in store.of_split("train")]
+    return Data(store=store, labels=LabelStore(labels, names))
+
+
+def params_of(side: str) -> Train:
+    """Return the parameters of `tuned`, or those of a plain loop on whole patches."""
+    params = load_section(PARAMS, f"{SECTION}.train", Train, f"{SECTION}.recipes.tuned")
+    params = replace(params, base_channels=BASE)
+    if side == "monai":
+        params = replace(params, crop=0, batch_size=4, optimizer="adamw", weight_decay=1e-2)
+    return params
+
+
+def measure(source: Path, side: str, held_out: str) -> dict[str, Any]:
+    """Train on all tiles but two; return the test scores."""
+    params, task = params_of(side), Task(side=side, architecture="unet", seed=SEED)
+    with TemporaryDirectory() as folder:
+        data = data_of(source, held_out, Path(folder) / "patches")
+        *_, (network, epoch, seconds) = SIDES[side](task, data, params)
+        meter = Meter(data, load_section(PARAMS, f"{SECTION}.evaluate", Evaluate))
+        point = meter.point(network, epoch, seconds)
+        patches = {split: len(data.store.of_split(split)) for split in ("train", "val", "test")}
+    return {"tile": held_out, "side": side, "patches": patches} | point
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("images", help="the folder with images/ and masks/")
+    parser.add_argument("--tiles", nargs="+", default=TILES, choices=TILES)
+    parser.add_argument("--results", type=Path, default=ROOT / "docs" / "evidence" / "real.json")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    with TemporaryDirectory() as folder:
+        source = Path(folder) / "source"
+        params = load_section(PARAMS, f"{SECTION}.download", Download)
+        download(replace(params, path=args.images), source)
+        for held_out in args.tiles:
+            for side in SIDES:
+                wanted = {"tile": held_out, "side": side}
+                if not any(wanted.items() <= item.items() for item in read(args.results)):
+                    add(args.results, measure(source, side, held_out))
+                    print(read(args.results)[-1], flush=True)
+    results = read(args.results)
+    rows = []
+    for held_out in TILES:
+        of_tile = {item["side"]: item["test_miou"] for item in results if item["tile"] == held_out}
+        if of_tile.keys() == SIDES.keys():
+            rows.append({"tile held out": held_out} | of_tile)
+    means = {side: statistics.fmean(row[side] for row in rows) for side in SIDES} if rows else {}
+    print(tabulate([*rows, {"tile held out": "mean"} | means], "keys", "github", floatfmt=".4f"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""A random sample of the pixels of a map, by class, for a person to label."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.windows import Window
+
+from partialseg.assessment.estimate import LEAST_POINTS
+from partialseg.mapping.class_map import NODATA
+from partialseg.source.raster import open_raster, read_values
+
+BAND = 512  # rows that are read at once
+
+
+def draw(class_map: Path, pixels: Sequence[int], number: int, seed: int) -> NDArray[np.float64]:
+    """Return the centres (number, 2) of random pixels of a class map, in random order.
+
+    The classes of the map are the strata. Half of the points are shared out equally among those
+    that it has, half in proportion to their pixels.
+
+    Args:
+        class_map: the map.
+        pixels: the number of pixels of each class in it.
+        number: of points in all.
+        seed: of the draw.
+
+    Raises:
+        ValueError: there are fewer pixels than points, or too few points for the classes.
+    """
+    rng = np.random.default_rng(seed)
+    wanted = allocate(pixels, number)
+    ranks = [
+        np.sort(rng.choice(of_class, count, replace=False))
+        for of_class, count in zip(pixels, wanted, strict=True)
+    ]
+    return rng.permutation(np.concatenate(list(_places(class_map, ranks))))
+
+
+def allocate(pixels: Sequence[int], number: int) -> list[int]:
+    """Return how many of the points each class gets: half of all equally, half by its pixels.
+
+    Raises:
+        ValueError: a class would get too few points, or more than it has pixels.
+    """
+    present = np.array(pixels) > 0
+    classes = int(present.sum())
+    if number < 2 * LEAST_POINTS * classes:  # half of them are shared out equally
+        raise ValueError(
+            f"{number} points: too few for {classes} classes, which need "
+            f"{2 * LEAST_POINTS * classes} at least"
+        )
+    shares = np.array(pixels) / max(1, sum(pixels))
+    exact = number / 2 * (present / max(1, classes) + shares)
+    counts = np.floor(exact).astype(int)
+    # What rounding leaves over goes to those that lost most by it.
+    counts[np.argsort(counts - exact, kind="stable")[: number - counts.sum()]] += 1
+    if (counts > np.array(pixels)).any():
+        raise ValueError(f"{number} points: a class has fewer pixels than its points; draw fewer")
+    return counts.tolist()
+
+
+def _places(class_map: Path, ranks: Sequence[NDArray[np.int64]]) -> Iterator[NDArray[np.float64]]:
+    """Yield the centres (N, 2) of the pixels of these ranks among those of each class."""
+    seen = np.zeros(len(ranks), np.int64)
+    with open_raster(class_map) as raster:
+        for top in range(0, raster.height, BAND):
+            rows = min(BAND, raster.height - top)
+            ids = read_values(raster, Window(0, top, raster.width, rows))[0].ravel()
+            counts = np.bincount(ids, minlength=NODATA + 1)
+            for index, of_class in enumerate(ranks):
+                first, end = np.searchsorted(of_class, [seen[index], seen[index] + counts[index]])
+                if first < end:
+                    picked = np.flatnonzero(ids == index)[of_class[first:end] - seen[index]]
+                    row, column = np.divmod(picked, raster.width)
+                    yield np.stack([column + 0.5, row + top + 0.5], axis=1)
+            seen += counts[: len(ranks)]

@@ -1,0 +1,216 @@
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyogrio.raw
+import pytest
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import Transformer
+
+from assess import main
+from class_maps import NAMES, frame, write_map
+from partialseg.assessment.assess import assess, draw_points
+from partialseg.assessment.tables import text
+from partialseg.core.command import run
+
+PLACE = Affine(0.5, 0, 300_000, 0, -0.5, 600_000)
+
+
+def ids() -> NDArray[np.uint8]:
+    """Half field, a quarter house, a quarter lake; a row of nodata on top."""
+    values = np.zeros((21, 20), np.uint8)
+    values[:, 10:15], values[:, 15:], values[0] = 1, 2, 255
+    return values
+
+
+@pytest.fixture
+def class_map(tmp_path: Path) -> Path:
+    return write_map(tmp_path / "map.tif", frame("EPSG:2180", PLACE, 20, 21), ids())
+
+
+# Column, row and reference: field 3 of 4 right, house and lake 2 of 2; then one without a
+# reference, one on nodata and one beside the map.
+POINTS = (
+    *((2, 3, "field"), (4, 5, "field"), (6, 9, "0"), (8, 12, "lake")),
+    *((11, 3, "house"), (13, 8, "house"), (16, 4, " lake "), (18, 7, "2")),
+    *((3, 15, ""), (5, 0, "field"), (30, 5, "field")),
+)
+COUNTS = [[3, 0, 1], [0, 2, 0], [0, 0, 2]]
+
+
+def write_csv(file: Path, points: tuple[tuple[int, int, str], ...] = POINTS) -> Path:
+    lines = ["x,y,reference"]
+    for column, row, reference in points:
+        x, y = PLACE @ (column + 0.5, row + 0.5)
+        lines.append(f"{x},{y},{reference}")
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def write_package(file: Path, crs: str | None, field: str = "reference") -> Path:
+    corners = np.array([PLACE @ (column + 0.5, row + 0.5) for column, row, _ in POINTS])
+    if crs not in (None, "EPSG:2180"):
+        moved = Transformer.from_crs("EPSG:2180", crs, always_xy=True).transform(*corners.T)
+        corners = np.stack(moved, axis=1)
+    references = np.array([text or None for _, _, text in POINTS], object)
+    rewrite(file, shapely.to_wkb(shapely.points(corners)), {field: references}, crs)
+    return file
+
+
+def rewrite(
+    file: Path, geometries: NDArray[Any], columns: dict[str, NDArray[Any]], crs: str | None
+) -> None:
+    file.unlink(missing_ok=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "'crs' was not provided")
+        pyogrio.raw.write(
+            file,
+            geometries,
+            list(columns.values()),
+            list(columns),
+            driver="GPKG",
+            geometry_type="Point",
+            crs=crs,
+        )
+
+
+def test_points_of_a_csv_file_are_counted_at_their_pixels(class_map: Path, tmp_path: Path) -> None:
+    found = assess(class_map, write_csv(tmp_path / "points.csv"))
+    assert found.counts.tolist() == COUNTS
+    assert (found.unlabelled, found.outside, found.class_names) == (1, 2, NAMES)
+    assert [item.mapped for item in found.accuracy.classes] == pytest.approx([0.5, 0.25, 0.25])
+    assert found.accuracy.overall.value == pytest.approx(0.5 * 0.75 + 0.25 + 0.25)
+    assert found.area_m2 == pytest.approx(400 * 0.25, rel=2e-3)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:2180", "EPSG:4326"])
+def test_points_of_a_geopackage_are_brought_to_the_crs_of_the_map(
+    class_map: Path, tmp_path: Path, crs: str
+) -> None:
+    found = assess(class_map, write_package(tmp_path / "points.gpkg", crs))
+    assert found.counts.tolist() == COUNTS
+    assert (found.unlabelled, found.outside) == (1, 2)
+
+
+@pytest.mark.parametrize("name", ["points.gpkg", "points.csv"])
+@pytest.mark.parametrize("crs", ["EPSG:2180", None])
+def test_drawn_points_are_read_again_at_their_pixels(
+    tmp_path: Path, name: str, crs: str | None
+) -> None:
+    place = frame(crs, PLACE if crs else Affine.identity(), 20, 21)
+    class_map = write_map(tmp_path / "map.tif", place, ids())
+    file = tmp_path / name
+    draw_points(class_map, file, 24, seed=3)
+    if name.endswith("csv"):
+        lines = file.read_text().splitlines()
+        file.write_text("\n".join([lines[0], *(f"{line}field" for line in lines[1:])]))
+    else:
+        meta, _, geometries, (numbers, _) = pyogrio.raw.read(file)
+        assert list(meta["fields"]) == ["id", "reference"]
+        assert numbers.tolist() == list(range(1, 25))
+        labels = np.full(24, "field", object)
+        rewrite(file, geometries, {"id": numbers, "reference": labels}, meta["crs"])
+    found = assess(class_map, file)
+    # 4 of each class, and 12 by pixels.
+    assert found.counts.tolist() == [[10, 0, 0], [7, 0, 0], [7, 0, 0]]
+    assert (found.unlabelled, found.outside) == (0, 0)
+    assert (found.area_m2 is None) == (crs is None)
+
+
+def test_the_tables(class_map: Path, tmp_path: Path) -> None:
+    shown = text(assess(class_map, write_csv(tmp_path / "points.csv")))
+    lines = shown.splitlines()
+    assert "|       |   field |   house |   lake |   sum |" in lines
+    assert "| field |       3 |       0 |      1 |     4 |" in lines
+    assert "| sum   |       3 |       2 |      3 |     8 |" in lines
+    row = next(line for line in lines if line.startswith("| lake") and "%" in line)
+    # 0.25 of 0.375 is right; mapped on 25 m2.
+    assert "66.7% ±" in row and "100.0% ± 0.0%" in row
+    assert "Overall accuracy: 87.5% ±" in shown
+    assert "Fewer than 30 points, so rough intervals: field (4), house (2), lake (2)." in lines
+    assert "Left out, without a reference: 1 points." in lines
+    assert "Left out, outside the map or on its nodata: 2 points." in lines
+
+
+def test_the_command_draws_and_assesses(
+    class_map: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    drawn = tmp_path / "drawn.gpkg"
+    monkeypatch.setattr(sys, "argv", ["assess.py", str(class_map), str(drawn), "--draw", "24"])
+    main()
+    assert pyogrio.read_info(drawn)["features"] == 24
+    points, out = write_csv(tmp_path / "points.csv"), tmp_path / "out.json"
+    arguments = ["assess.py", str(class_map), str(points), "--json", str(out)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    capsys.readouterr()
+    main()
+    assert "Overall accuracy: 87.5%" in capsys.readouterr().out
+    written = json.loads(out.read_text())
+    assert written["confusion"] == COUNTS
+    assert (written["points"], written["points_without_reference"]) == (8, 1)
+    assert written["overall_accuracy"]["value"] == pytest.approx(0.875)
+    assert list(written["classes"]) == list(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("x,y,reference\n1,a,field\n", r"points\.csv: x and y must be numbers: "),
+        ("x,y,class\n300001,599999,field\n", r"has no column 'reference'; needed are x, y, refer"),
+        (
+            "x,y,reference\n300001,599999,barn\n",
+            r"reference 'barn': the map has the classes f",
+        ),
+        (
+            "x,y,reference\n300001.1,599998.1,field\n300001.2,599998.2,field\n",
+            r"2 points lie in one pixel \(column 2, row 3\), which a sample has once$",
+        ),
+        (
+            "x,y,reference\n300001,599998,field\n",
+            r"^class field: covers 50\.00% of the map and has 1",
+        ),
+    ],
+)
+def test_points_that_cannot_be_used_are_refused(
+    class_map: Path, tmp_path: Path, change: str, message: str
+) -> None:
+    (tmp_path / "points.csv").write_text(change)
+    with pytest.raises(ValueError, match=message):
+        assess(class_map, tmp_path / "points.csv")
+
+
+def test_packages_that_cannot_be_used_are_refused(class_map: Path, tmp_path: Path) -> None:
+    other = write_package(tmp_path / "other.gpkg", "EPSG:2180", field="class")
+    with pytest.raises(ValueError, match=r"has no field 'reference', only \['class'\]$"):
+        assess(class_map, other)
+    with pytest.raises(ValueError, match=r"CRS None, but the map has EPSG:2180$"):
+        assess(class_map, write_package(tmp_path / "none.gpkg", None))
+    (tmp_path / "bad.gpkg").write_text("x")
+    with pytest.raises(ValueError, match=r"bad\.gpkg: cannot be read: "):
+        assess(class_map, tmp_path / "bad.gpkg")
+    with pytest.raises(ValueError, match=r"points\.shp: points are in a \.gpkg or a \.csv file$"):
+        assess(class_map, tmp_path / "points.shp")
+
+
+def test_drawn_points_overwrite_nothing(
+    class_map: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    points = write_csv(tmp_path / "points.csv")
+    before = points.read_bytes()
+    arguments = ["assess.py", str(class_map), str(points), "--draw", "24"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit):
+        run(main)
+    assert capsys.readouterr().err == f"error: {points}: exists; points are drawn into a new file\n"
+    assert points.read_bytes() == before
