@@ -9,8 +9,7 @@ from partialseg.engine.compute import Precision
 from partialseg.mapping.maps import MAPS, Predictor, Wanted
 from partialseg.mapping.model import VIEWS, Averaged
 from partialseg.mapping.orthophoto import Reading, find_images
-from partialseg.mapping.predict import load_model, predict_all, without_maps
-from partialseg.mapping.stitch import Stitching
+from partialseg.mapping.predict import load_model, predict_all, stitching_of, without_maps
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -69,9 +68,7 @@ def main() -> None:
     )
     images = find_images(args.images, args.out, MAPS)
     model = load_model(args.checkpoint, args.onnx, args.device, args.precision)
-    stitching = Stitching.for_patches(
-        model.info.patch_size, args.tile, args.overlap, args.batch_size
-    )
+    stitching = stitching_of(model, args.tile, args.overlap, args.batch_size)
     if args.skip_existing:
         asked = len(images)
         images = without_maps(images, args.out, wanted)

@@ -9,6 +9,8 @@ from partialseg.mapping.model import VIEWS, Averaged, ModelInfo, Views
 class Seen:
     """A model of pixels that notes what it was asked."""
 
+    tile: int | None = None
+
     info: ModelInfo = info()
 
     def __init__(self) -> None:

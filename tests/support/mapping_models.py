@@ -30,6 +30,8 @@ def info(gsd: float | None = None, classes: int = 2) -> ModelInfo:
 class Brightness:
     """A model of single pixels: a pixel is bright with the probability red / 255."""
 
+    tile: int | None = None
+
     def __init__(self, gsd: float | None = None) -> None:
         self.info = info(gsd)
 

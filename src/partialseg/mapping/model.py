@@ -47,6 +47,11 @@ class Model(Protocol):
         """The description of the network."""
         ...
 
+    @property
+    def tile(self) -> int | None:
+        """The only side in px that its tiles may have; None: any."""
+        ...
+
     def probabilities(self, images: Tensor) -> Tensor:
         """Return the class probabilities (N, C, H, W), float32, of images (N, 3, H, W), uint8."""
         ...
@@ -63,6 +68,11 @@ class Averaged:
     def info(self) -> ModelInfo:
         """The description of the averaged model."""
         return self.model.info
+
+    @property
+    def tile(self) -> int | None:
+        """The only side in px that the averaged model takes."""
+        return self.model.tile
 
     def probabilities(self, images: Tensor) -> Tensor:
         """Return the class probabilities (N, C, H, W), float32, of images (N, 3, H, W), uint8."""
@@ -82,6 +92,8 @@ def _back(maps: Tensor, turns: int, mirrored: bool) -> Tensor:
 
 class TorchModel:
     """The network of a checkpoint on a device, in the precision of `compute`."""
+
+    tile: int | None = None
 
     def __init__(self, checkpoint: Checkpoint, compute: Compute) -> None:
         self.info = info_of(checkpoint)

@@ -1,12 +1,5 @@
-"""Export a trained network to ONNX for any batch, height and width, and run such a file."""
+"""Run an ONNX file of src/export.py."""
 
-import copy
-import json
-import logging
-import math
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import onnxruntime
@@ -14,17 +7,11 @@ import torch
 import torch.nn.functional as F
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 from pydantic import TypeAdapter, ValidationError
-from torch import Tensor, nn
-from torch.export import Dim
+from torch import Tensor
 
-from partialseg.core.files import new_file
 from partialseg.mapping.model import ModelInfo
-from partialseg.models.blocks import STRIDE
 
-INPUT, OUTPUT, METADATA = "image", "probabilities", "partialseg"
-# The most by which a probability of an export may differ, float32 on a CPU.
-TOLERANCE = 1e-4
-SHAPES = ((1, 64, 64), (2, 80, 112), (3, 50, 37), (1, 64, 50))  # N, H, W of the check
+INPUT, METADATA = "image", "partialseg"
 INFO = TypeAdapter(ModelInfo)
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 # What onnxruntime raises on a file that it cannot use, found by flipping bits.
@@ -40,116 +27,10 @@ UNUSABLE = (
 )
 
 
-class Deployed(nn.Module):
-    """A network from RGB images (N, 3, H, W) in 0..1 to class probabilities (N, C, H, W)."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, network: nn.Module, info: ModelInfo) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("mean", torch.tensor(info.mean).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(info.std).view(1, 3, 1, 1))
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the probabilities of images."""
-        height, width = image.shape[-2:]
-        # As pad_to_stride does, but always, since an export has no branches, and without negative
-        # numbers, which ONNX and Python divide differently.
-        bottom, right = ((side + STRIDE - 1) // STRIDE * STRIDE - side for side in (height, width))
-        padded = F.pad((image * 255 - self.mean) / self.std, (0, right, 0, bottom), "replicate")
-        return self.network(padded)[..., :height, :width].softmax(dim=1)
-
-
-def export_onnx(network: nn.Module, info: ModelInfo, file: Path) -> float:
-    """Write a network as one ONNX file that carries its ModelInfo.
-
-    The file is written only if it computes what the network computes; returns the largest
-    difference of a probability on random images.
-
-    Raises:
-        ValueError: the suffix is not .onnx, or the export computes something else.
-    """
-    if file.suffix != ".onnx":
-        raise ValueError(f"{file}: the suffix must be .onnx")
-    deployed = Deployed(copy.deepcopy(network).cpu().float(), info).eval()
-    # Sizes that differ from one another and from 1: the exporter would take equal ones as one.
-    images = torch.zeros(2, 3, 83, 117)
-    shapes = {INPUT: {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}}
-    with quiet(), new_file(file) as part:
-        program = torch.onnx.export(
-            deployed,
-            (images,),
-            dynamo=True,
-            dynamic_shapes=shapes,
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            verbose=False,
-        )
-        assert program is not None
-        for node in program.model.graph.all_nodes():
-            node.metadata_props.clear()  # stack traces: paths of whoever exports
-        program.model.metadata_props.update(metadata(info))
-        program.save(part)
-        difference = largest_difference(deployed, part)
-        if not difference <= TOLERANCE:
-            raise ValueError(
-                f"{file}: the export differs from the network by {difference:g} in a probability, "
-                f"allowed is {TOLERANCE:g}"
-            )
-    return difference
-
-
-def metadata(info: ModelInfo) -> dict[str, str]:
-    """Return the metadata of an ONNX file, text by name."""
-    # The first is ours; the others are for the QGIS plugin Deepness, with the names that it reads
-    # (src/deepness/processing/models/model_base.py of PUTvision/qgis-plugin-deepness), since its
-    # documentation has another name for tile_size. Without a threshold of 0, the plugin would give
-    # the first class to pixels where no class reaches its own threshold.
-    entries = {
-        METADATA: INFO.dump_json(info).decode(),
-        "model_type": json.dumps("Segmentor"),
-        "class_names": json.dumps(dict(enumerate(info.class_names))),
-        "tile_size": json.dumps(info.patch_size),
-        "tiles_overlap": json.dumps(25),  # %
-        "seg_thresh": json.dumps(0),
-    }
-    if info.ground_sampling_distances:
-        entries["resolution"] = json.dumps(100 * info.ground_sampling_distances[0])  # cm
-    return entries
-
-
-def largest_difference(deployed: Deployed, file: Path) -> float:
-    """Return by how much an ONNX file differs from a network on random images."""
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    generator = torch.Generator().manual_seed(0)
-    differences = []
-    for count, height, width in SHAPES:
-        images = torch.rand(count, 3, height, width, generator=generator)
-        with torch.no_grad():
-            expected = deployed(images)
-        exported = torch.from_numpy(session.run(None, {INPUT: images.numpy()})[0])
-        if exported.shape != expected.shape:
-            return math.inf
-        differences.append(float((exported - expected).abs().max()))
-    return max(differences)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence what the exporter logs about versions and other packages."""
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(logging.NOTSET)
-
-
 class OnnxModel:
     """The network of an ONNX file of src/export.py, on a device: 'cpu' or 'cuda'.
+
+    tile is the side in px of the images that the file takes, one at a time; None: any of any size.
 
     Raises:
         ValueError: the file is missing, damaged or of another origin, or onnxruntime has no such
@@ -168,11 +49,25 @@ class OnnxModel:
             raise ValueError(f"{file}: missing or damaged ONNX file: {error}") from error
         except (KeyError, ValidationError) as error:
             raise ValueError(f"{file}: no ONNX file of src/export.py") from error
+        side = self._session.get_inputs()[0].shape[-1]
+        self.tile: int | None = side if isinstance(side, int) else None
         channels, names = self._session.get_outputs()[0].shape[1], self.info.class_names
         if channels != len(names):
             raise ValueError(f"{file}: {channels} channels for {len(names)} classes: {names}")
 
     def probabilities(self, images: Tensor) -> Tensor:
-        """Return the class probabilities (N, C, H, W), float32, of images (N, 3, H, W), uint8."""
-        inputs = (images.float() / 255).numpy()
-        return torch.from_numpy(self._session.run(None, {INPUT: inputs})[0])
+        """Return the class probabilities (N, C, H, W), float32, of images (N, 3, H, W), uint8.
+
+        Images smaller than the tile are padded by their edges; larger ones are no tiles of it.
+        """
+        if self.tile is None:
+            return self._run(images.float() / 255)
+        height, width = images.shape[-2:]
+        padded = F.pad(
+            images.float() / 255, (0, self.tile - width, 0, self.tile - height), "replicate"
+        )
+        found = [self._run(image) for image in padded.split(1)]
+        return torch.cat(found)[..., :height, :width]
+
+    def _run(self, inputs: Tensor) -> Tensor:
+        return torch.from_numpy(self._session.run(None, {INPUT: inputs.numpy()})[0])

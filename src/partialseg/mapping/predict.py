@@ -18,6 +18,7 @@ from partialseg.mapping.maps import Predictor, Wanted, predict
 from partialseg.mapping.model import Model, ModelInfo, TorchModel
 from partialseg.mapping.onnx import OnnxModel
 from partialseg.mapping.orthophoto import Orthophoto, Reading, open_orthophoto
+from partialseg.mapping.stitch import Stitching
 
 BAR = "{desc} {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} Mpx, {remaining} left"
 
@@ -29,6 +30,20 @@ def load_model(file: Path, is_onnx: bool, device: str, precision: Precision) -> 
     if file.suffix == ".onnx":
         raise ValueError(f"{file}: is an ONNX file; say so by --onnx")
     return TorchModel(load_checkpoint(file), choose_compute(precision, device))
+
+
+def stitching_of(model: Model, tile: int | None, overlap: int | None, batch_size: int) -> Stitching:
+    """Return tiles that suit a network, of the side and the overlap asked for where that is given.
+
+    Raises:
+        ValueError: the network takes tiles of another side alone, or they cannot be laid so.
+    """
+    if None not in (model.tile, tile) and model.tile != tile:
+        raise ValueError(
+            f"tile: this file takes tiles of {model.tile} px alone, got {tile}; leave --tile out, "
+            "or export with --dynamic"
+        )
+    return Stitching.for_patches(model.info.patch_size, tile or model.tile, overlap, batch_size)
 
 
 def remarks(orthophoto: Orthophoto, info: ModelInfo, reading: Reading) -> list[str]:
