@@ -98,7 +98,8 @@ def test_regions_smaller_than_the_least_area_are_left_out(tmp_path: Path) -> Non
 def test_no_region_is_an_empty_layer(tmp_path: Path) -> None:
     class_map = write_map(tmp_path / "map.tif", np.full((4, 4), 255, np.uint8))
     assert write_polygons(class_map, tmp_path / "map.gpkg", 0) == 0
-    assert pyogrio.list_layers(tmp_path / "map.gpkg").tolist() == [["land_cover", "Polygon"]]
+    layers = pyogrio.list_layers(tmp_path / "map.gpkg").tolist()
+    assert layers == [["land_cover", "Polygon"], ["layer_styles", None]]
     assert read(tmp_path / "map.gpkg")[2]["class_name"] == []
 
 

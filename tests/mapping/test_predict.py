@@ -45,13 +45,17 @@ ALL = Wanted(**dict.fromkeys(NOTHING, True) | {"min_area": 0.0})
 MADE = [
     "a_areas.csv",
     "a_areas.json",
+    "a_classes.qml",
     "a_classes.tif",
     "a_classes.tif.aux.xml",
+    "a_entropy.qml",
     "a_entropy.tif",
     "a_overlay.png",
     "a_polygons.gpkg",
+    "a_probabilities.qml",
     "a_probabilities.tif",
 ]
+BESIDE = (".xml", ".qml")  # names and styles of the maps
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +102,7 @@ def test_all_maps_agree(tmp_path: Path) -> None:
     out = tmp_path / "maps"
     made = predict(BRIGHTNESS, image, out, ALL)
     assert sorted(os.listdir(out)) == MADE
-    assert {file.name for file in made} == {name for name in MADE if not name.endswith("xml")}
+    assert {file.name for file in made} == {name for name in MADE if not name.endswith(BESIDE)}
     dark, bright = read(out / "a_probabilities.tif")
     assert (dark[:, :50] == 200).all() and (bright[:, :50] == 50).all()
     assert (bright[:, 50:] == 200).all()
@@ -111,7 +115,7 @@ def test_all_maps_agree(tmp_path: Path) -> None:
     ]
     assert float(rows[0]["area_m2"]) == pytest.approx(3000 / 16, rel=2e-3)
     assert json.loads((out / "a_areas.json").read_text())["nodata_pixels"] == 0
-    _, _, geometries, fields = pyogrio.raw.read(out / "a_polygons.gpkg")
+    _, _, geometries, fields = pyogrio.raw.read(out / "a_polygons.gpkg", layer="land_cover")
     assert len(geometries) == 2
     assert sorted(fields[1]) == ["bright", "dark"]
     with Image.open(out / "a_overlay.png") as picture:
@@ -154,7 +158,7 @@ def test_an_image_without_georeference_works(tmp_path: Path, suffix: str) -> Non
         assert raster.read(1)[:, [0, 99]].tolist() == [[0, 1]] * 60
     areas = json.loads((out / "a_areas.json").read_text())
     assert [item["area_m2"] for item in areas["classes"]] == [None, None]
-    assert len(pyogrio.raw.read(out / "a_polygons.gpkg")[2]) == 2
+    assert len(pyogrio.raw.read(out / "a_polygons.gpkg", layer="land_cover")[2]) == 2
 
 
 def test_an_image_of_another_resolution_gets_a_map_of_its_own(tmp_path: Path) -> None:
@@ -199,8 +203,10 @@ def test_statistics_of_an_earlier_map_go_with_it(tmp_path: Path) -> None:
     for _ in range(2):
         predict_by_brightness(image, out, entropy=True)
         assert sorted(os.listdir(out)) == [
+            "a_classes.qml",
             "a_classes.tif",
             "a_classes.tif.aux.xml",
+            "a_entropy.qml",
             "a_entropy.tif",
         ]
         (out / "a_entropy.tif.aux.xml").write_text("<PAMDataset/>")
@@ -210,7 +216,8 @@ def test_what_a_killed_prediction_left_is_removed_by_the_next(tmp_path: Path) ->
     image, out = write_raster(tmp_path / "a.tif", halves()), tmp_path / "maps"
     (out / ".a.tif.part" / ".a_classes.tif.part").mkdir(parents=True)
     predict_by_brightness(image, out)
-    assert sorted(os.listdir(out)) == ["a_classes.tif", "a_classes.tif.aux.xml"]
+    made = ["a_classes.qml", "a_classes.tif", "a_classes.tif.aux.xml"]
+    assert sorted(os.listdir(out)) == made
 
 
 def test_the_class_map_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

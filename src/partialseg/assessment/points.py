@@ -113,10 +113,11 @@ def _read_package(
     file: Path, frame: Frame
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
     try:
-        layers = pyogrio.list_layers(file)
+        # Those without geometries are tables, such as the styles that QGIS saves.
+        layers = [name for name, geometry in pyogrio.list_layers(file) if geometry]
         if len(layers) != 1:
-            raise ValueError(f"{file}: has the layers {list(layers[:, 0])}; one is needed")
-        meta, _, geometries, columns = pyogrio.raw.read(file)
+            raise ValueError(f"{file}: has the layers {layers}; one is needed")
+        meta, _, geometries, columns = pyogrio.raw.read(file, layer=layers[0])
     except (DataSourceError, DataLayerError) as error:
         raise ValueError(f"{file}: cannot be read: {error}") from error
     fields = list(meta["fields"])

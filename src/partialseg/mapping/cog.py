@@ -39,8 +39,8 @@ BLOCK = 512  # px, the side of a tile
 def pam_text(class_names: tuple[str, ...], palette: tuple[Colour, ...]) -> str:
     """Return the content of the side file that names the classes 0, 1, ... of the first band.
 
-    As categories, which gdalinfo shows, and as a raster attribute table, which QGIS prefers: its
-    legend then lists these classes alone, not the 256 colours that every GeoTIFF palette has.
+    As categories, which gdalinfo shows, and as a raster attribute table, which ArcGIS shows, and
+    QGIS from 3.30 on where a map has no style (partialseg.mapping.styles).
     """
     root = Element("PAMDataset")
     band = SubElement(root, "PAMRasterBand", band="1")

@@ -22,11 +22,12 @@ from partialseg.mapping.class_map import (
     quantised,
 )
 from partialseg.mapping.cog import new_cog
-from partialseg.mapping.model import Model
+from partialseg.mapping.model import Model, ModelInfo
 from partialseg.mapping.orthophoto import Reading, open_orthophoto
 from partialseg.mapping.overlay import write_overlay
 from partialseg.mapping.polygons import write_polygons
 from partialseg.mapping.stitch import Block, Stitching, ahead, predict_blocks
+from partialseg.mapping.styles import class_style, share_style
 
 # Endings of the files: <name of the image>_<ending>.
 CLASSES = "classes.tif"
@@ -93,6 +94,7 @@ def predict(
     with part_folder(out / image.name) as part:
         files = {name: part / f"{image.stem}_{name}" for name in wanted.files()}
         write_rasters(predictor, image, files, on_share)
+        write_styles(files, predictor.model.info)
         if wanted.polygons:
             write_polygons(files[CLASSES], files[POLYGONS], wanted.min_area)
         if wanted.areas or wanted.overlay:
@@ -109,6 +111,15 @@ def predict(
                 (out / side).unlink(missing_ok=True)
             os.replace(file, out / file.name)
     return [out / file.name for file in files.values()]
+
+
+def write_styles(files: dict[str, Path], info: ModelInfo) -> None:
+    """Write a style for QGIS beside each of the rasters that are in `files`."""
+    for name, file in files.items():
+        if file.suffix == ".tif":
+            classes = name == CLASSES
+            style = class_style(info.class_names, info.palette) if classes else share_style()
+            file.with_suffix(".qml").write_text(style, encoding="utf-8")
 
 
 def write_rasters(

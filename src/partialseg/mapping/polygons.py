@@ -1,6 +1,7 @@
 """The regions of a class map as polygons, and the GeoPackage that holds them."""
 
 import os
+import sqlite3
 import warnings
 from collections import defaultdict
 from collections.abc import Iterator
@@ -22,9 +23,10 @@ from partialseg.core.files import part_folder
 from partialseg.mapping.areas import row_areas
 from partialseg.mapping.class_map import NODATA, read_classes
 from partialseg.mapping.frame import frame_of
+from partialseg.mapping.styles import add_to_package, polygon_style
 from partialseg.source.raster import open_raster, read_values
 
-LAYER = "land_cover"
+LAYER, GEOMETRY = "land_cover", "geom"
 FIELDS = ("class_id", "class_name", "area_m2", "area_px")
 STRIP_PIXELS = 2**24  # of a class map, that are made polygons at a time
 
@@ -183,7 +185,8 @@ class _Layer:
         self.part = part
         self.count = 0  # of the regions written so far
         self._file = file
-        self._names = np.array(read_classes(class_map)[0], object)
+        names, self._palette = read_classes(class_map)
+        self._names = np.array(names, object)
         self._frame = frame_of(class_map)
         self._row_areas = row_areas(self._frame)
         self._min_area = min_area
@@ -207,6 +210,20 @@ class _Layer:
         self._write(polygons, columns)
         self.count += len(polygons)
 
+    def add_style(self) -> None:
+        """Store the colours of the classes, in which QGIS shows the layer.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        style = polygon_style("class_name", self._names.tolist(), self._palette)
+        try:
+            add_to_package(self.part, LAYER, GEOMETRY, style)
+        except sqlite3.Error as error:
+            raise OSError(
+                f"{self._file}: cannot be written (is the disk full?): {error}"
+            ) from error
+
     def _write(self, polygons: NDArray[Any], columns: list[NDArray[Any]]) -> None:
         try:
             with warnings.catch_warnings():
@@ -219,6 +236,7 @@ class _Layer:
                     layer=LAYER,
                     driver="GPKG",
                     geometry_type="Polygon",
+                    layer_options={"GEOMETRY_NAME": GEOMETRY},
                     crs=self._frame.crs.to_wkt() if self._frame.crs else None,
                     append=self.part.exists(),
                     dataset_options={"VERSION": "1.2"},  # older GDAL and QGIS warn of later ones
@@ -257,5 +275,6 @@ def write_polygons(class_map: Path, file: Path, min_area: float) -> int:
         layer.append(Regions(ids=np.empty(0, np.uint8), polygons=np.empty(0, object)))
         for regions in find_regions(raster, max(1, STRIP_PIXELS // raster.width)):
             layer.append(regions)
+        layer.add_style()
         os.replace(layer.part, file)
     return layer.count
