@@ -1,11 +1,13 @@
-"""The measurements behind docs/evidence.md, in pieces: a study has more seeds each time it is run.
+"""The measurements behind docs/evidence.md, in pieces: each call goes on with more seeds.
 
 They run in a clone of HEAD in a folder of its own, with the trainings side by side. Ended by Ctrl-C
-or by --hours, the next call goes on where this one stopped. After each seed the tables of the study
-are copied to docs/evidence. Which studies there are: STUDIES.
+or by --hours, the next call goes on with the seed at which this one stopped; trainings that are
+finished are not repeated unless their code or parameters have changed. After each seed the tables
+of its study are copied to docs/evidence. Which studies there are: STUDIES.
 """
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -13,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +28,7 @@ SAMPLE = {
     "datasets.sample.tile.test": "0.6",
 }
 COPIED = ("table.md", "table.json", "differences.md", "differences.json", "differences.png")
+STATE = Path(".dvc", "tmp", "evidence.json")  # in the clone: finished seeds of each study
 STOP_SECONDS = 60
 
 
@@ -45,7 +49,7 @@ class Study:
 
 BOTH, UNET, TUNED = "[unet,unetplusplus]", "[unet]", "[tuned]"
 STUDIES = {
-    "seeds": Study(
+    "cells": Study(
         axes={"architectures": BOTH, "recipes": "[reproduction,tuned]"},
         seeds=(42, 1, 2, 3, 4, 5, 6, 7),
     ),
@@ -59,17 +63,19 @@ STUDIES = {
 
 
 def clone(folder: Path) -> None:
-    """Clone HEAD into the folder, unless a clone of HEAD lies there."""
+    """Clone HEAD into the folder; bring a clone that is there already to HEAD."""
+    if folder.resolve().is_relative_to(ROOT):
+        sys.exit(f"error: {folder}: lies in the repository; take a folder beside it")
     if not folder.exists():
         subprocess.run(["git", "clone", "-q", "--no-local", ROOT, folder], check=True)
-    heads = [
-        subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=at, check=True, stdout=subprocess.PIPE
-        ).stdout
-        for at in (ROOT, folder)
-    ]
-    if heads[0] != heads[1]:
-        sys.exit(f"error: {folder}: a clone of another commit than HEAD; take a new --folder")
+    elif not (folder / ".git").is_dir():
+        sys.exit(f"error: {folder}: exists and is no clone")
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.strip()
+    subprocess.run(["git", "fetch", "-q", ROOT, head], cwd=folder, check=True)
+    # The parameters and results of the last study, which are tracked: DVC has them in its cache.
+    subprocess.run(["git", "checkout", "-q", "--force", "--detach", head], cwd=folder, check=True)
 
 
 def run(folder: Path, settings: Sequence[str], jobs: int, until: float) -> bool:
@@ -82,39 +88,61 @@ def run(folder: Path, settings: Sequence[str], jobs: int, until: float) -> bool:
     )
     try:
         status = process.wait(max(0.0, until - time.monotonic()))
-    except (subprocess.TimeoutExpired, KeyboardInterrupt) as stop:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(STOP_SECONDS)
-        if isinstance(stop, KeyboardInterrupt):
-            raise
+    except subprocess.TimeoutExpired:
         return False
+    finally:
+        stop(process)
     if status:
         sys.exit(f"error: {' '.join(command)}: ended with status {status}")
     return True
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it started, as Ctrl-C does, or else by force."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+
+
+def finished(folder: Path) -> dict[str, int]:
+    """Return how many seeds of each study are finished in the clone."""
+    file = folder / STATE
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def copy_tables(folder: Path, name: str) -> None:
+    """Copy the tables of a study from the clone."""
+    for file in COPIED:
+        shutil.copy(folder / "plots" / "sample" / file, OUT / f"{name}-{file}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=ROOT.parent / f"{ROOT.name}-evidence")
     parser.add_argument("--studies", nargs="+", choices=STUDIES, default=[*STUDIES])
-    parser.add_argument("--seeds", type=int, help="at most so many of each study")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--hours", type=float, default=1e6)
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     clone(args.folder)
     until = time.monotonic() + 3600 * args.hours
     for name in args.studies:
-        study = STUDIES[name]
-        for count in range(1, min(len(study.seeds), args.seeds or len(study.seeds)) + 1):
+        study, done = STUDIES[name], finished(args.folder)
+        for count in range(min(done.get(name, 0) + 1, len(study.seeds)), len(study.seeds) + 1):
             if not run(args.folder, study.settings(count), args.jobs, until):
-                print(
-                    f"stopped in {name}, seed {study.seeds[count - 1]}; the next call goes on there"
-                )
+                print(f"{name}: stopped at seed {study.seeds[count - 1]}; the next call goes on")
                 return
-            for file in COPIED:
-                source = args.folder / "plots" / "sample" / file
-                shutil.copy(source, OUT / f"{name}-{file}")
+            copy_tables(args.folder, name)
+            done[name] = count
+            (args.folder / STATE).write_text(json.dumps(done))
+            print(f"{name}: {count} of {len(study.seeds)} seeds are finished", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the next call goes on")

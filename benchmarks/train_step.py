@@ -62,13 +62,13 @@ def our_side(
     return Side(lambda: learner.step(images, labels, params.learning_rate), compute.dtype, gflop)
 
 
-def monai_network(architecture: str, base: int) -> nn.Module:
+def monai_network(architecture: str, base: int, classes: int = CLASSES) -> nn.Module:
     """Return MONAI's network of the same five widths, with its own norm and activation."""
     from monai.networks.nets import BasicUNet, BasicUNetPlusPlus  # so that tests need no peers
 
     kind = {"unet": BasicUNet, "unetplusplus": BasicUNetPlusPlus}[architecture]
     features = tuple(base * factor for factor in (1, 2, 4, 8, 16, 1))
-    return kind(spatial_dims=2, in_channels=3, out_channels=CLASSES, features=features)
+    return kind(spatial_dims=2, in_channels=3, out_channels=classes, features=features)
 
 
 def plain_network(architecture: str, base: int) -> nn.Module:

@@ -19,6 +19,8 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of --draw (default: 0)")
     args = parser.parse_args()
+    if args.draw is not None and args.json:
+        parser.error("--json: there are no results to write with --draw")
     if args.draw is not None:
         draw_points(args.map, args.points, args.draw, args.seed)
         print(f"{args.points}: {args.draw} points; write a class of the map into 'reference'")

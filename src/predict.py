@@ -43,7 +43,11 @@ def parse_arguments() -> argparse.Namespace:
     how.add_argument("--device", default="", help="cpu, cuda, cuda:1 (default: CUDA if there is)")
     how.add_argument("--precision", choices=get_args(Precision), default="auto")
     how.add_argument("--batch-size", type=int, default=4, help="tiles at a time (default: 4)")
-    how.add_argument("--tile", type=int, help="px (default: two patches of the training)")
+    how.add_argument(
+        "--tile",
+        type=int,
+        help="px (default: two patches of the training, or that of the ONNX file)",
+    )
     how.add_argument("--overlap", type=int, help="px (default: a third of a patch)")
     how.add_argument("--tta", choices=VIEWS, default="none", help="mean over flips, or all turns")
     how.add_argument("--skip-existing", action="store_true", help="leave out images with maps")

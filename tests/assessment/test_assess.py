@@ -1,4 +1,5 @@
 import json
+import math
 import sys
 import warnings
 from pathlib import Path
@@ -14,9 +15,10 @@ from pyproj import Transformer
 
 from assess import main
 from class_maps import NAMES, frame, write_map
-from partialseg.assessment.assess import assess, draw_points
+from partialseg.assessment.assess import Left, assess, draw_points
 from partialseg.assessment.tables import text
 from partialseg.core.command import run
+from partialseg.mapping.styles import add_to_package
 
 PLACE = Affine(0.5, 0, 300_000, 0, -0.5, 600_000)
 
@@ -63,7 +65,11 @@ def write_package(file: Path, crs: str | None, field: str = "reference") -> Path
 
 
 def rewrite(
-    file: Path, geometries: NDArray[Any], columns: dict[str, NDArray[Any]], crs: str | None
+    file: Path,
+    geometries: NDArray[Any],
+    columns: dict[str, NDArray[Any]],
+    crs: str | None,
+    kind: str = "Point",
 ) -> None:
     file.unlink(missing_ok=True)
     with warnings.catch_warnings():
@@ -73,8 +79,9 @@ def rewrite(
             geometries,
             list(columns.values()),
             list(columns),
+            layer="points",
             driver="GPKG",
-            geometry_type="Point",
+            geometry_type=kind,
             crs=crs,
         )
 
@@ -82,7 +89,7 @@ def rewrite(
 def test_points_of_a_csv_file_are_counted_at_their_pixels(class_map: Path, tmp_path: Path) -> None:
     found = assess(class_map, write_csv(tmp_path / "points.csv"))
     assert found.counts.tolist() == COUNTS
-    assert (found.unlabelled, found.outside, found.class_names) == (1, 2, NAMES)
+    assert (found.left_out, found.class_names) == (Left(unlabelled=1, outside=2), NAMES)
     assert [item.mapped for item in found.accuracy.classes] == pytest.approx([0.5, 0.25, 0.25])
     assert found.accuracy.overall.value == pytest.approx(0.5 * 0.75 + 0.25 + 0.25)
     assert found.area_m2 == pytest.approx(400 * 0.25, rel=2e-3)
@@ -94,7 +101,7 @@ def test_points_of_a_geopackage_are_brought_to_the_crs_of_the_map(
 ) -> None:
     found = assess(class_map, write_package(tmp_path / "points.gpkg", crs))
     assert found.counts.tolist() == COUNTS
-    assert (found.unlabelled, found.outside) == (1, 2)
+    assert found.left_out == Left(unlabelled=1, outside=2)
 
 
 @pytest.mark.parametrize("name", ["points.gpkg", "points.csv"])
@@ -108,18 +115,165 @@ def test_drawn_points_are_read_again_at_their_pixels(
     draw_points(class_map, file, 24, seed=3)
     if name.endswith("csv"):
         lines = file.read_text().splitlines()
-        file.write_text("\n".join([lines[0], *(f"{line}field" for line in lines[1:])]))
+        assert lines[0] == "id,x,y,reference,map"
+        file.write_text("\n".join(line.replace(",,", ",field,") for line in lines))
     else:
-        meta, _, geometries, (numbers, _) = pyogrio.raw.read(file)
-        assert list(meta["fields"]) == ["id", "reference"]
+        meta, _, geometries, (numbers, _, marks) = pyogrio.raw.read(file)
+        assert list(meta["fields"]) == ["id", "reference", "map"]
         assert numbers.tolist() == list(range(1, 25))
         labels = np.full(24, "field", object)
-        rewrite(file, geometries, {"id": numbers, "reference": labels}, meta["crs"])
+        columns = {"id": numbers, "reference": labels, "map": marks}
+        rewrite(file, geometries, columns, meta["crs"])
     found = assess(class_map, file)
     # 4 of each class, and 12 by pixels.
     assert found.counts.tolist() == [[10, 0, 0], [7, 0, 0], [7, 0, 0]]
-    assert (found.unlabelled, found.outside) == (0, 0)
+    assert found.left_out == Left(unlabelled=0, outside=0)
     assert (found.area_m2 is None) == (crs is None)
+
+
+@pytest.mark.parametrize("name", ["points.gpkg", "points.csv"])
+def test_points_that_were_drawn_from_another_map_are_refused(
+    class_map: Path, tmp_path: Path, name: str
+) -> None:
+    draw_points(class_map, tmp_path / name, 24, seed=3)
+    other = ids()
+    other[5, 5] = 1
+    again = write_map(tmp_path / "again.tif", frame("EPSG:2180", PLACE, 20, 21), other)
+    with pytest.raises(
+        ValueError, match=rf"{name}: was drawn from another map, and so is no random"
+    ):
+        assess(again, tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "references",
+    [
+        np.array([0, 1, 2], np.int32),
+        np.array([0.0, 1.0, 2.0]),
+        np.array(["field", "1", " lake"], object),
+    ],
+)
+def test_references_are_names_or_ids_of_any_type(
+    class_map: Path, tmp_path: Path, references: NDArray[Any]
+) -> None:
+    corners = np.array([PLACE @ (column + 0.5, 3.5) for column in (2, 11, 16) * 2])
+    corners[3:, 1] -= 3
+    geometries = shapely.to_wkb(shapely.points(corners))
+    rewrite(tmp_path / "a.gpkg", geometries, {"reference": np.tile(references, 2)}, "EPSG:2180")
+    found = assess(class_map, tmp_path / "a.gpkg")
+    assert found.counts.tolist() == [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
+
+
+def test_a_reference_between_two_ids_is_refused_and_nan_is_none(
+    class_map: Path, tmp_path: Path
+) -> None:
+    corners = np.array([PLACE @ (column + 0.5, 3.5) for column in (2, 11)])
+    geometries = shapely.to_wkb(shapely.points(corners))
+    for value, message in (
+        (0.5, "reference '0.5': the map"),
+        (math.inf, "reference 'inf': the map"),
+    ):
+        columns = {"reference": np.array([value, 1.0])}
+        rewrite(tmp_path / "a.gpkg", geometries, columns, "EPSG:2180")
+        with pytest.raises(ValueError, match=message):
+            assess(class_map, tmp_path / "a.gpkg")
+    rewrite(tmp_path / "a.gpkg", geometries, {"reference": np.array([math.nan, 9.0])}, "EPSG:2180")
+    with pytest.raises(ValueError, match=r"reference '9': the map"):
+        assess(class_map, tmp_path / "a.gpkg")
+
+
+def test_a_file_with_a_saved_style_and_multipoints_of_one_point_is_read(
+    class_map: Path, tmp_path: Path
+) -> None:
+    file = write_package(tmp_path / "points.gpkg", "EPSG:2180")
+    meta, _, geometries, columns = pyogrio.raw.read(file)
+    several = shapely.to_wkb([shapely.MultiPoint([item]) for item in shapely.from_wkb(geometries)])
+    named = dict(zip(meta["fields"], columns, strict=True))
+    rewrite(file, several, named, meta["crs"], kind="MultiPoint")
+    add_to_package(file, "points", "geom", "<qgis/>")
+    assert assess(class_map, file).counts.tolist() == COUNTS
+
+
+@pytest.mark.parametrize(
+    ("geometries", "message"),
+    [
+        ([shapely.Point(300_001, 599_998), shapely.Point()], "a point has no place; delete it$"),
+        ([shapely.Point(300_001, 599_998), None], "a point has no place; delete it$"),
+        ([shapely.MultiPoint([(0, 0), (1, 1)])], "holds other geometries than single points$"),
+        ([shapely.Point(0, 0).buffer(1)], "holds other geometries than single points$"),
+    ],
+)
+def test_other_geometries_than_points_are_refused(
+    class_map: Path, tmp_path: Path, geometries: list[Any], message: str
+) -> None:
+    references = np.full(len(geometries), "field", object)
+    written = np.array([None if item is None else item.wkb for item in geometries], object)
+    rewrite(tmp_path / "a.gpkg", written, {"reference": references}, "EPSG:2180", kind="Unknown")
+    with pytest.raises(ValueError, match=message):
+        assess(class_map, tmp_path / "a.gpkg")
+
+
+def test_a_package_of_two_layers_is_refused(class_map: Path, tmp_path: Path) -> None:
+    file = write_package(tmp_path / "points.gpkg", "EPSG:2180")
+    meta, _, geometries, columns = pyogrio.raw.read(file)
+    pyogrio.raw.write(
+        file,
+        geometries,
+        columns,
+        meta["fields"],
+        layer="more",
+        driver="GPKG",
+        geometry_type="Point",
+        crs=meta["crs"],
+    )
+    with pytest.raises(ValueError, match=r"has the layers \['points', 'more'\]; one is needed$"):
+        assess(class_map, file)
+
+
+def test_points_left_of_the_map_and_above_it_are_outside(class_map: Path, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "points.csv", (*POINTS[:8], (-1, 4, "field"), (3, -2, "field")))
+    found = assess(class_map, file)
+    assert found.counts.tolist() == COUNTS
+    assert found.left_out == Left(unlabelled=0, outside=2)
+
+
+def test_no_usable_point_is_said_so(class_map: Path, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "points.csv", ((3, 5, ""), (40, 5, "field"), (41, 5, "field")))
+    message = r"points\.csv: no point can be used: 1 without a reference, 2 outside the map or on"
+    with pytest.raises(ValueError, match=message):
+        assess(class_map, file)
+    (tmp_path / "empty.csv").write_text("x,y,reference\n")
+    with pytest.raises(ValueError, match=r"empty\.csv: no point can be used: 0 without"):
+        assess(class_map, tmp_path / "empty.csv")
+
+
+def test_a_csv_file_with_a_byte_order_mark_is_read(class_map: Path, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "points.csv")
+    file.write_text(file.read_text(), encoding="utf-8-sig")
+    assert assess(class_map, file).counts.tolist() == COUNTS
+
+
+def test_areas_are_told_in_a_unit_that_suits_the_map(tmp_path: Path) -> None:
+    def told(side: float, crs: str | None) -> list[str]:
+        transform = Affine(side, 0, 300_000, 0, -side, 600_000) if crs else Affine.identity()
+        class_map = write_map(tmp_path / "map.tif", frame(crs, transform, 20, 21), ids())
+        lines = ["x,y,reference"]
+        placed = transform if crs else Affine.scale(1, -1)
+        for column, row, reference in POINTS[:8]:
+            x, y = placed @ (column + 0.5, row + 0.5)
+            lines.append(f"{x},{y},{reference}")
+        (tmp_path / "points.csv").write_text("\n".join(lines))
+        shown = text(assess(class_map, tmp_path / "points.csv"))
+        table = [line for line in shown.splitlines() if line.startswith("|")][6:]
+        head, house = (line.split("|") for line in (table[0], table[3]))
+        return [head[4].strip(), house[4].strip(), house[5].strip()]
+
+    # House is a quarter of 400 pixels: 25 m2 of 0.5 m, and 100 km2 or 10,000 ha of 1 km. Of the
+    # house points none is wrong, and none of another class is one.
+    assert told(0.5, "EPSG:2180") == ["mapped, m²", "25", "25 ± 0"]
+    assert told(1000, "EPSG:2180")[0] == "mapped, ha"
+    assert float(told(1000, "EPSG:2180")[1].replace(",", "")) == pytest.approx(10_000, rel=0.01)
+    assert told(1, None) == ["mapped, share of the map", "0.2500", "0.2500 ± 0.0000"]
 
 
 def test_the_tables(class_map: Path, tmp_path: Path) -> None:
@@ -155,7 +309,10 @@ def test_the_command_draws_and_assesses(
     assert "Overall accuracy: 87.5%" in capsys.readouterr().out
     written = json.loads(out.read_text())
     assert written["confusion"] == COUNTS
-    assert (written["points"], written["points_without_reference"]) == (8, 1)
+    assert (written["points"], written["points_left_out"]) == (8, {"unlabelled": 1, "outside": 2})
+    lake = written["classes"]["lake"]
+    assert lake["share"]["value"] == pytest.approx(0.375)
+    assert lake["estimated_m2"]["value"] == pytest.approx(0.375 * written["area_m2"])
     assert written["overall_accuracy"]["value"] == pytest.approx(0.875)
     assert list(written["classes"]) == list(NAMES)
 
@@ -164,7 +321,11 @@ def test_the_command_draws_and_assesses(
     ("change", "message"),
     [
         ("x,y,reference\n1,a,field\n", r"points\.csv: x and y must be numbers: "),
-        ("x,y,class\n300001,599999,field\n", r"has no column 'reference'; needed are x, y, refer"),
+        (
+            "x;y;reference\n300001;599999;field\n",
+            r"needs the columns x, y and reference, separated by commas; has x;y;reference$",
+        ),
+        ("x,y,reference\nnan,599999,field\n", r"points\.csv: x and y must be finite numbers$"),
         (
             "x,y,reference\n300001,599999,barn\n",
             r"reference 'barn': the map has the classes f",
@@ -175,7 +336,7 @@ def test_the_command_draws_and_assesses(
         ),
         (
             "x,y,reference\n300001,599998,field\n",
-            r"^class field: covers 50\.00% of the map and has 1",
+            r"^class field: has 200 pixels on the map and 1 refer",
         ),
     ],
 )

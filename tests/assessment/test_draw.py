@@ -9,18 +9,30 @@ from partialseg.assessment import draw as module
 from partialseg.assessment.draw import allocate, draw
 
 
-def test_half_of_the_points_are_shared_out_equally_and_half_by_pixels() -> None:
-    # 10 of 20 for two classes: 5 each; the others by pixels, 9 and 1.
-    assert allocate([900, 0, 100], 20) == [14, 0, 6]
-    # 2.25 + 4.5 x 0.6 = 4.95, 2.25 + 4.5 x 0.4 = 4.05; rounded down 8 in all, one is left.
-    assert allocate([60, 40], 9) == [5, 4]
+@pytest.mark.parametrize(
+    ("pixels", "number", "expected"),
+    [
+        # 10 of 20 for two classes: 5 each; the others by pixels, 9 and 1.
+        ([900, 0, 100], 20, [14, 0, 6]),
+        # 2.25 + 4.5 x 0.6 = 4.95, 2.25 + 4.5 x 0.4 = 4.05; rounded down 8 in all, one is left.
+        ([60, 40], 9, [5, 4]),
+        # 38.3, 11.7 and 10, of which the last class has 1; the others get the rest in turns.
+        ([50_000, 3_000, 1], 60, [43, 16, 1]),
+        ([8, 1, 4], 13, [8, 1, 4]),
+    ],
+)
+def test_half_of_the_points_are_shared_out_equally_and_half_by_pixels(
+    pixels: list[int], number: int, expected: list[int]
+) -> None:
+    assert allocate(pixels, number) == expected
 
 
 @pytest.mark.parametrize(
     ("pixels", "number", "message"),
     [
-        ([60, 40], 7, r"^7 points: too few for 2 classes, which need 8 at least$"),
-        ([90, 3], 20, r"^20 points: a class has fewer pixels than its points; draw fewer$"),
+        ([60, 40], 7, r"^7 points: a map of 2 classes and 100 pixels needs 8 at least and h"),
+        ([60, 40], 101, r"^101 points: a map of 2 classes and 100 pixels needs 8 at least and h"),
+        ([0, 0], 20, r"^the map has no pixel of any class$"),
     ],
 )
 def test_a_number_that_does_not_fit_is_refused(

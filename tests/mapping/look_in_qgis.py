@@ -24,7 +24,7 @@ BACKGROUND = "#ff00ff"
 
 def layer_of(file):
     if file.endswith(".gpkg"):
-        return QgsVectorLayer(file + "|layername=land_cover", "polygons", "ogr")
+        return QgsVectorLayer(file, "polygons", "ogr")
     return QgsRasterLayer(file, "raster")
 
 

@@ -123,7 +123,8 @@ def test_the_plugin_of_qgis_loads_a_file_of_fixed_size(fixed: Path) -> None:
     assert [int(number) for number in said["class_names"]] == [0, 1, 2]
     assert [*said["class_names"].values()] == ["field", "house", "lake"]
     assert float(said["resolution"]) == 50  # cm, the finest of the training
-    assert (said["tile_size"], said["tiles_overlap"], said["seg_thresh"]) == (64, 25, 0)
+    assert (said["tile_size"], said["tiles_overlap"]) == (64, 25)
+    assert (said["seg_thresh"], said["seg_small_segment"]) == (0, 0)  # classes as they are
 
 
 def test_a_dynamic_file_names_the_size_of_the_patches(unet: Path) -> None:
@@ -204,8 +205,15 @@ def test_another_tile_than_that_of_the_file_is_refused(fixed: Path) -> None:
     model = OnnxModel(fixed)
     assert stitching_of(model, None, None, 4).tile == 64
     assert stitching_of(model, 64, 16, 4).overlap == 16
-    with pytest.raises(ValueError, match=r"^tile: this file takes tiles of 64 px alone, got 96; "):
-        stitching_of(model, 96, None, 4)
+    for tile in (96, 0):
+        message = rf"^tile: this file takes tiles of 64 px alone, got {tile}; "
+        with pytest.raises(ValueError, match=message):
+            stitching_of(model, tile, None, 4)
+
+
+def test_a_tile_of_0_is_no_default() -> None:
+    with pytest.raises(ValueError, match="tile 0 "):
+        stitching_of(TorchModel(UNET, CPU), 0, 0, 4)
 
 
 @pytest.mark.parametrize("tile", [0, 8, 100, -16])

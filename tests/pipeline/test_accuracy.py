@@ -1,4 +1,4 @@
-"""What benchmarks/accuracy.py computes, on a small patch store."""
+"""What benchmarks/accuracy.py and its trainings compute, on a small patch store."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,11 +8,12 @@ import pytest
 import torch
 
 import accuracy
-from accuracy import Data, Task
+import trainings
 from partialseg.labelling.labels import LabelStore
 from partialseg.models.build import build_network
 from partialseg.tiling.patches import PatchStore
 from small_run import CPU, LIVELY, small_run, train_params
+from trainings import Data, Task
 
 
 def result(side: str, seed: int, miou: float) -> dict[str, Any]:
@@ -48,12 +49,43 @@ def test_the_last_scores_are_means_over_the_seeds() -> None:
         "architecture": "unet",
         "side": "tuned",
         "seeds": 3,
+        "epochs": 2,
         "test mIoU": "0.5000",
         "std": "0.2500",
         "worst class": "house 0.250",
         "buildings found": "50%",
     }
     assert (monai["side"], monai["test mIoU"], monai["std"]) == ("monai", "0.3750", "")
+
+
+def test_tuned_and_the_plain_loop_see_equally_many_pixels() -> None:
+    ours, before, plain = (accuracy.params_of(side) for side in accuracy.SIDES)
+    assert (ours.epochs, plain.epochs, before.epochs) == (16, 16, 12)
+    assert (plain.crop, plain.batch_size, plain.optimizer) == (0, 2, "adamw")
+    assert (before.crop, before.batch_size, before.optimizer) == (0, 2, "adamw")
+    assert ours.augment == plain.augment and ours.learning_rate == plain.learning_rate
+
+
+def test_a_result_replaces_the_one_of_its_keys(tmp_path: Path) -> None:
+    file, keys = tmp_path / "a.json", {"side": "tuned", "seed": 1}
+    assert trainings.read(file) == []
+    trainings.add(file, keys | {"digest": "a"}, keys)
+    trainings.add(file, {"side": "tuned", "seed": 2, "digest": "b"}, {"side": "tuned", "seed": 2})
+    trainings.add(file, keys | {"digest": "c"}, keys)
+    assert [(item["seed"], item["digest"]) for item in trainings.read(file)] == [(2, "b"), (1, "c")]
+
+
+def test_other_parameters_and_other_patches_are_another_training(
+    make_patches: Callable[..., Path], tmp_path: Path
+) -> None:
+    small_run(make_patches(), tmp_path / "run", epochs=1)
+    data = stored(tmp_path)
+    first = trainings.digest_of(train_params(), data)
+    assert trainings.digest_of(train_params(), data) == first
+    assert trainings.digest_of(train_params(epochs=3), data) != first
+    with (tmp_path / "patches" / "manifest.csv").open("a") as manifest:
+        manifest.write("\n")
+    assert trainings.digest_of(train_params(), data) != first
 
 
 @pytest.mark.slow
@@ -64,7 +96,7 @@ def test_ours_is_the_training_of_the_stage(
     stage = small_run(make_patches(), tmp_path / "run", "unetplusplus", seed=3, **changes)
     data = stored(tmp_path)
     task = Task(side="tuned", architecture="unetplusplus", seed=3)
-    trained = list(accuracy.train_ours(task, data, train_params(**changes)))
+    trained = list(trainings.train_ours(task, data, train_params(**changes)))
     assert [epoch for _, epoch, _ in trained] == [1, 2]
     network, _, seconds = trained[-1]
     assert seconds > 0
@@ -79,20 +111,20 @@ def test_the_plain_loop_learns_from_the_labels(
 ) -> None:
     small_run(make_patches(), tmp_path / "run")
 
-    def unet(architecture: str, base: int) -> torch.nn.Module:
-        return build_network(architecture, 3, 4, base)  # of the four classes of the store
+    def unet(architecture: str, base: int, classes: int) -> torch.nn.Module:
+        return build_network(architecture, 3, classes, base)
 
-    monkeypatch.setattr(accuracy, "monai_network", unet)
+    monkeypatch.setattr(trainings, "monai_network", unet)
     task = Task(side="monai", architecture="unet", seed=3)
     params = train_params(epochs=8, learning_rate=0.05)
-    scorer = accuracy.Scorer(num_classes=4, class_weights=None, compute=CPU)
+    scorer = trainings.Scorer(num_classes=4, class_weights=None, compute=CPU)
     data = stored(tmp_path)
-    batches = accuracy.truth_loader(
-        accuracy.TruthPatches(data.store, data.store.of_split("train")), 3, workers=0
+    batches = trainings.truth_loader(
+        trainings.TruthPatches(data.store, data.store.of_split("train")), 3, workers=0
     )
     scores = [
         scorer.score(network, batches).confusion.accuracy()
-        for network, _, _ in accuracy.train_monai(task, data, params)
+        for network, _, _ in trainings.train_monai(task, data, params)
     ]
     assert len(scores) == 8
     assert scores[-1] > scores[0] + 0.1

@@ -363,7 +363,7 @@ def test_the_params_file_has_a_section_for_each_data_set(dataset: str) -> None:
         ({"threads": 0}, "threads\n.*greater than 0"),
         ({"crop": -1}, "crop\n.*greater than or equal to 0"),
         ({"crop": 15}, "crop must be 0 .* or at least 16 px, .*, got 15"),
-        ({"optimizer": "sgd"}, "optimizer\n.*'adam' or 'adamw'"),
+        ({"optimizer": "sgd"}, "optimizer\n.*'adam', 'adamw' or 'muon'"),
         ({"schedule": "linear"}, "schedule\n.*'constant', 'cosine' or 'one_cycle'"),
         ({"warmup": 1.1}, "warmup\n.*less than or equal to 1"),
         ({"ema_decay": 1.0}, "ema_decay\n.*less than 1"),

@@ -1,5 +1,7 @@
 """How good a class map is, by reference points that a person labelled."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,57 +12,75 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from partialseg.assessment.draw import draw
-from partialseg.assessment.estimate import Accuracy, estimate
-from partialseg.assessment.points import Points, read_points, write_points
-from partialseg.mapping.areas import class_areas
+from partialseg.assessment.estimate import Accuracy, check_enough, estimate
+from partialseg.assessment.points import Points, check_new, read_points, write_points
+from partialseg.mapping.areas import MapAreas, class_areas
 from partialseg.mapping.class_map import NODATA, read_classes
+from partialseg.mapping.frame import Frame, frame_of
 from partialseg.source.raster import open_raster, read_values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """Points that were left out: without a reference; outside the map or on its nodata."""
+
+    unlabelled: int
+    outside: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment:
     """The points (K, K) by mapped and reference class, what follows, and the area of the map.
 
-    area_m2 is None where the map has no CRS. unlabelled and outside count the points left out:
-    those without a reference, and those outside the map or on its nodata.
+    area_m2 is None where the map has no CRS.
     """
 
     class_names: tuple[str, ...]
     counts: NDArray[np.int64]
     accuracy: Accuracy
     area_m2: float | None
-    unlabelled: int
-    outside: int
+    left_out: Left
 
 
 def assess(class_map: Path, points_file: Path) -> Assessment:
     """Compare a class map with reference points.
 
     Raises:
-        ValueError: the map or the points cannot be used, or a class has too few points.
+        ValueError: the map or the points cannot be used, the points were drawn from another map, or
+            a class has too few of them.
     """
-    areas = class_areas(class_map)
     with open_raster(class_map) as raster:
+        frame = frame_of(raster)
         names, _ = read_classes(raster)
-        points = read_points(points_file, raster)
+        points = read_points(points_file, frame)
         mapped = _classes_at(raster, points.places)
     references = _reference_ids(points, names, points_file)
+    areas = class_areas(class_map)
+    if points.maps - {mark_of(areas, frame)}:
+        raise ValueError(
+            f"{points_file}: was drawn from another map, and so is no random sample of the classes "
+            f"of {class_map}; draw points from this one"
+        )
     labelled, inside = references >= 0, mapped != NODATA
     used = labelled & inside
+    left_out = Left(unlabelled=int((inside & ~labelled).sum()), outside=int((~inside).sum()))
+    if not used.any():
+        raise ValueError(
+            f"{points_file}: no point can be used: {left_out.unlabelled} without a reference, "
+            f"{left_out.outside} outside the map or on its nodata"
+        )
     _check_distinct(points.places[used], points_file)
     counts = np.zeros((len(names), len(names)), np.int64)
     np.add.at(counts, (mapped[used], references[used]), 1)
+    check_enough(counts.sum(axis=1).tolist(), [item.pixels for item in areas.classes], names)
     known = areas.classes[0].area_m2 is not None
     sizes = np.array([item.area_m2 if known else item.pixels for item in areas.classes], float)
-    if not sizes.sum():
-        raise ValueError(f"{class_map}: has no pixel of any class")
     return Assessment(
         class_names=names,
         counts=counts,
-        accuracy=estimate(counts, sizes / sizes.sum(), names),
+        accuracy=estimate(counts, sizes / sizes.sum()),
         area_m2=float(sizes.sum()) if known else None,
-        unlabelled=int((inside & ~labelled).sum()),
-        outside=int((~inside).sum()),
+        left_out=left_out,
     )
 
 
@@ -68,11 +88,24 @@ def draw_points(class_map: Path, file: Path, number: int, seed: int) -> None:
     """Draw points from a class map, by class, into a new file for a person to label.
 
     Raises:
-        ValueError: the map cannot be used, the number does not fit it, or the file exists.
+        ValueError: the map cannot be used, the number or the seed does not fit, or the file exists.
         OSError: the file cannot be written.
     """
-    pixels = [item.pixels for item in class_areas(class_map).classes]
-    write_points(file, class_map, draw(class_map, pixels, number, seed))
+    check_new(file)
+    if seed < 0:
+        raise ValueError(f"seed: must be at least 0, got {seed}")
+    areas = class_areas(class_map)
+    places = draw(class_map, [item.pixels for item in areas.classes], number, seed)
+    with open_raster(class_map) as raster:
+        frame = frame_of(raster)
+    write_points(file, frame, places, mark_of(areas, frame))
+
+
+def mark_of(areas: MapAreas, frame: Frame) -> str:
+    """Return a mark by which points know the map that they were drawn from."""
+    classes = [(item.class_name, item.pixels) for item in areas.classes]
+    made_of = json.dumps([classes, frame.crs_text, tuple(frame.transform)[:6]])
+    return hashlib.sha256(made_of.encode()).hexdigest()[:12]
 
 
 def _classes_at(raster: DatasetReader, places: NDArray[np.float64]) -> NDArray[np.uint8]:

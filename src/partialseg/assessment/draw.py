@@ -27,7 +27,7 @@ def draw(class_map: Path, pixels: Sequence[int], number: int, seed: int) -> NDAr
         seed: of the draw.
 
     Raises:
-        ValueError: there are fewer pixels than points, or too few points for the classes.
+        ValueError: the number does not fit the map.
     """
     rng = np.random.default_rng(seed)
     wanted = allocate(pixels, number)
@@ -41,23 +41,26 @@ def draw(class_map: Path, pixels: Sequence[int], number: int, seed: int) -> NDAr
 def allocate(pixels: Sequence[int], number: int) -> list[int]:
     """Return how many of the points each class gets: half of all equally, half by its pixels.
 
+    A class of fewer pixels than that gets as many as it has; the others get the rest.
+
     Raises:
-        ValueError: a class would get too few points, or more than it has pixels.
+        ValueError: the map has no class, too few points are asked for, or more than it has pixels.
     """
-    present = np.array(pixels) > 0
-    classes = int(present.sum())
-    if number < 2 * LEAST_POINTS * classes:  # half of them are shared out equally
+    classes = sum(of_class > 0 for of_class in pixels)
+    if not classes:
+        raise ValueError("the map has no pixel of any class")
+    least, most = 2 * LEAST_POINTS * classes, sum(pixels)  # half of the least is shared out equally
+    if not least <= number <= most:
         raise ValueError(
-            f"{number} points: too few for {classes} classes, which need "
-            f"{2 * LEAST_POINTS * classes} at least"
+            f"{number} points: a map of {classes} classes and {most} pixels needs {least} at "
+            f"least and has {most} at most"
         )
-    shares = np.array(pixels) / max(1, sum(pixels))
-    exact = number / 2 * (present / max(1, classes) + shares)
-    counts = np.floor(exact).astype(int)
-    # What rounding leaves over goes to those that lost most by it.
-    counts[np.argsort(counts - exact, kind="stable")[: number - counts.sum()]] += 1
-    if (counts > np.array(pixels)).any():
-        raise ValueError(f"{number} points: a class has fewer pixels than its points; draw fewer")
+    sizes = np.array(pixels)
+    shares = number / 2 * ((sizes > 0) / classes + sizes / most)
+    counts = np.minimum(np.floor(shares).astype(int), sizes)
+    while counts.sum() < number:  # to those that lost most by rounding, or to those with room
+        lost = np.where(counts < sizes, shares - counts, -np.inf)
+        counts[lost.argmax()] += 1
     return counts.tolist()
 
 

@@ -44,26 +44,15 @@ class Accuracy:
     classes: tuple[ClassAccuracy, ...]
 
 
-def estimate(
-    counts: NDArray[np.int64], mapped: NDArray[np.float64], names: Sequence[str]
-) -> Accuracy:
+def estimate(counts: NDArray[np.int64], mapped: NDArray[np.float64]) -> Accuracy:
     """Return the stratified estimates of accuracy and shares.
 
     Args:
-        counts: points (K, K) by mapped class (row) and reference class (column).
+        counts: points (K, K) by mapped class (row) and reference class (column); each class of the
+            map has some (check_enough).
         mapped: share (K,) of each class of the map, in all 1.
-        names: of the classes, for messages.
-
-    Raises:
-        ValueError: a mapped class has too few points.
     """
     points = counts.sum(axis=1)
-    for name, share, number in zip(names, mapped, points, strict=True):
-        if share > 0 and number < LEAST_POINTS:
-            raise ValueError(
-                f"class {name}: covers {share:.2%} of the map and has {number} reference points; "
-                f"each class of the map needs at least {LEAST_POINTS}"
-            )
     rows = np.divide(counts, points[:, None], where=points[:, None] > 0, out=np.zeros(counts.shape))
     # Variance of a share of the points of a class, for each reference class.
     freedom = np.maximum(points - 1, 1)[:, None]
@@ -81,9 +70,24 @@ def estimate(
                 mapped=float(mapped[k]),
                 share=_estimate(columns[k], spread[k]),
             )
-            for k in range(len(names))
+            for k in range(len(counts))
         ),
     )
+
+
+def check_enough(points: Sequence[int], pixels: Sequence[int], names: Sequence[str]) -> None:
+    """Check that each class of a map has reference points from which a variance follows.
+
+    Raises:
+        ValueError: one has too few; a class of fewer pixels needs no more points than it has.
+    """
+    for name, number, of_class in zip(names, points, pixels, strict=True):
+        needed = min(LEAST_POINTS, of_class)
+        if number < needed:
+            raise ValueError(
+                f"class {name}: has {of_class} pixels on the map and {number} reference points; "
+                f"at least {needed} are needed"
+            )
 
 
 def _producers(

@@ -3,6 +3,7 @@
 import csv
 import os
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,57 +14,70 @@ import shapely
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from pyproj import CRS, Transformer
-from rasterio.io import DatasetReader
 
 from partialseg.core.files import new_file, part_folder
-from partialseg.mapping.frame import Frame, frame_of
-from partialseg.source.raster import open_raster
+from partialseg.mapping.frame import Frame
 
 LAYER = "reference_points"
-ID, REFERENCE, X, Y = "id", "reference", "x", "y"
+ID, REFERENCE, MAP, X, Y = "id", "reference", "map", "x", "y"
+
+# x and y (N,), and the other columns by name.
+Columns = tuple[NDArray[np.float64], NDArray[np.float64], Mapping[str, Sequence[Any]]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Points:
     """Points in the pixels of a map, x = column and y = row (N, 2), and what people said of each.
 
-    references are texts, '' where a point has not been labelled yet.
+    references are texts, '' where a point has not been labelled yet. maps are the marks of the maps
+    from which points were drawn, empty for points from elsewhere.
     """
 
     places: NDArray[np.float64]
     references: tuple[str, ...]
+    maps: frozenset[str]
 
 
-def write_points(file: Path, class_map: Path, places: NDArray[np.float64]) -> None:
-    """Write points (N, 2) in pixels as a GeoPackage, or as CSV if the file is called so.
-
-    They have the CRS of the map, a number and an empty field `reference`.
+def check_new(file: Path) -> None:
+    """Check that points can be drawn into a file.
 
     Raises:
-        ValueError: the file has another ending, or exists: it may hold somebody's work.
-        OSError: it cannot be written.
+        ValueError: it has another ending, or exists: it may hold somebody's work.
     """
     _check_ending(file)
     if file.exists():
         raise ValueError(f"{file}: exists; points are drawn into a new file")
-    with open_raster(class_map) as raster:
-        frame = frame_of(raster)
+
+
+def write_points(file: Path, frame: Frame, places: NDArray[np.float64], mark: str) -> None:
+    """Write points (N, 2) in the pixels of a map as a GeoPackage, or as CSV by the file's ending.
+
+    They have the CRS of the map, a number, an empty field `reference` and the mark of the map.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     x, y = frame.placed @ tuple(places.T)
     if file.suffix.lower() == ".csv":
         with new_file(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
             rows = csv.writer(stream, lineterminator="\n")
-            rows.writerow((ID, X, Y, REFERENCE))
-            rows.writerows((n, *place, "") for n, place in enumerate(zip(x, y, strict=True), 1))
+            rows.writerow((ID, X, Y, REFERENCE, MAP))
+            for number, place in enumerate(zip(x, y, strict=True), start=1):
+                rows.writerow((number, *place, "", mark))
         return
-    numbers, empty = np.arange(1, len(places) + 1), np.full(len(places), "", object)
+    columns = {
+        ID: np.arange(1, len(places) + 1),
+        REFERENCE: np.full(len(places), "", object),
+        MAP: np.full(len(places), mark, object),
+    }
     with part_folder(file) as folder, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "'crs' was not provided")
         try:
             pyogrio.raw.write(
                 folder / "points.gpkg",
                 shapely.to_wkb(shapely.points(x, y)),
-                [numbers, empty],
-                (ID, REFERENCE),
+                [*columns.values()],
+                [*columns],
                 layer=LAYER,
                 driver="GPKG",
                 geometry_type="Point",
@@ -75,20 +89,24 @@ def write_points(file: Path, class_map: Path, places: NDArray[np.float64]) -> No
         os.replace(folder / "points.gpkg", file)
 
 
-def read_points(file: Path, raster: DatasetReader) -> Points:
-    """Read the points of a GeoPackage or a CSV file in the pixels of an open map.
+def read_points(file: Path, frame: Frame) -> Points:
+    """Read the points of a GeoPackage or a CSV file in the pixels of a map.
 
     Raises:
         ValueError: the file cannot be read, lacks a field, or its CRS and the map's do not fit.
     """
     _check_ending(file)
-    frame = frame_of(raster)
     if file.suffix.lower() == ".csv":
-        x, y, references = _read_csv(file)
+        x, y, columns = _read_csv(file)
     else:
-        x, y, references = _read_package(file, frame)
-    places = np.stack(~frame.placed @ (x, y), axis=1)
-    return Points(places=places, references=tuple(text.strip() for text in references))
+        x, y, columns = _read_package(file, frame)
+    if not (np.isfinite(x) & np.isfinite(y)).all():
+        raise ValueError(f"{file}: {X} and {Y} must be finite numbers")
+    return Points(
+        places=np.stack(~frame.placed @ (x, y), axis=1),
+        references=tuple(map(_text, columns.get(REFERENCE, ()))),
+        maps=frozenset(map(_text, columns.get(MAP, ()))) - {""},
+    )
 
 
 def _check_ending(file: Path) -> None:
@@ -96,22 +114,26 @@ def _check_ending(file: Path) -> None:
         raise ValueError(f"{file}: points are in a .gpkg or a .csv file")
 
 
-def _read_csv(file: Path) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
+def _read_csv(file: Path) -> Columns:
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
-            x, y = (np.array([float(row[name]) for row in rows]) for name in (X, Y))
-            return x, y, [row[REFERENCE] or "" for row in rows]
-    except KeyError as error:
-        needed = f"{X}, {Y}, {REFERENCE}"
-        raise ValueError(f"{file}: has no column {error}; needed are {needed}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{file}: is no CSV file in UTF-8: {error}") from None
+    names = set(rows[0]) if rows else set()
+    if rows and not {X, Y, REFERENCE} <= names:
+        raise ValueError(
+            f"{file}: needs the columns {X}, {Y} and {REFERENCE}, separated by commas; has "
+            f"{', '.join(map(str, rows[0]))}"
+        )
+    try:
+        x, y = (np.array([float(row[name]) for row in rows]) for name in (X, Y))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{file}: {X} and {Y} must be numbers: {error}") from None
+    return x, y, {name: [row[name] for row in rows] for name in (REFERENCE, MAP) if name in names}
 
 
-def _read_package(
-    file: Path, frame: Frame
-) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
+def _read_package(file: Path, frame: Frame) -> Columns:
     try:
         # Those without geometries are tables, such as the styles that QGIS saves.
         layers = [name for name, geometry in pyogrio.list_layers(file) if geometry]
@@ -120,23 +142,33 @@ def _read_package(
         meta, _, geometries, columns = pyogrio.raw.read(file, layer=layers[0])
     except (DataSourceError, DataLayerError) as error:
         raise ValueError(f"{file}: cannot be read: {error}") from error
-    fields = list(meta["fields"])
-    if REFERENCE not in fields:
-        raise ValueError(f"{file}: has no field {REFERENCE!r}, only {fields}")
-    points = shapely.from_wkb(geometries)
-    if not (shapely.get_type_id(points) == 0).all():
-        raise ValueError(f"{file}: holds other geometries than points")
-    x, y = shapely.get_x(points), shapely.get_y(points)
+    named = dict(zip(meta["fields"], columns, strict=True))
+    if REFERENCE not in named:
+        raise ValueError(f"{file}: has no field {REFERENCE!r}, only {list(named)}")
+    x, y = _coordinates(file, shapely.from_wkb(geometries))
     if (meta["crs"] is None) != (frame.crs is None):
         raise ValueError(f"{file}: CRS {meta['crs']}, but the map has {frame.crs_text or None}")
     if frame.crs is not None:
         known, ours = CRS.from_user_input(meta["crs"]), CRS.from_user_input(frame.crs_text)
         x, y = Transformer.from_crs(known, ours, always_xy=True).transform(x, y)
-    return x, y, [_text(value) for value in columns[fields.index(REFERENCE)]]
+    return x, y, {name: named[name] for name in (REFERENCE, MAP) if name in named}
+
+
+def _coordinates(
+    file: Path, geometries: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if shapely.is_missing(geometries).any() or shapely.is_empty(geometries).any():
+        raise ValueError(f"{file}: a point has no place; delete it")
+    parts = shapely.get_parts(geometries)  # a layer of MultiPoints may hold single points
+    if len(parts) != len(geometries) or not (shapely.get_type_id(parts) == 0).all():
+        raise ValueError(f"{file}: holds other geometries than single points")
+    return shapely.get_x(parts), shapely.get_y(parts)
 
 
 def _text(value: Any) -> str:
-    """Return a field as text; an empty one of numbers is NaN."""
-    if value is None or (isinstance(value, float) and np.isnan(value)):
+    """Return a field as text: '' where it is empty, a whole number without a decimal point."""
+    if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
         return ""
-    return str(int(value)) if isinstance(value, float | np.floating | np.integer) else str(value)
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()

@@ -100,7 +100,8 @@ def metadata(info: ModelInfo, tile: int | None) -> dict[str, str]:
     # The first is ours; the others are for the QGIS plugin Deepness, with the names that it reads
     # (src/deepness/processing/models/model_base.py of PUTvision/qgis-plugin-deepness), since its
     # documentation has another name for tile_size. Without a threshold of 0, the plugin would give
-    # the first class to pixels where no class reaches its own threshold.
+    # the first class to pixels where no class reaches its own threshold; without a small segment of
+    # 0, it would smooth the classes by a median filter.
     entries = {
         METADATA: INFO.dump_json(info).decode(),
         "model_type": json.dumps("Segmentor"),
@@ -108,6 +109,7 @@ def metadata(info: ModelInfo, tile: int | None) -> dict[str, str]:
         "tile_size": json.dumps(tile or info.patch_size),
         "tiles_overlap": json.dumps(25),  # %
         "seg_thresh": json.dumps(0),
+        "seg_small_segment": json.dumps(0),
     }
     if info.ground_sampling_distances:
         entries["resolution"] = json.dumps(100 * info.ground_sampling_distances[0])  # cm

@@ -43,7 +43,8 @@ def stitching_of(model: Model, tile: int | None, overlap: int | None, batch_size
             f"tile: this file takes tiles of {model.tile} px alone, got {tile}; leave --tile out, "
             "or export with --dynamic"
         )
-    return Stitching.for_patches(model.info.patch_size, tile or model.tile, overlap, batch_size)
+    side = model.tile if tile is None else tile
+    return Stitching.for_patches(model.info.patch_size, side, overlap, batch_size)
 
 
 def remarks(orthophoto: Orthophoto, info: ModelInfo, reading: Reading) -> list[str]:

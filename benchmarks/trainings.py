@@ -1,0 +1,178 @@
+"""Trainings for comparison, with the time of the training alone, and a file of their results.
+
+Ours is the training of the stage; the other side is a plain loop around MONAI's BasicUNet. Both run
+on the CPU in float32, with the threads of the process.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from partialseg.core.classes import IGNORE_INDEX
+from partialseg.core.files import new_file
+from partialseg.engine.batches import TruthPatches, normalise, truth_loader
+from partialseg.engine.compute import choose_compute, seed_everything
+from partialseg.engine.ranks import ALONE
+from partialseg.engine.scoring import Scorer
+from partialseg.evaluation.params import Evaluate
+from partialseg.evaluation.spatial import spatial_scores
+from partialseg.labelling.labels import LabelStore
+from partialseg.models.build import build_network
+from partialseg.tiling.patches import MANIFEST, PatchStore
+from partialseg.training.data import EpochBatches, Shown, TrainPatches, train_loader
+from partialseg.training.learner import Learner
+from partialseg.training.loop import fit
+from partialseg.training.losses import resolve_class_weights
+from partialseg.training.params import Train
+from train_step import monai_network
+
+COMPUTE = choose_compute("float32", "cpu")
+SMALLEST_BUILDING = 50.0  # m2: smaller ones are not counted as missed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A training: what is compared, the architecture and the seed."""
+
+    side: str
+    architecture: str
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """The patches of a split, and the visible labels of a seed."""
+
+    store: PatchStore
+    labels: LabelStore
+
+
+class Meter:
+    """Scores a network on validation and test patches; its time is not that of the training."""
+
+    def __init__(self, data: Data, params: Evaluate) -> None:
+        self._store, self._params = data.store, params
+        classes = len(data.store.summary.class_names)
+        self._scorer = Scorer(num_classes=classes, class_weights=None, compute=COMPUTE)
+
+    def point(self, network: nn.Module, epoch: int, seconds: float) -> dict[str, Any]:
+        """Return a point of the curve: the mIoU of both splits after an epoch."""
+        scores = {split: self._score(network, split)[0] for split in ("val", "test")}
+        point = {"epoch": epoch, "seconds": round(seconds, 1)}
+        return point | {f"{split}_miou": round(item["miou"], 4) for split, item in scores.items()}
+
+    def end(self, network: nn.Module) -> dict[str, Any]:
+        """Return the test scores by class, and how many of the buildings are found."""
+        scores, predictions = self._score(network, "test")
+        spatial = spatial_scores(
+            self._store, self._store.of_split("test"), predictions, self._params.spatial
+        )
+        counted = [
+            item for item in spatial["objects"]["areas"] if item["from"] >= SMALLEST_BUILDING
+        ]
+        found, number = (sum(item[key] for item in counted) for key in ("found", "objects"))
+        return {
+            "test_iou": {name: round(value, 4) for name, value in scores["iou"].items()},
+            "buildings_found": round(found / number, 4) if number else None,
+            "buildings": number,
+        }
+
+    def _score(self, network: nn.Module, split: str) -> tuple[dict[str, Any], NDArray[np.uint8]]:
+        patches = TruthPatches(self._store, self._store.of_split(split))
+        predictions: list[NDArray[np.uint8]] = []
+
+        def keep(logits: Tensor, _: Tensor) -> None:
+            predictions.append(logits.argmax(dim=1).to(torch.uint8).numpy())
+
+        batches = truth_loader(patches, self._params.batch_size, workers=0)
+        confusion = self._scorer.score(network, batches, observers=(keep,)).confusion
+        names = self._store.summary.class_names
+        iou = dict(zip(names, confusion.iou().tolist(), strict=True))
+        return {"miou": confusion.miou(), "iou": iou}, np.concatenate(predictions)
+
+
+Trained = Iterator[tuple[nn.Module, int, float]]  # network, epoch, seconds of training so far
+
+
+def train_ours(task: Task, data: Data, params: Train) -> Trained:
+    """Train as the stage does, without validation in the time."""
+    store = data.store
+    patches = TrainPatches(store, data.labels, params.augment, task.seed, params.crop)
+    weights = resolve_class_weights(params.class_weights, data.labels.summary.counts)
+    seed_everything(task.seed)
+    classes = len(store.summary.class_names)
+    network = build_network(task.architecture, 3, classes, params.base_channels)
+    of_classes = None if weights is None else torch.tensor(weights)
+    learner = Learner(COMPUTE.place(network), of_classes, params, COMPUTE, ALONE, task.seed)
+    val = TruthPatches(store, store.of_split("val")[:1])  # fit() validates: as little as possible
+    seconds = 0.0
+    for record in fit(learner, patches, val, params, task.seed):
+        seconds += len(patches) / record.images_per_second
+        yield learner.scored, record.epoch, seconds
+
+
+def train_monai(task: Task, data: Data, params: Train) -> Trained:
+    """Train MONAI's BasicUNet by a plain loop: whole patches, AdamW with one cycle."""
+    patches = TrainPatches(data.store, data.labels, params.augment, task.seed, params.crop)
+    order = EpochBatches(Shown(often=[1] * len(patches)), params.batch_size, 1, task.seed, ALONE)
+    batches = train_loader(patches, order, params.workers)
+    torch.manual_seed(task.seed)
+    classes = len(data.store.summary.class_names)
+    network = monai_network(task.architecture, params.base_channels, classes)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), params.learning_rate, weight_decay=params.weight_decay, fused=True
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        params.learning_rate,
+        total_steps=params.epochs * len(order),
+        pct_start=params.warmup,
+        cycle_momentum=False,  # as ours
+    )
+    loss_of = nn.CrossEntropyLoss(ignore_index=IGNORE_INDEX)
+    seconds = 0.0
+    for epoch in range(1, params.epochs + 1):
+        order.epoch = epoch
+        started = time.perf_counter()
+        network.train()
+        for images, labels in batches:
+            optimizer.zero_grad()
+            loss_of(network(normalise(images)), labels.long()).backward()
+            optimizer.step()
+            schedule.step()
+        seconds += time.perf_counter() - started
+        yield network, epoch, seconds
+
+
+def digest_of(params: Train, data: Data) -> str:
+    """Return a digest of what a training is made of, but its code and its seed."""
+    made_of = hashlib.sha256(json.dumps(asdict(params), sort_keys=True).encode())
+    made_of.update((data.store.folder / MANIFEST).read_bytes())
+    return made_of.hexdigest()[:16]
+
+
+def add(file: Path, result: Mapping[str, Any], keys: Mapping[str, Any]) -> None:
+    """Add a result to those in a file, in place of an earlier one with the same keys.
+
+    Other processes may add to the file at the same time.
+    """
+    with FileLock(file.with_name(f".{file.name}.lock")):
+        others = [item for item in read(file) if not keys.items() <= item.items()]
+        with new_file(file) as part:
+            part.write_text(json.dumps([*others, result], indent=1) + "\n", encoding="utf-8")
+
+
+def read(file: Path) -> list[dict[str, Any]]:
+    """Return the results in a file, none where there is no file yet."""
+    found: list[dict[str, Any]] = json.loads(file.read_text("utf-8")) if file.exists() else []
+    return found
