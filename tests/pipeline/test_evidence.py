@@ -40,11 +40,8 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         asked.append(seeds.count(",") + 1)
         return len(asked) <= 3
 
-    monkeypatch.setattr(
-        evidence,
-        "clone",
-        lambda folder: (folder / ".dvc" / "tmp").mkdir(parents=True, exist_ok=True),
-    )
+    (tmp_path / ".dvc" / "tmp").mkdir(parents=True)
+    monkeypatch.setattr(evidence, "clone", lambda _: None)
     monkeypatch.setattr(evidence, "run", run)
     monkeypatch.setattr(evidence, "copy_tables", lambda *_: None)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
