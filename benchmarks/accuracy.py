@@ -120,8 +120,10 @@ def ends(results: Sequence[dict[str, Any]], architecture: str) -> list[dict[str,
 def draw(results: Sequence[dict[str, Any]], file: Path) -> None:
     """Draw the test mIoU over the training seconds: each seed thin, the medians thick."""
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    for number, side in enumerate(SIDES):
-        colour = COLOURS[number]
+    measured = {item["side"] for item in results}
+    for side, colour in zip(SIDES, COLOURS, strict=True):
+        if side not in measured:
+            continue
         for item in (item for item in results if item["side"] == side):
             axes.plot(*_xy(item["curve"]), color=colour, linewidth=0.8, alpha=0.5)
         axes.plot(*_xy(medians(results, side)), color=colour, linewidth=2.2, label=NAMES[side])
