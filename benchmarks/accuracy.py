@@ -10,7 +10,6 @@ they are trained again.
 import argparse
 import itertools
 import statistics
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,14 +26,16 @@ sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find p
 
 from partialseg.core.params import load_section
 from partialseg.evaluation.params import Evaluate
+from partialseg.labelling.label import label
 from partialseg.labelling.labels import LabelStore
+from partialseg.labelling.params import Label
 from partialseg.models.build import ARCHITECTURES
 from partialseg.tiling.patches import PatchStore
 from partialseg.training.params import Train
 from trainings import Data, Meter, Task, add, digest_of, read, train_monai, train_ours
 
 SECTION = "datasets.sample"
-FRACTION = "0.1"
+FRACTION = 0.1
 EVERY = 2  # epochs between two points of a curve
 # What the recipe `tuned` of commit 2db57f6 had otherwise than today's.
 BEFORE = {"crop": 0, "batch_size": 2, "optimizer": "adamw", "weight_decay": 1e-2, "epochs": 12}
@@ -68,14 +69,12 @@ def measure(task: Task, data: Data, params: Train) -> dict[str, Any]:
 
 
 def labels_of(seed: int, store: PatchStore) -> LabelStore:
-    """Return the labels of the sample at FRACTION, drawn by the stage itself."""
+    """Return the labels of the sample at FRACTION."""
     names = [patch.name for patch in store.of_split("train")]
+    params = load_section(ROOT / "params.yaml", f"{SECTION}.label", Label)
     with TemporaryDirectory() as folder:
-        out = Path(folder) / "labels"
-        words = ["--dataset", "sample", "--labelling", "random", "--fraction", FRACTION]
-        words += ["--seed", str(seed), "--patches", str(store.folder), "--out", str(out)]
-        subprocess.run([sys.executable, "src/label.py", *words], cwd=ROOT, check=True)
-        return LabelStore(out, names)
+        label(store.folder, Path(folder) / "labels", FRACTION, seed, params)
+        return LabelStore(Path(folder) / "labels", names)
 
 
 def medians(results: Sequence[dict[str, Any]], side: str) -> list[dict[str, Any]]:

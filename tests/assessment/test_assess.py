@@ -18,7 +18,7 @@ from class_maps import NAMES, frame, write_map
 from partialseg.assessment.assess import Left, assess, draw_points
 from partialseg.assessment.tables import text
 from partialseg.core.command import run
-from partialseg.mapping.styles import add_to_package
+from partialseg.mapping.geopackage import add_style
 
 PLACE = Affine(0.5, 0, 300_000, 0, -0.5, 600_000)
 
@@ -190,7 +190,7 @@ def test_a_file_with_a_saved_style_and_multipoints_of_one_point_is_read(
     several = shapely.to_wkb([shapely.MultiPoint([item]) for item in shapely.from_wkb(geometries)])
     named = dict(zip(meta["fields"], columns, strict=True))
     rewrite(file, several, named, meta["crs"], kind="MultiPoint")
-    add_to_package(file, "points", "geom", "<qgis/>")
+    add_style(file, "points", "<qgis/>")
     assert assess(class_map, file).counts.tolist() == COUNTS
 
 

@@ -5,13 +5,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.windows import Window
 
 from partialseg.assessment.estimate import LEAST_POINTS
-from partialseg.mapping.class_map import NODATA
-from partialseg.source.raster import open_raster, read_values
-
-BAND = 512  # rows that are read at once
+from partialseg.mapping.class_map import NODATA, class_bands
+from partialseg.source.raster import open_raster
 
 
 def draw(class_map: Path, pixels: Sequence[int], number: int, seed: int) -> NDArray[np.float64]:
@@ -68,9 +65,8 @@ def _places(class_map: Path, ranks: Sequence[NDArray[np.int64]]) -> Iterator[NDA
     """Yield the centres (N, 2) of the pixels of these ranks among those of each class."""
     seen = np.zeros(len(ranks), np.int64)
     with open_raster(class_map) as raster:
-        for top in range(0, raster.height, BAND):
-            rows = min(BAND, raster.height - top)
-            ids = read_values(raster, Window(0, top, raster.width, rows))[0].ravel()
+        for top, band in class_bands(raster):
+            ids = band.ravel()
             counts = np.bincount(ids, minlength=NODATA + 1)
             for index, of_class in enumerate(ranks):
                 first, end = np.searchsorted(of_class, [seen[index], seen[index] + counts[index]])

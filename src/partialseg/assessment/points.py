@@ -2,7 +2,6 @@
 
 import csv
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,12 @@ import numpy as np
 import pyogrio.raw
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
+from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS, Transformer
 
 from partialseg.core.files import new_file, part_folder
 from partialseg.mapping.frame import Frame
+from partialseg.mapping.geopackage import write_errors, write_layer
 
 LAYER = "reference_points"
 ID, REFERENCE, MAP, X, Y = "id", "reference", "map", "x", "y"
@@ -70,22 +70,10 @@ def write_points(file: Path, frame: Frame, places: NDArray[np.float64], mark: st
         REFERENCE: np.full(len(places), "", object),
         MAP: np.full(len(places), mark, object),
     }
-    with part_folder(file) as folder, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "'crs' was not provided")
-        try:
-            pyogrio.raw.write(
-                folder / "points.gpkg",
-                shapely.to_wkb(shapely.points(x, y)),
-                [*columns.values()],
-                [*columns],
-                layer=LAYER,
-                driver="GPKG",
-                geometry_type="Point",
-                crs=frame.crs.to_wkt() if frame.crs else None,
-                dataset_options={"VERSION": "1.2"},  # older GDAL and QGIS warn of later ones
-            )
-        except (DataSourceError, DataLayerError, FeatureError) as error:
-            raise OSError(f"{file}: cannot be written (is the disk full?): {error}") from error
+    with part_folder(file) as folder:
+        with write_errors(file):
+            points = shapely.points(x, y)
+            write_layer(folder / "points.gpkg", LAYER, "Point", frame, points, columns)
         os.replace(folder / "points.gpkg", file)
 
 

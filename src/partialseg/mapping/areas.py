@@ -9,19 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import CRSError
-from rasterio.windows import Window
 
 from partialseg.core.files import new_file, write_json
-from partialseg.mapping.class_map import NODATA, read_classes
+from partialseg.mapping.class_map import NODATA, class_bands, read_classes
 from partialseg.mapping.frame import Frame, frame_of
-from partialseg.source.raster import open_raster, read_values
+from partialseg.source.raster import open_raster
 
 SAMPLED_ROWS = 65
 SAMPLED_COLUMNS = 3
 # Half of the pixels that a sample measures: geodesics are exact to some 15 nm, too little for a
 # single pixel of centimetres, and too many pixels would no longer be flat.
 REACH = 8
-BAND = 512  # rows that are read at once
 UNITS = {
     "pixels": "number of pixels of the class",
     "area_m2": "square metres of ground, on the ellipsoid; null: the map has no CRS",
@@ -84,13 +82,11 @@ def class_areas(class_map: Path) -> MapAreas:
         by_row = row_areas(frame_of(raster))
         pixels = np.zeros(NODATA + 1, np.int64)
         areas = np.zeros(NODATA + 1)
-        for top in range(0, raster.height, BAND):
-            rows = min(BAND, raster.height - top)
-            ids = read_values(raster, Window(0, top, raster.width, rows))[0]
+        for top, ids in class_bands(raster):
             counts = np.stack([np.bincount(row, minlength=NODATA + 1) for row in ids])
             pixels += counts.sum(axis=0)
             if by_row is not None:
-                areas += by_row[top : top + rows] @ counts
+                areas += by_row[top : top + len(ids)] @ counts
     if pixels[len(names) : NODATA].any():
         unknown = len(names) + int(np.argmax(pixels[len(names) : NODATA] > 0))
         raise ValueError(f"{class_map}: holds the id {unknown}, but names {len(names)} classes")

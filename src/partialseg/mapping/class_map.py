@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import cv2
@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
+from rasterio.windows import Window
 
 from partialseg.core.classes import Colour
 from partialseg.mapping.cog import Layout
+from partialseg.source.raster import read_values
 
 NODATA = 255
 ONE = 250  # how 1.0 is stored in rasters of probability and entropy
+BAND = 512  # rows that are read at once
 NAMES_TAG = "CLASS_NAMES"  # a JSON list, by id
 
 
@@ -57,6 +60,17 @@ def read_classes(raster: DatasetReader) -> tuple[tuple[str, ...], tuple[Colour, 
             f"{Path(raster.name)}: is no class map: it has no tag {NAMES_TAG} or no colour table"
         ) from error
     return names, tuple(colours[index][:3] for index in range(len(names)))
+
+
+def class_bands(raster: DatasetReader) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield an open class map by bands of rows: the first row, and the ids (h, W).
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    for top in range(0, raster.height, BAND):
+        rows = min(BAND, raster.height - top)
+        yield top, read_values(raster, Window(0, top, raster.width, rows))[0]
 
 
 def _share_layout(band_names: tuple[str, ...], unit: str) -> Layout:

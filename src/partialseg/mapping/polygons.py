@@ -1,8 +1,6 @@
 """The regions of a class map as polygons, and the GeoPackage that holds them."""
 
 import os
-import sqlite3
-import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyogrio.raw
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 from rasterio import features
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
@@ -23,10 +19,11 @@ from partialseg.core.files import part_folder
 from partialseg.mapping.areas import row_areas
 from partialseg.mapping.class_map import NODATA, read_classes
 from partialseg.mapping.frame import frame_of
-from partialseg.mapping.styles import add_to_package, polygon_style
+from partialseg.mapping.geopackage import add_style, write_errors, write_layer
+from partialseg.mapping.styles import polygon_style
 from partialseg.source.raster import open_raster, read_values
 
-LAYER, GEOMETRY = "land_cover", "geom"
+LAYER = "land_cover"
 FIELDS = ("class_id", "class_name", "area_m2", "area_px")
 STRIP_PIXELS = 2**24  # of a class map, that are made polygons at a time
 
@@ -207,7 +204,9 @@ class _Layer:
         )
         names = self._names[regions.ids]
         columns = [regions.ids.astype(np.int32), names, areas, pixels.astype(np.int64)]
-        self._write(polygons, columns)
+        with write_errors(self._file):
+            named = dict(zip(FIELDS, columns, strict=True))
+            write_layer(self.part, LAYER, "Polygon", self._frame, polygons, named)
         self.count += len(polygons)
 
     def add_style(self) -> None:
@@ -216,34 +215,9 @@ class _Layer:
         Raises:
             OSError: they cannot be written.
         """
-        style = polygon_style("class_name", self._names.tolist(), self._palette)
-        try:
-            add_to_package(self.part, LAYER, GEOMETRY, style)
-        except sqlite3.Error as error:
-            raise OSError(
-                f"{self._file}: cannot be written (is the disk full?): {error}"
-            ) from error
-
-    def _write(self, polygons: NDArray[Any], columns: list[NDArray[Any]]) -> None:
-        try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "'crs' was not provided")
-                pyogrio.raw.write(
-                    self.part,
-                    shapely.to_wkb(polygons),
-                    columns,
-                    FIELDS,
-                    layer=LAYER,
-                    driver="GPKG",
-                    geometry_type="Polygon",
-                    layer_options={"GEOMETRY_NAME": GEOMETRY},
-                    crs=self._frame.crs.to_wkt() if self._frame.crs else None,
-                    append=self.part.exists(),
-                    dataset_options={"VERSION": "1.2"},  # older GDAL and QGIS warn of later ones
-                )
-        except (DataSourceError, DataLayerError, FeatureError) as error:
-            reason = f"{self._file}: cannot be written (is the disk full?): {error}"
-            raise OSError(reason) from error
+        with write_errors(self._file):
+            style = polygon_style("class_name", self._names.tolist(), self._palette)
+            add_style(self.part, LAYER, style)
 
 
 def _areas(

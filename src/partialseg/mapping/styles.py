@@ -6,10 +6,7 @@ probabilities of the first three classes as red, green and blue, and polygons in
 The XML has what QGIS 3.22 writes itself and needs to read it again.
 """
 
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
-from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from partialseg.core.classes import Colour
@@ -18,16 +15,6 @@ from partialseg.core.classes import Colour
 VIRIDIS = ("#440154", "#414487", "#2a788e", "#22a884", "#7ad151", "#fde725")
 HEAD = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 OUTLINE = "35,35,35,160"
-# As QGIS creates it, so that it can save other styles there, too.
-LAYER_STYLES = """
-create table layer_styles (
-    id integer primary key autoincrement not null,
-    f_table_catalog text(256), f_table_schema text(256), f_table_name text(256),
-    f_geometry_column text(256), styleName text(30), styleQML text, styleSLD text,
-    useAsDefault boolean, description text, owner text(30), ui text(30),
-    update_time datetime default (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
-)
-"""
 
 
 def class_style(class_names: Sequence[str], palette: Sequence[Colour]) -> str:
@@ -89,29 +76,6 @@ def polygon_style(attribute: str, class_names: Sequence[str], palette: Sequence[
         ):
             SubElement(options, "Option", name=key, value=value, type="QString")
     return _document(renderer)
-
-
-def add_to_package(package: Path, layer: str, geometry_column: str, style: str) -> None:
-    """Add a default style to a layer of a GeoPackage that has no style yet."""
-    with closing(sqlite3.connect(package)) as connection, connection:
-        connection.execute(LAYER_STYLES)
-        connection.execute(
-            "insert into gpkg_contents (table_name, data_type, identifier, description) "
-            "values ('layer_styles', 'attributes', 'layer_styles', '')"
-        )
-        values = {
-            "f_table_catalog": "",
-            "f_table_schema": "",
-            "f_table_name": layer,
-            "f_geometry_column": geometry_column,
-            "styleName": "classes",
-            "styleQML": style,
-            "useAsDefault": 1,
-        }
-        places = ", ".join("?" * len(values))
-        connection.execute(
-            f"insert into layer_styles ({', '.join(values)}) values ({places})", [*values.values()]
-        )
 
 
 def _raster_renderer(kind: str) -> Element:
