@@ -21,19 +21,19 @@ from torch import Tensor, nn
 from partialseg.core.classes import IGNORE_INDEX
 from partialseg.core.files import new_file
 from partialseg.engine.batches import TruthPatches, normalise, truth_loader
-from partialseg.engine.compute import choose_compute, seed_everything
+from partialseg.engine.compute import choose_compute
 from partialseg.engine.ranks import ALONE
 from partialseg.engine.scoring import Scorer
 from partialseg.evaluation.params import Evaluate
 from partialseg.evaluation.spatial import spatial_scores
 from partialseg.labelling.labels import LabelStore
-from partialseg.models.build import build_network
 from partialseg.tiling.patches import MANIFEST, PatchStore
 from partialseg.training.data import EpochBatches, Shown, TrainPatches, train_loader
 from partialseg.training.learner import Learner
 from partialseg.training.loop import fit
 from partialseg.training.losses import resolve_class_weights
 from partialseg.training.params import Train
+from partialseg.training.train import initial_network
 from train_step import monai_network
 
 COMPUTE = choose_compute("float32", "cpu")
@@ -109,9 +109,8 @@ def train_ours(task: Task, data: Data, params: Train) -> Trained:
     store = data.store
     patches = TrainPatches(store, data.labels, params.augment, task.seed, params.crop)
     weights = resolve_class_weights(params.class_weights, data.labels.summary.counts)
-    seed_everything(task.seed)
     classes = len(store.summary.class_names)
-    network = build_network(task.architecture, 3, classes, params.base_channels)
+    network = initial_network(task.architecture, classes, params, task.seed)
     of_classes = None if weights is None else torch.tensor(weights)
     learner = Learner(COMPUTE.place(network), of_classes, params, COMPUTE, ALONE, task.seed)
     val = TruthPatches(store, store.of_split("val")[:1])  # fit() validates: as little as possible

@@ -126,14 +126,19 @@ def trained(
     return load_checkpoint(folder / name / "last.pt"), done
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
 def test_two_processes_train_as_one(
-    make_patches: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_patches: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    optimizer: str,
 ) -> None:
     isolate(monkeypatch, tmp_path)
     patches = make_patches(columns=7)  # batches of 4 and 3: the second is shared unevenly
     label(patches, tmp_path / "labels", 0.3, 42, label_params())
     # The running statistics need a few steps, a high learning rate would magnify rounding.
     moves = {"augment": asdict(LIVELY), "learning_rate": 1e-3, "ema_decay": 0.5}
+    moves["optimizer"] = optimizer
     one, _ = trained(tmp_path, patches, "one", **moves)
     two, done = trained(tmp_path, patches, "two", processes=2, accumulation=1, **moves)
     for ours, theirs in zip(two.history, one.history, strict=True):

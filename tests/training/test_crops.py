@@ -293,6 +293,21 @@ def test_batches_of_too_few_crops_are_refused() -> None:
         EpochBatches(Shown(often=[1] * 4, crops=4), 2, 1, 1, Ranks(count=3))
 
 
+@pytest.mark.parametrize(
+    "changes", [{"crop": 16}, {"crop": 16, "batch_size": 4, "accumulation": 4}]
+)
+def test_a_crop_of_16_px_alone_in_a_part_is_refused(
+    make_patches: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, Any],
+) -> None:
+    isolate(monkeypatch, tmp_path)
+    message = "one patch or crop of 16 px alone .* too few for BatchNorm: raise batch_size"
+    with pytest.raises(ValueError, match=message):
+        trained(make_patches(rows=2, columns=2), tmp_path / "run", **{"batch_size": 1} | changes)
+
+
 def trained(patches: Path, out: Path, architecture: str = "unet", **changes: Any) -> Checkpoint:
     """Train on half of the pixels of one of two patches; the other one has no label."""
     labels = out.with_name("labels")

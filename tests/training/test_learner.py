@@ -29,7 +29,7 @@ def batch_of(*patches: Batch) -> Batch:
 def learner_of(network: nn.Module, class_weights: Tensor | None = None, **changes: Any) -> Learner:
     learner = Learner(network, class_weights, train_params(**changes), CPU, ALONE, 3)
     # Plain gradient descent: its step is the gradient itself.
-    learner.optimizers = [torch.optim.SGD(network.parameters(), lr=1.0)]
+    learner.optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
     return learner
 
 
@@ -158,7 +158,7 @@ def test_the_state_is_of_plain_types(tmp_path: Any) -> None:
     steps_of(learner, 1)
     torch.save(learner.state(), tmp_path / "state.pt")
     state = torch.load(tmp_path / "state.pt", weights_only=True)
-    assert sorted(state) == ["average", "method", "network", "optimizers", "scaler"]
+    assert sorted(state) == ["average", "method", "network", "optimizer", "scaler"]
 
 
 def test_the_network_is_compiled_where_the_parameter_says_so(
@@ -184,9 +184,12 @@ def test_bfloat16_keeps_the_weights_in_float32() -> None:
 FLOAT16 = Compute(torch.device("cpu"), torch.float16)
 
 
-def test_a_step_that_overflows_float16_changes_no_weight_and_halves_the_scale() -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon"])
+def test_a_step_that_overflows_float16_changes_no_weight_and_halves_the_scale(
+    optimizer: str,
+) -> None:
     torch.manual_seed(0)
-    learner = Learner(UNet(3, 2, 2), None, train_params(), FLOAT16, ALONE, 3)
+    learner = Learner(UNet(3, 2, 2), None, train_params(optimizer=optimizer), FLOAT16, ALONE, 3)
     learner.scaler.load_state_dict(learner.scaler.state_dict() | {"scale": 2.0**40})
     before = {name: value.clone() for name, value in learner.network.named_parameters()}
     images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
@@ -194,6 +197,17 @@ def test_a_step_that_overflows_float16_changes_no_weight_and_halves_the_scale() 
     loss, norm = learner.step(images, labels, 0.01)
     assert math.isfinite(float(loss)) and not math.isfinite(float(norm))
     assert learner.scaler.get_scale() == 2.0**39
+    assert all(torch.equal(before[n], value) for n, value in learner.network.named_parameters())
+
+
+def test_a_gradient_that_overflows_float16_in_the_head_alone_stops_muon_too() -> None:
+    torch.manual_seed(0)
+    learner = Learner(UNet(3, 2, 2), None, train_params(optimizer="muon"), FLOAT16, ALONE, 3)
+    head = learner.network.head.weight
+    head.register_hook(lambda gradient: torch.full_like(gradient, math.inf))
+    before = {name: value.clone() for name, value in learner.network.named_parameters()}
+    images = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8)
+    learner.step(images, torch.zeros(2, 16, 16).short(), 0.01)
     assert all(torch.equal(before[n], value) for n, value in learner.network.named_parameters())
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from partialseg.models.build import build_network
-from partialseg.training.optimizers import Muon, make_optimizers, orthogonal
+from partialseg.training.optimizers import Muon, Together, make_optimizer, orthogonal
 from small_run import train_params
 
 
@@ -21,7 +21,7 @@ def test_adam_and_adamw_are_those_of_torch(optimizer: str) -> None:
     params = train_params(optimizer=optimizer, learning_rate=0.1, weight_decay=0.5)
     ours, theirs = nn.Parameter(torch.tensor([2.0])), nn.Parameter(torch.tensor([2.0]))
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[optimizer]
-    (made,) = make_optimizers(nn.ParameterList([ours]), params)
+    made = make_optimizer(nn.ParameterList([ours]), params)
     for weight, stepper in ((ours, made), (theirs, kind([theirs], lr=0.1, weight_decay=0.5))):
         for _ in range(3):
             weight.grad = torch.tensor([0.3])
@@ -34,18 +34,19 @@ def test_adam_and_adamw_are_those_of_torch(optimizer: str) -> None:
 def test_muon_trains_the_kernels_and_adamw_biases_norms_and_heads(architecture: str) -> None:
     network = build_network(architecture, 3, 2, 2, deep_supervision=True)
     params = train_params(optimizer="muon", learning_rate=0.1, weight_decay=0.5)
-    muon, adamw = make_optimizers(network, params)
-    assert (type(muon), type(adamw)) == (Muon, torch.optim.AdamW)
+    together = make_optimizer(network, params)
+    assert isinstance(together, Together)
+    muon, adamw = together.param_groups
     names = {weight: name for name, weight in network.named_parameters()}
-    by_adamw = {names[weight] for weight in adamw.param_groups[0]["params"]}
-    by_muon = {names[weight] for weight in muon.param_groups[0]["params"]}
+    by_adamw = {names[weight] for weight in adamw["params"]}
+    by_muon = {names[weight] for weight in muon["params"]}
     assert by_adamw | by_muon == set(names.values())
     assert by_adamw == {
         name for weight, name in names.items() if weight.ndim == 1 or name.startswith("head")
     }
-    for optimizer in (muon, adamw):
-        assert optimizer.param_groups[0]["lr"] == 0.1
-        assert optimizer.param_groups[0]["weight_decay"] == 0.5
+    for group in (muon, adamw):
+        assert group["lr"] == 0.1
+        assert group["weight_decay"] == 0.5
 
 
 @pytest.mark.parametrize("shape", [(6, 40), (40, 6), (16, 16)])

@@ -118,11 +118,14 @@ def test_a_stopped_training_goes_on_and_ends_with_equal_bits(
     assert load_checkpoint(tmp_path / "run" / "last.pt").state is None
 
 
-@pytest.mark.parametrize("method", ["none", "consistency"])
+@pytest.mark.parametrize(
+    ("method", "optimizer"), [("none", "adamw"), ("none", "muon"), ("consistency", "muon")]
+)
 def test_a_stopped_training_on_crops_ends_with_equal_bits(
-    patches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+    patches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, optimizer: str
 ) -> None:
     changes: dict[str, Any] = {
+        "optimizer": optimizer,
         **{"augment": LIVELY, "epochs": 4, "crop": 16, "batch_size": 4, "ema_decay": 0.5},
         **{"method": method, "sampling": "pixels"},
     }

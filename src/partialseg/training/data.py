@@ -102,7 +102,8 @@ class Place(NamedTuple):
 class TrainPatches(Dataset[Batch]):
     """Augmented training patches with their visible labels: uint8 (3, H, W) and int16 (H, W).
 
-    With crop above 0 an item is a random crop of that side, which is cut before it is augmented.
+    With crop above 0 an item is a random crop of that side, which is cut before it is augmented:
+    what the affine move brings in from outside the crop is black and unlabelled.
     The index of an item is its Place: the draws depend on (seed, epoch, patch name) and the number
     of the crop alone, and workers that outlive an epoch need no notice of the next one.
 
@@ -125,6 +126,7 @@ class TrainPatches(Dataset[Batch]):
         self._augmenter = Augmenter(augment)
         self._seed = seed
         self._crop = crop
+        self.side = crop or size
         self.crops_per_patch = crops_per_patch(size, crop)
 
     @property
@@ -188,6 +190,9 @@ class EpochBatches(Sampler[list[Place]]):
         self._batches = -(-self._places // batch_size)
         self.epoch = 1
         smallest = self._places // self._batches
+        # A share has the unlabelled patches of its places, too.
+        in_share = smallest // ranks.count * (2 if self._unlabelled else 1)
+        self.smallest_part = in_share // accumulation
         if smallest < ranks.count * accumulation:
             items = "training patches" if shown.crops == 1 else "crops"
             raise ValueError(

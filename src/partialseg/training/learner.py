@@ -3,12 +3,13 @@
 import hashlib
 import math
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from partialseg.core.classes import IGNORE_INDEX
@@ -17,7 +18,7 @@ from partialseg.engine.ranks import Ranks
 from partialseg.training.losses import labelled_loss
 from partialseg.training.methods.build import build_method
 from partialseg.training.methods.method import Heads, Part
-from partialseg.training.optimizers import make_optimizers
+from partialseg.training.optimizers import make_optimizer
 from partialseg.training.params import Schedule, Train
 from partialseg.training.sync_batchnorm import synchronise_batchnorm
 
@@ -28,7 +29,7 @@ ONE_CYCLE_END = ONE_CYCLE_START / 1e4
 
 
 class Learner:
-    """A network with its optimisers, its gradient scaler and the average of its weights.
+    """A network with its optimiser, its gradient scaler and the average of its weights.
 
     The network is on compute's device. Where several ranks train, each has a learner, and the
     weights of all of them are equal.
@@ -49,7 +50,7 @@ class Learner:
         self.class_weights = class_weights
         self.compute = compute
         self.ranks = ranks
-        self.optimizers = make_optimizers(network, params)
+        self.optimizer = make_optimizer(network, params)
         self.scaler = compute.grad_scaler()
         # Buffers too: the statistics of BatchNorm belong to the weights.
         self._average = (
@@ -86,17 +87,16 @@ class Learner:
         of the whole batch and the norm of its gradient.
         """
         self.network.train()
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate
-            optimizer.zero_grad(set_to_none=True)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.zero_grad(set_to_none=True)
         loss = self._backward(images, labels, step, steps)
-        for optimizer in self.optimizers:
-            self.scaler.unscale_(optimizer)
+        # All that a scaler asks of an optimiser, several together have, too.
+        optimizer = cast(Optimizer, self.optimizer)
+        self.scaler.unscale_(optimizer)
         gradients = [w.grad for w in self.network.parameters() if w.grad is not None]
         norm = get_total_norm(gradients)
-        for optimizer in self.optimizers:
-            self.scaler.step(optimizer)
+        self.scaler.step(optimizer)
         self.scaler.update()
         if self._average:
             self._average.update_parameters(self.network)
@@ -159,7 +159,7 @@ class Learner:
         """Return what restore() takes, as plain types and tensors."""
         return {
             "network": self.network.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "average": self._average.state_dict() if self._average else None,
             "method": self._method.state() if self._method else None,
@@ -168,8 +168,7 @@ class Learner:
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from the state of another learner of the same parameters."""
         self.network.load_state_dict(state["network"])
-        for optimizer, stored in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(stored)
+        self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         if self._average:
             self._average.load_state_dict(state["average"])

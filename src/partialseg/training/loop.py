@@ -14,6 +14,7 @@ from tqdm import tqdm
 from partialseg.engine.batches import Batch, TruthPatches, truth_loader
 from partialseg.engine.curves import EpochRecord
 from partialseg.engine.scoring import Scorer
+from partialseg.models.blocks import STRIDE
 from partialseg.training.data import EpochBatches, Shown, TrainPatches, train_loader
 from partialseg.training.learner import Learner, learning_rate_factor
 from partialseg.training.params import Train
@@ -107,8 +108,9 @@ def fit(
         crops=train_patches.crops_per_patch,
     )
     order = EpochBatches(shown, params.batch_size, params.accumulation, seed, ranks)
+    _check_batchnorm(train_patches.side, order.smallest_part * ranks.count)
     batches = train_loader(train_patches, order, params.workers)
-    # Whole patches, of about as many pixels as a batch of crops: they need no more memory.
+    # Whole patches: about as many pixels as a batch of crops has, but one patch at least.
     val_batch_size = max(1, params.batch_size // shown.crops)
     val_batches = truth_loader(val_patches, val_batch_size, params.workers, ranks)
     scorer = Scorer(
@@ -214,6 +216,16 @@ def is_kept(history: Sequence[EpochRecord], params: Train) -> bool:
 def best_epoch(history: Sequence[EpochRecord]) -> int:
     """Return the epoch of the highest validation mIoU, the first of equals."""
     return max(history, key=lambda record: record.val_miou).epoch
+
+
+def _check_batchnorm(side: int, images: int) -> None:
+    """Refuse training images of so few px that BatchNorm has one value a channel to normalise."""
+    if side // STRIDE == images == 1:
+        raise ValueError(
+            f"one patch or crop of {side} px alone in a part of a batch has one value a channel at "
+            "the lowest level of the network, too few for BatchNorm: raise batch_size, lower "
+            f"accumulation, or take patches or crops of {2 * STRIDE} px and more"
+        )
 
 
 def _advice(params: Train) -> str:

@@ -1,6 +1,7 @@
-"""The optimisers of a network, among them Muon, whose steps are orthogonal matrices."""
+"""The optimiser of a network: Adam, AdamW, or Muon, whose steps are orthogonal matrices."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +16,8 @@ ITERATIONS = 5
 TINY = 1e-7
 
 
-def make_optimizers(network: nn.Module, params: Train) -> list[Optimizer]:
-    """Return the optimisers that together train all parameters of a network.
+def make_optimizer(network: nn.Module, params: Train) -> "Optimizer | Together":
+    """Return the optimiser of all parameters of a network.
 
     adam; adamw, which decouples weight decay from the gradient (arXiv:1711.05101); or muon for the
     kernels of convolutions, with adamw for biases, BatchNorm and the heads, which are 1 x 1 px.
@@ -24,23 +25,60 @@ def make_optimizers(network: nn.Module, params: Train) -> list[Optimizer]:
     rate, decay = params.learning_rate, params.weight_decay
     weights = list(network.parameters())
     if params.optimizer == "adam":
-        return [Adam(weights, lr=rate, weight_decay=decay, fused=True)]
+        return Adam(weights, lr=rate, weight_decay=decay, fused=True)
     if params.optimizer == "adamw":
-        return [AdamW(weights, lr=rate, weight_decay=decay, fused=True)]
+        return AdamW(weights, lr=rate, weight_decay=decay, fused=True)
     kernels = [weight for weight in weights if _is_kernel(weight)]
     others = [weight for weight in weights if not _is_kernel(weight)]
-    return [Muon(kernels, rate, decay), AdamW(others, lr=rate, weight_decay=decay, fused=True)]
+    adamw = AdamW(others, lr=rate, weight_decay=decay, fused=True)
+    return Together(Muon(kernels, rate, decay), adamw)
 
 
 def _is_kernel(weight: Tensor) -> bool:
     return weight.ndim == 4 and weight.shape[2:] != (1, 1)
 
 
-class Muon(Optimizer):
-    """Steps along the momentum of the gradient, orthogonalised as a matrix of one row per filter.
+class Together:
+    """Optimisers of different parameters that step as one.
 
-    A step is then about equally long in all directions of the matrix, also in those of which the
-    gradient has little. It has the root mean square of Adam's steps (Liu et al. 2025,
+    A gradient scaler, which takes this for an optimiser, so skips the steps of all of them where
+    one of their gradients has overflowed float16.
+    """
+
+    def __init__(self, *optimizers: Optimizer) -> None:
+        self._optimizers = optimizers
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """The groups of all optimisers, in their order."""
+        return [group for optimizer in self._optimizers for group in optimizer.param_groups]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients."""
+        for optimizer in self._optimizers:
+            optimizer.zero_grad(set_to_none)
+
+    def step(self) -> None:
+        """Move the parameters of each optimiser."""
+        for optimizer in self._optimizers:
+            optimizer.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what load_state_dict() takes."""
+        return {"optimizers": [optimizer.state_dict() for optimizer in self._optimizers]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from the state of equal optimisers."""
+        for optimizer, stored in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(stored)
+
+
+class Muon(Optimizer):
+    """Steps along the momentum of the gradient, orthogonalised as a matrix.
+
+    Its rows are the filters of a convolution, or the input channels of a transposed one. A step is
+    about equally long in all directions of the matrix, also in those of which the gradient has
+    little. It has the root mean square of Adam's steps (Liu et al. 2025,
     arXiv:2502.16982), so learning rate and weight decay are of the size that AdamW needs.
     torch.optim.Muon refuses kernels, and computes in bfloat16, which many CPUs lack.
 
@@ -63,8 +101,10 @@ class Muon(Optimizer):
                     self._move(kernel, kernel.grad, group["lr"], group["weight_decay"])
 
     def _move(self, kernel: Tensor, gradient: Tensor, rate: float, decay: float) -> None:
-        momentum = self.state[kernel].setdefault("momentum", torch.zeros_like(kernel))
-        momentum.lerp_(gradient, 1 - MOMENTUM)
+        state = self.state[kernel]
+        if not state:
+            state["momentum"] = torch.zeros_like(kernel)
+        momentum = state["momentum"].lerp_(gradient, 1 - MOMENTUM)
         matrix = gradient.lerp(momentum, MOMENTUM).flatten(1)  # Nesterov's look ahead
         scale = 0.2 * max(matrix.shape) ** 0.5
         kernel.mul_(1 - rate * decay)

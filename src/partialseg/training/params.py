@@ -20,10 +20,10 @@ class Train:
     """How a network is trained on partial cross-entropy and the terms added to it.
 
     base_channels is the width of the first level; deep_supervision concerns UNet++ alone.
-    crop is the side in px of the random square crops that an epoch shows of the patches, as many
-    as have the pixels of the patches (0: whole patches). A step takes batch_size patches or crops
-    in all, shared by `processes` (one per GPU), each of which computes its share in `accumulation`
-    parts, one after the other, to save memory, on a CPU with so many `threads`.
+    crop is the side in px of the random square crops that an epoch shows of the patches, about
+    as many as have the pixels of the patches (0: whole patches). A step takes batch_size patches or
+    crops in all, shared by `processes` (one per GPU), each of which computes its share in
+    `accumulation` parts, one after the other, to save memory, on a CPU with so many `threads`.
     sampling tells whether an epoch shows every labelled patch equally often ("patches") or in
     proportion to its labelled pixels ("pixels").
     warmup is the share of the steps in which the learning rate rises; ema_decay the decay of the

@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from partialseg.engine.batches import MEAN, STD, TruthPatches
 from partialseg.engine.checkpoint import Checkpoint, RunId
-from partialseg.engine.compute import Compute, choose_algorithms, choose_compute, seed_everything
+from partialseg.engine.compute import choose_algorithms, choose_compute, seed_everything
 from partialseg.engine.curves import FOLDER, CurveWriter, EpochRecord
 from partialseg.engine.ranks import ALONE, Ranks
 from partialseg.labelling.labels import LabelStore
@@ -71,7 +72,9 @@ def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE
         commit=commit_of(Path(__file__).parents[3]),
     )
     with out_of_memory_named(params):
-        learner = make_learner(untrained, params, compute, ranks)
+        network = initial_network(run.architecture, len(untrained.class_names), params, run.seed)
+        on_device = None if weights is None else torch.tensor(weights, device=compute.device)
+        learner = Learner(compute.place(network), on_device, params, compute, ranks, run.seed)
     with ExitStack() as stack:
         resume = None
         if ranks.first:
@@ -96,20 +99,12 @@ def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE
         return train_and_save(records, learner, last, resume, folders.out, params)
 
 
-def make_learner(untrained: Checkpoint, params: Train, compute: Compute, ranks: Ranks) -> Learner:
-    """Return a learner of a network whose initial weights come from the seed."""
-    seed_everything(untrained.seed)
-    network = build_network(
-        untrained.architecture,
-        3,
-        len(untrained.class_names),
-        params.base_channels,
-        params.deep_supervision,
+def initial_network(architecture: str, num_classes: int, params: Train, seed: int) -> nn.Module:
+    """Return a network whose initial weights come from the seed, on the CPU."""
+    seed_everything(seed)
+    return build_network(
+        architecture, 3, num_classes, params.base_channels, params.deep_supervision
     )
-    weights = untrained.class_weights
-    on_device = None if weights is None else torch.tensor(weights, device=compute.device)
-    placed = compute.place(network)
-    return Learner(placed, on_device, params, compute, ranks, untrained.seed)
 
 
 def train_and_save(
