@@ -86,6 +86,7 @@ def train_params(**changes: Any) -> Train:
         "method": "none",
         "methods": METHODS,
         "precision": "float32",
+        "checkpointing": False,
         "compile": False,
         "deterministic": False,
         "workers": 0,

@@ -372,6 +372,10 @@ def test_the_params_file_has_a_section_for_each_data_set(dataset: str) -> None:
         ({"class_weights": "equal"}, "class_weights.*\n.*'auto' or 'none'"),
         ({"precision": "half"}, "precision\n.*'auto', 'float32', 'bfloat16' or 'float16'"),
         ({"momentum": 0.9}, "momentum\n.*Unexpected"),
+        (
+            {"compile": True, "checkpointing": True},
+            "torch.compile cannot trace it; set one",
+        ),
     ],
 )
 def test_parameters_out_of_range_are_refused(changes: dict[str, Any], message: str) -> None:

@@ -1,8 +1,12 @@
 """Building blocks of both networks."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 DEPTH = 4  # down-samplings, so 5 levels
 STRIDE = 2**DEPTH  # one step of the deepest level, in pixels of the input
@@ -14,7 +18,11 @@ def level_widths(base_channels: int) -> tuple[int, ...]:
 
 
 class ConvBlock(nn.Sequential):
-    """Two 3 x 3 convolutions, each with BatchNorm and ReLU: (N, in, H, W) -> (N, out, H, W)."""
+    """Two 3 x 3 convolutions, each with BatchNorm and ReLU: (N, in, H, W) -> (N, out, H, W).
+
+    Where `recomputed` is set, training keeps the input of the block alone, and computes all between
+    input and output a second time in the backward pass: less memory for more time.
+    """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         # No bias: BatchNorm subtracts it again.
@@ -26,6 +34,38 @@ class ConvBlock(nn.Sequential):
             nn.BatchNorm2d(out_channels),
             nn.ReLU(inplace=True),
         )
+        self.recomputed = False
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not (self.recomputed and self.training and torch.is_grad_enabled()):
+            return super().forward(input)
+        output: Tensor = checkpoint(
+            super().forward,
+            input,
+            use_reentrant=False,
+            preserve_rng_state=False,  # nothing in a block is random
+            context_fn=lambda: (nullcontext(), self._statistics_kept()),
+        )
+        return output
+
+    @contextmanager
+    def _statistics_kept(self) -> Iterator[None]:
+        """Let BatchNorm update copies of its running statistics, which already had their update."""
+        own = [(module, name, buffer) for module in self for name, buffer in module.named_buffers()]
+        for module, name, buffer in own:
+            setattr(module, name, buffer.clone())
+        try:
+            yield
+        finally:
+            for module, name, buffer in own:
+                setattr(module, name, buffer)
+
+
+def recompute_activations(network: nn.Module) -> None:
+    """Let the network's blocks compute their activations again in the backward pass."""
+    for module in network.modules():
+        if isinstance(module, ConvBlock):
+            module.recomputed = True
 
 
 class UpConv(nn.ConvTranspose2d):

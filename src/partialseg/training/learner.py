@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from partialseg.core.classes import IGNORE_INDEX
 from partialseg.engine.compute import Compute
 from partialseg.engine.ranks import Ranks
+from partialseg.models.blocks import recompute_activations
 from partialseg.training.losses import labelled_loss
 from partialseg.training.methods.build import build_method
 from partialseg.training.methods.method import Heads, Part
@@ -46,6 +47,8 @@ class Learner:
     ) -> None:
         if ranks.count > 1:
             network = synchronise_batchnorm(network, compute.device)
+        if params.checkpointing:
+            recompute_activations(network)
         self.network = network
         self.class_weights = class_weights
         self.compute = compute

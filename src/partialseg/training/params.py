@@ -24,6 +24,8 @@ class Train:
     as many as have the pixels of the patches (0: whole patches). A step takes batch_size patches or
     crops in all, shared by `processes` (one per GPU), each of which computes its share in
     `accumulation` parts, one after the other, to save memory, on a CPU with so many `threads`.
+    checkpointing saves memory too: the activations of a block are computed again in the backward
+    pass.
     sampling tells whether an epoch shows every labelled patch equally often ("patches") or in
     proportion to its labelled pixels ("pixels").
     warmup is the share of the steps in which the learning rate rises; ema_decay the decay of the
@@ -57,6 +59,7 @@ class Train:
     method: MethodName
     methods: Methods
     precision: Precision
+    checkpointing: bool
     compile: bool
     deterministic: bool
     workers: NonNegativeInt
@@ -67,6 +70,10 @@ class Train:
             raise ValueError(
                 f"crop must be 0 (whole patches) or at least {STRIDE} px, the least side that the "
                 f"networks take, got {self.crop}"
+            )
+        if self.compile and self.checkpointing:
+            raise ValueError(
+                "checkpointing and compile: torch.compile cannot trace it; set one of them to false"
             )
         if self.method == "consistency" and not self.ema_decay:
             raise ValueError(
