@@ -1,10 +1,10 @@
 """Accuracy over training time on the sample: `tuned`, the recipe of commit 2db57f6, a MONAI loop.
 
-All are trained by one thread on the visible labels of their seed. `tuned` and MONAI see equally
-many pixels; the recipe of 2db57f6, run by today's code, has the 12 epochs that it had. The sides of
-a seed are trained one after the other. Results are added to a JSON file that keeps what it has, so
-that a machine can work through the trainings in pieces; where parameters or patches have changed,
-they are trained again.
+The time is CPU time. All are trained by one thread on the visible labels of their seed. `tuned` and
+MONAI see equally many pixels; the recipe of 2db57f6, run by today's code, has the 12 epochs that it
+had. The sides of a seed are trained one after the other. Results are added to a JSON file that
+keeps what it has, so that a machine can work through the trainings in pieces; where parameters or
+patches have changed, they are trained again.
 """
 
 import argparse
@@ -126,7 +126,7 @@ def draw(results: Sequence[dict[str, Any]], file: Path) -> None:
         for item in (item for item in results if item["side"] == side):
             axes.plot(*_xy(item["curve"]), color=colour, linewidth=0.8, alpha=0.5)
         axes.plot(*_xy(medians(results, side)), color=colour, linewidth=2.2, label=NAMES[side])
-    axes.set(xlabel="seconds of training, one thread", ylabel="test mIoU")
+    axes.set(xlabel="CPU seconds of training, one thread", ylabel="test mIoU")
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(file, dpi=120)
