@@ -128,6 +128,15 @@ def test_a_worker_of_this_machine_has_gpus_of_its_own(
     assert settings["CUDA_VISIBLE_DEVICES"] == expected
 
 
+def test_a_training_does_not_take_over_how_a_worker_of_dask_returns_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+    settings = os.environ | side_by_side._settings(SHARE)
+    assert settings["MALLOC_TRIM_THRESHOLD_"] == "1073741824"
+    assert settings["MALLOC_MMAP_MAX_"] == "0"
+
+
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(side_by_side, "ANSWER_SECONDS", 1)
     with (
