@@ -8,6 +8,7 @@ patches have changed, they are trained again.
 """
 
 import argparse
+import copy
 import itertools
 import statistics
 import sys
@@ -38,34 +39,40 @@ SECTION = "datasets.sample"
 FRACTION = 0.1
 EVERY = 2  # epochs between two points of a curve
 # What the recipe `tuned` of commit 2db57f6 had otherwise than today's.
-BEFORE = {"crop": 0, "batch_size": 2, "optimizer": "adamw", "weight_decay": 1e-2, "epochs": 12}
+BEFORE = {
+    **{"crop": 0, "batch_size": 2, "optimizer": "adamw", "weight_decay": 1e-2, "epochs": 12},
+    "select": "last",
+}
 SIDES = ("tuned", "2db57f6", "monai")
 NAMES = {"tuned": "tuned", "2db57f6": "tuned of 2db57f6", "monai": "MONAI BasicUNet"}
 COLOURS = ("#0072b2", "#e69f00", "#808080")
 
 
 def params_of(side: str) -> Train:
-    """Return the parameters of a side; a plain loop has those of 2db57f6 and as many pixels."""
+    """Return the parameters of a side; MONAI has those of 2db57f6 with the pixels of `tuned`."""
     params = load_section(
         ROOT / "params.yaml", f"{SECTION}.train", Train, f"{SECTION}.recipes.tuned"
     )
     if side == "2db57f6":
         return replace(params, **BEFORE)
     if side == "monai":
-        return replace(params, **BEFORE | {"epochs": params.epochs})
+        return replace(params, **BEFORE | {"epochs": params.epochs, "select": params.select})
     return params
 
 
 def measure(task: Task, data: Data, params: Train) -> dict[str, Any]:
-    """Train; return the curve and the scores of its end."""
+    """Train; return the curve and the scores of the epoch that the parameters select."""
     meter = Meter(data, load_section(ROOT / "params.yaml", f"{SECTION}.evaluate", Evaluate))
     train = train_monai if task.side == "monai" else train_ours
-    curve = []
+    curve, selected, best = [], 0, -1.0
     for network, epoch, seconds in train(task, data, params):
         if epoch == params.epochs or epoch % EVERY == 0:
             curve.append(meter.point(network, epoch, seconds))
             print(f"{task.side}, {task.architecture}, seed {task.seed}: {curve[-1]}", flush=True)
-    return {"curve": curve} | meter.end(network)
+        val_miou = meter.val_miou(network) if params.select == "best" else best
+        if params.select == "last" or val_miou > best:
+            kept, selected, best = copy.deepcopy(network), epoch, val_miou
+    return {"curve": curve, "selected_epoch": selected} | meter.end(kept)
 
 
 def labels_of(seed: int, store: PatchStore) -> LabelStore:
@@ -88,13 +95,13 @@ def medians(results: Sequence[dict[str, Any]], side: str) -> list[dict[str, Any]
 
 
 def ends(results: Sequence[dict[str, Any]], architecture: str) -> list[dict[str, Any]]:
-    """Return a row a side: mean and standard deviation of its last test scores over the seeds."""
+    """Return a row a side: the test scores of the selected epochs, mean and std over the seeds."""
     rows = []
     for side in SIDES:
         of_side = [item for item in results if item["side"] == side]
         if not of_side:
             continue
-        miou = [item["curve"][-1]["test_miou"] for item in of_side]
+        miou = [item["test_miou"] for item in of_side]
         classes = of_side[0]["test_iou"]
         iou = {
             name: statistics.fmean(item["test_iou"][name] for item in of_side) for name in classes

@@ -72,8 +72,12 @@ class Meter:
         point = {"epoch": epoch, "seconds": round(seconds, 1)}
         return point | {f"{split}_miou": round(item["miou"], 4) for split, item in scores.items()}
 
+    def val_miou(self, network: nn.Module) -> float:
+        """Return the validation mIoU."""
+        return float(self._score(network, "val")[0]["miou"])
+
     def end(self, network: nn.Module) -> dict[str, Any]:
-        """Return the test scores by class, and how many of the buildings are found."""
+        """Return the test scores, overall and by class, and how many of the buildings are found."""
         scores, predictions = self._score(network, "test")
         spatial = spatial_scores(
             self._store, self._store.of_split("test"), predictions, self._params.spatial
@@ -83,6 +87,7 @@ class Meter:
         ]
         found, number = (sum(item[key] for item in counted) for key in ("found", "objects"))
         return {
+            "test_miou": round(scores["miou"], 4),
             "test_iou": {name: round(value, 4) for name, value in scores["iou"].items()},
             "buildings_found": round(found / number, 4) if number else None,
             "buildings": number,

@@ -26,6 +26,7 @@ def result(side: str, seed: int, miou: float) -> dict[str, Any]:
         "architecture": "unet",
         "seed": seed,
         "curve": curve,
+        "test_miou": miou,
         "test_iou": {"field": 0.9, "house": miou / 2},
         "buildings_found": miou,
         "buildings": 100,
@@ -42,8 +43,9 @@ def test_a_curve_is_that_of_the_medians() -> None:
     assert accuracy.medians(results, "2db57f6") == []
 
 
-def test_the_last_scores_are_means_over_the_seeds() -> None:
+def test_the_scores_of_the_selected_epochs_are_means_over_the_seeds() -> None:
     results = [result("monai", 1, 0.375), *(result("tuned", seed, seed / 4) for seed in (1, 2, 3))]
+    results[1]["curve"][-1]["test_miou"] = 0.0  # the last epoch was not selected
     tuned, monai = accuracy.ends(results, "unet")
     assert tuned == {
         "architecture": "unet",
@@ -64,6 +66,38 @@ def test_tuned_and_the_plain_loop_see_equally_many_pixels() -> None:
     assert (plain.crop, plain.batch_size, plain.optimizer) == (0, 2, "adamw")
     assert (before.crop, before.batch_size, before.optimizer) == (0, 2, "adamw")
     assert ours.augment == plain.augment and ours.learning_rate == plain.learning_rate
+
+
+class FakeMeter:
+    """Scores of networks that are numbers."""
+
+    VAL = {1: 0.3, 2: 0.6, 3: 0.5}  # noqa: RUF012
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def point(self, network: int, epoch: int, seconds: float) -> dict[str, Any]:
+        return {"epoch": epoch, "test_miou": network / 10}
+
+    def val_miou(self, network: int) -> float:
+        return self.VAL[network]
+
+    def end(self, network: int) -> dict[str, Any]:
+        return {"test_miou": network / 10}
+
+
+@pytest.mark.parametrize(("select", "selected"), [("best", 2), ("last", 3)])
+def test_the_epoch_is_selected_by_validation(
+    select: str, selected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accuracy, "Meter", FakeMeter)
+    epochs = [(epoch, epoch, 1.0) for epoch in (1, 2, 3)]
+    monkeypatch.setattr(accuracy, "train_ours", lambda *_: iter(epochs))
+    task = Task(side="tuned", architecture="unet", seed=1)
+    measured = accuracy.measure(task, None, train_params(epochs=3, select=select))
+    assert measured["selected_epoch"] == selected
+    assert measured["test_miou"] == selected / 10
+    assert [point["epoch"] for point in measured["curve"]] == [2, 3]
 
 
 def test_a_result_replaces_the_one_of_its_keys(tmp_path: Path) -> None:
