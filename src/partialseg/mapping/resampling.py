@@ -11,6 +11,7 @@ from rasterio.windows import Window
 
 from partialseg.mapping.frame import Frame
 
+ROUNDING = 1e-6  # px
 MARGIN = 2  # px: as far as bilinear interpolation looks, and one more
 
 
@@ -27,7 +28,8 @@ def centres(window: Window, shape: tuple[int, int]) -> tuple[NDArray[np.intp], N
     height, width = shape
     rows = window.row_off + (np.arange(height) + 0.5) * window.height / height
     columns = window.col_off + (np.arange(width) + 0.5) * window.width / width
-    return rows.astype(np.intp), columns.astype(np.intp)
+    # A centre may lie between two pixels: rounding must not decide which one is meant.
+    return (rows + ROUNDING).astype(np.intp), (columns + ROUNDING).astype(np.intp)
 
 
 def resampled_by_mask(
@@ -49,7 +51,8 @@ def resampled_by_mask(
         dtype=pixels.dtype,
         transform=Affine.translation(0, 1),  # any: without one, rasterio warns
     ) as raster:
-        raster.write(np.moveaxis(pixels, -1, 0))
+        # Weights of 0 do not remove NaN.
+        raster.write(np.moveaxis(np.where(has_data[..., None], pixels, 0), -1, 0))
         raster.write_mask(has_data)
         out = np.empty((*shape, bands), pixels.dtype)
         raster.read(window=window, out=np.moveaxis(out, -1, 0), resampling=resampling)
