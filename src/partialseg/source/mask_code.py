@@ -141,8 +141,9 @@ class MaskCode:
 
     def _nodata(self, raster: DatasetReader, band: int) -> float | None:
         value: float | None = raster.nodatavals[band - 1]
-        is_class = self.stated and raster.driver != "PNG" and value in self.codes
-        return None if is_class else value
+        if value is not None and self.stated and raster.driver != "PNG" and value in self.codes:
+            return None
+        return value
 
     def _find(
         self, values: NDArray[np.generic], labelled: NDArray[np.bool_] | None
