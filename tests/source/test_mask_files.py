@@ -197,7 +197,7 @@ def test_a_nodata_value_that_is_a_class_is_refused(
 ) -> None:
     """It is what QGIS writes unless told otherwise, and may mean either."""
     file = with_nodata(tmp_path / "masks" / "a.tif", values, 0)
-    message = rf"masks/a\.tif: its nodata value 0 is also the {kind} of a class; .*-unsetnodata"
+    message = rf"masks/a\.tif: its nodata value 0 is also the {kind} of a class; .*--unset-nodata"
     with pytest.raises(ValueError, match=message):
         index(tmp_path, file, of)
     with_nodata(file, values, 9)
