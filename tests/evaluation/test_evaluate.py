@@ -224,7 +224,8 @@ def test_what_is_returned_is_what_is_written(patches: Path, trained: Path, files
     for name, ids in returned.predictions.items():
         np.testing.assert_array_equal(ids, read.predictions[name])
     assert json.loads(files.scores.read_text()) == returned.scores()
-    assert sorted(os.listdir(files.scores.parent)) == ["detail.json", "predictions.npz", "run.json"]
+    written = ["best.md", "detail.json", "predictions.npz", "run.json"]
+    assert sorted(os.listdir(files.scores.parent)) == written
 
 
 def test_the_best_checkpoint_is_scored_and_the_last_tells_the_cost(
