@@ -1,7 +1,8 @@
-"""Stage check: the top level of params.yaml, before anything else runs.
+"""Stage check: params.yaml, before anything else runs.
 
-DVC builds its graph from these values (data set, fractions, the axes of the comparison); for a
-wrong name it would only report a missing file.
+DVC builds its graph from the values at the top (data set, fractions, the axes of the comparison);
+for a wrong name it would only report a missing file. And a value that only a late stage reads would
+be found to be wrong after hours of training.
 """
 
 import argparse

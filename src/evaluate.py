@@ -23,7 +23,7 @@ def main() -> None:
     args = parser.parse_args()
     params = load_section(args.params, f"datasets.{args.dataset}.evaluate", Evaluate)
     out = RunFiles(scores=args.scores, detail=args.detail, predictions=args.predictions)
-    results = evaluate(args.patches, args.run, out, params)
+    results = evaluate(args.patches, args.run, out, params, args.dataset)
     for split in SCORED_SPLITS:
         scores = results.detail[split]
         print(

@@ -6,9 +6,10 @@ from typing import get_args
 
 from partialseg.core.command import run
 from partialseg.engine.compute import Precision
+from partialseg.mapping.images import find_images
 from partialseg.mapping.maps import MAPS, Predictor, Wanted
 from partialseg.mapping.model import VIEWS, Averaged
-from partialseg.mapping.orthophoto import Reading, find_images
+from partialseg.mapping.orthophoto import Reading
 from partialseg.mapping.predict import load_model, predict_all, stitching_of, without_maps
 
 

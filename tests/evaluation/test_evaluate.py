@@ -224,7 +224,8 @@ def test_what_is_returned_is_what_is_written(patches: Path, trained: Path, files
     for name, ids in returned.predictions.items():
         np.testing.assert_array_equal(ids, read.predictions[name])
     assert json.loads(files.scores.read_text()) == returned.scores()
-    assert sorted(os.listdir(files.scores.parent)) == ["detail.json", "predictions.npz", "run.json"]
+    written = ["best.md", "detail.json", "predictions.npz", "run.json"]
+    assert sorted(os.listdir(files.scores.parent)) == written
 
 
 def test_the_best_checkpoint_is_scored_and_the_last_tells_the_cost(
@@ -411,6 +412,30 @@ def test_a_missing_checkpoint_is_named(
     assert not files.scores.parent.exists()
 
 
+def test_the_card_of_another_run_or_data_set_stays(
+    patches: Path, trained: Path, files: RunFiles
+) -> None:
+    other = trained.with_name("other")
+    shutil.copytree(trained, other)
+    for folder in (trained, other):
+        (folder / "best.md").write_text(f"card of {folder.name}")
+    evaluate(patches, trained, files, PARAMS, "mars")
+    with pytest.raises(
+        ValueError, match=r"other/predictions\.npz: is in the folder of another run"
+    ):
+        evaluate(patches, trained, replace(files, predictions=other / "predictions.npz"), PARAMS)
+    in_run = replace(files, predictions=trained / "predictions.npz")
+    with pytest.raises(
+        ValueError, match=r"a run on sample, whose card .* by those on mars; choose"
+    ):
+        evaluate(patches, trained, in_run, PARAMS, "mars")
+    assert (trained / "best.md").read_text() == "card of run"
+    assert (other / "best.md").read_text() == "card of other"
+    assert "## Scores" in (files.predictions.parent / "best.md").read_text()
+    evaluate(patches, trained, in_run, PARAMS, "sample")
+    assert "## Scores" in (trained / "best.md").read_text()
+
+
 @pytest.mark.parametrize("dataset", ["sample", "landcover_ai", "folder"])
 def test_the_params_file_has_a_section_for_each_data_set(dataset: str) -> None:
     section = f"datasets.{dataset}.evaluate"
@@ -445,7 +470,8 @@ def test_the_command_writes_and_prints_the_scores(
     assert done.stdout.splitlines() == expected
     assert len(read_results(files, RUN).predictions) >= 2
     miou = f"{detail['test']['miou']:.4f}"
-    card = (trained / "best.md").read_text().splitlines()
+    assert not (trained / "best.md").exists()  # nothing goes where nothing was asked for
+    card = (tmp_path / "out" / "best.md").read_text().splitlines()
     assert [line.split("|")[3].strip() for line in card if line.startswith("| mIoU  ")] == [miou]
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from partialseg.mapping.orthophoto import find_images
+from partialseg.mapping.images import find_images
 
 MAPS = ("classes.tif", "overlay.png")
 
@@ -16,7 +16,7 @@ def test_images_are_files_folders_and_patterns(tmp_path: Path) -> None:
         return [image.name for image in find_images(asked, tmp_path / "maps", MAPS)]
 
     folder = f"{tmp_path}/images"
-    assert names(folder) == ["a.PNG", "b.tif", "c.jpeg"]
+    assert names(folder) == ["a.PNG", "b.tif", "c.jpeg", "d.tif"]
     assert names(f"{folder}/*.tif", f"{folder}/b.tif") == ["b.tif"]
     assert names(f"{folder}/**/*.tif") == ["b.tif", "d.tif"]
     assert names(f"{folder}/sub/d.tif", f"{folder}/a.PNG") == ["d.tif", "a.PNG"]

@@ -68,8 +68,8 @@ def test_a_mask_of_other_suffix_is_its_mask(folder: Path) -> None:
         ),
         (
             "masks/a.tif",
-            np.zeros((1, 30, 40), np.int16),
-            r"a mask must be 8-bit, got int16",
+            np.zeros((1, 30, 40), np.complex64),
+            r"a mask must hold numbers, got complex64",
         ),
         (
             "images/a.tif",

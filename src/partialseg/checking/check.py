@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from partialseg.checking.sections import check_sections
 from partialseg.core.files import new_file
 from partialseg.core.params import STRICT, load_section
 
@@ -59,7 +60,7 @@ class Experiment:
     """A data set, its label fractions (the headline, a sweep), and the axes of the comparison.
 
     strategies and rounds are those of active learning; it is off where both are empty.
-    datasets holds the sections of the data sets, whose content their stages check.
+    datasets holds the sections of the data sets, whose content sections.py checks.
     """
 
     dataset: Dataset
@@ -137,7 +138,7 @@ class Experiment:
 
 
 def check(params_file: Path, out: Path) -> Experiment:
-    """Check the top level of a params file, and write a file whose content is always the same.
+    """Check a params file, and write a file whose content is always the same.
 
     So a change of the parameters makes DVC run this stage, but its output does not make DVC run a
     later one.
@@ -146,6 +147,7 @@ def check(params_file: Path, out: Path) -> Experiment:
         ValueError: a key is missing or unknown, or a value is out of range.
     """
     experiment = load_section(params_file, "", Experiment)
+    check_sections(params_file, experiment)
     with new_file(out) as file:
         file.write_text("The parameters at the top level are valid.\n", encoding="utf-8")
     return experiment

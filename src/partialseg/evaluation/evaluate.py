@@ -35,14 +35,21 @@ class SplitResults:
     predictions: NDArray[np.uint8]
 
 
-def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -> Results:
+def evaluate(
+    patches: Path, run_folder: Path, out: RunFiles, params: Evaluate, dataset: str = ""
+) -> Results:
     """Score a run; write its scores, all details, predictions for the figures and its model card.
 
+    The card is written beside the predictions: in the pipeline, into the folder of the run. dataset
+    is that of the patches ('': that of the run).
+
     Raises:
-        ValueError: patches or checkpoints are missing, damaged or of different classes.
+        ValueError: patches or checkpoints are missing, damaged or of different classes, or the card
+            of another run or of another data set would be overwritten.
     """
     store = PatchStore(patches)
     best = load_checkpoint(run_folder / BEST)
+    card = card_file(run_folder, out, best, dataset)
     last = load_checkpoint(run_folder / LAST)
     if tuple(best.class_names) != store.summary.class_names:
         raise ValueError(
@@ -69,9 +76,31 @@ def evaluate(patches: Path, run_folder: Path, out: RunFiles, params: Evaluate) -
         predictions=kept_predictions(tested, scored.predictions, examples, params.panel_patches),
     )
     write_results(out, results)
-    with new_file(run_folder / CARD) as file:
+    with new_file(card) as file:
         file.write_text(model_card(best, results.detail), encoding="utf-8")
     return results
+
+
+def card_file(run_folder: Path, out: RunFiles, best: Checkpoint, dataset: str) -> Path:
+    """Return where the model card of an evaluation is written: beside its predictions.
+
+    Raises:
+        ValueError: it would replace the card of another run, or that of this run by one with scores
+            on another data set.
+    """
+    folder = out.predictions.parent
+    own = folder.resolve() == run_folder.resolve()
+    if own and dataset not in ("", best.dataset):
+        raise ValueError(
+            f"{out.predictions}: is in the folder of a run on {best.dataset}, whose card and "
+            f"predictions would be replaced by those on {dataset}; choose another folder"
+        )
+    if not own and (folder / BEST).exists():
+        raise ValueError(
+            f"{out.predictions}: is in the folder of another run, whose card would be replaced; "
+            "choose another folder"
+        )
+    return folder / CARD
 
 
 def score_split(

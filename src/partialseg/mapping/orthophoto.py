@@ -1,6 +1,5 @@
-"""Find orthophotos, and read them as a network needs them: 8-bit RGB at its pixel size."""
+"""Read orthophotos as a network needs them: 8-bit RGB at its pixel size."""
 
-import glob
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,17 +9,20 @@ from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from partialseg.mapping.frame import Frame, frame_of
+from partialseg.mapping.resampling import around, centres, resampled_by_mask
 from partialseg.models.blocks import STRIDE
-from partialseg.source.raster import SUFFIXES, ground_size, open_raster, unreadable
+from partialseg.source.coverage import EIGHT_BIT, alpha_band, covered, may_have_holes
+from partialseg.source.raster import ground_size, open_raster, read_bands, unreadable
 from partialseg.tiling.patches import GSD_TOLERANCE
 
 Pair = tuple[float, float]
+HOLE_ROWS = 128  # of the grid, of which all pixels of the file are in memory at a time
 MOST_ENLARGED = 8  # times: coarser pixels do not show what the network was trained on
 
 
@@ -70,9 +72,8 @@ class Orthophoto:
         self._reading = reading
         shrinks = max(self.scale) > 1
         self._resampling = Resampling.average if shrinks else Resampling.bilinear
-        bands = zip(raster.indexes, raster.colorinterp, strict=True)
-        self.alpha = next((band for band, kind in bands if kind == ColorInterp.alpha), None)
-        self._has_holes = any(flags != [MaskFlags.all_valid] for flags in raster.mask_flag_enums)
+        self.alpha = alpha_band(raster)
+        self._has_holes = may_have_holes(raster, reading.bands)
 
     def read(self, rows: slice, columns: slice) -> NDArray[np.uint8]:
         """Return a part (h, w, 3) of the grid; black where the image has no data.
@@ -80,20 +81,48 @@ class Orthophoto:
         Raises:
             ValueError: the file breaks off or is damaged there.
         """
-        (down, across), h, w = self.scale, rows.stop - rows.start, columns.stop - columns.start
-        window = Window(columns.start * across, rows.start * down, w * across, h * down)
+        if self._has_holes:
+            starts = range(rows.start, rows.stop, HOLE_ROWS)
+            parts = [slice(start, min(start + HOLE_ROWS, rows.stop)) for start in starts]
+            return np.concatenate([self._read_with_holes(part, columns) for part in parts])
+        window, shape = self._window(rows, columns)
         with self._reading_errors():
-            pixels = np.empty((h, w, 3), self._raster.dtypes[self._reading.bands[0] - 1])
+            pixels = np.empty((*shape, 3), self._raster.dtypes[self._reading.bands[0] - 1])
             self._raster.read(
                 self._reading.bands,
                 window=window,
                 out=np.moveaxis(pixels, -1, 0),
                 resampling=self._resampling,
             )
-            mask = self._mask(window, (h, w)) if self._has_holes else None
+        return stretched(pixels, self._reading.stretch)
+
+    def _window(self, rows: slice, columns: slice) -> tuple[Window, tuple[int, int]]:
+        """Return the window of the file that a part of the grid covers, and the part's shape."""
+        (down, across), h, w = self.scale, rows.stop - rows.start, columns.stop - columns.start
+        return Window(columns.start * across, rows.start * down, w * across, h * down), (h, w)
+
+    def _read_with_holes(self, rows: slice, columns: slice) -> NDArray[np.uint8]:
+        """Return an image (h, w, 3) of which each pixel rests on those of the file with data.
+
+        GDAL would leave out a nodata value band by band, so that a pixel that is dark in one band
+        would become too bright.
+        """
+        window, shape = self._window(rows, columns)
+        part = around(window, self.frame)
+        pixels, has_data = self._read_pixels(part)
+        inside = Window(
+            window.col_off - part.col_off,
+            window.row_off - part.row_off,
+            window.width,
+            window.height,
+        )
+        at_centres = np.ix_(*centres(inside, shape))
+        if self.scale == (1.0, 1.0):
+            pixels = pixels[at_centres]
+        else:
+            pixels = resampled_by_mask(pixels, has_data, inside, shape, self._resampling)
         image = stretched(pixels, self._reading.stretch)
-        if mask is not None:
-            image[mask == 0] = 0
+        image[~has_data[at_centres]] = 0
         return image
 
     def valid(self, window: Window) -> NDArray[np.bool_] | None:
@@ -104,13 +133,16 @@ class Orthophoto:
         """
         if not self._has_holes:
             return None
-        with self._reading_errors():
-            return self._mask(window, (window.height, window.width)) > 0
+        return self._read_pixels(window)[1]
 
-    def _mask(self, window: Window, shape: tuple[int, int]) -> NDArray[np.uint8]:
-        return self._raster.dataset_mask(
-            window=window, out_shape=shape, resampling=Resampling.nearest
-        )
+    def _read_pixels(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
+        """Return the pixels (h, w, 3) of a window of the file, and which of them hold data."""
+        bands, stretch = self._reading.bands, self._reading.stretch
+        nodata = [self._raster.nodatavals[band - 1] for band in bands]
+        with self._reading_errors():
+            pixels = read_bands(self._raster, bands, window)
+            has_data = covered(self._raster, bands, pixels, window, stretch or EIGHT_BIT, nodata)
+        return pixels, has_data
 
     @contextmanager
     def _reading_errors(self) -> Iterator[None]:
@@ -213,37 +245,3 @@ def stretched(pixels: NDArray[np.generic], stretch: Pair | None) -> NDArray[np.u
     low, high = stretch
     scaled = (pixels.astype(np.float32) - low) * (255 / (high - low))
     return np.clip(np.nan_to_num(scaled), 0, 255).round().astype(np.uint8)
-
-
-def find_images(asked: Sequence[str], out: Path, maps: Sequence[str]) -> list[Path]:
-    """Return the images that files, folders and patterns name, each once, in that order.
-
-    Files in `out` with one of the endings `maps` are maps of an earlier run and left out.
-
-    Raises:
-        ValueError: an item names no image, or two images have the same name.
-    """
-    images: dict[str, Path] = {}
-    for item in asked:
-        found = [image for image in _matching(item) if not _is_map(image, out, maps)]
-        if not found:
-            raise ValueError(f"{item}: no image")
-        for image in found:
-            if images.setdefault(image.stem, image).resolve() != image.resolve():
-                raise ValueError(f"{image}: {images[image.stem]} has the same name; their maps too")
-    return list(images.values())
-
-
-def _is_map(image: Path, out: Path, maps: Sequence[str]) -> bool:
-    in_out = image.resolve().parent == out.resolve()
-    return in_out and any(image.name.endswith(f"_{ending}") for ending in maps)
-
-
-def _matching(item: str) -> list[Path]:
-    path = Path(item)
-    if path.is_dir():
-        files = sorted(path.iterdir())
-        return [f for f in files if f.suffix.lower() in SUFFIXES and not f.name.startswith(".")]
-    if path.exists():
-        return [path]
-    return [Path(name) for name in sorted(glob.glob(item, recursive=True))]

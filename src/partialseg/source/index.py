@@ -2,7 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Set
+from collections import Counter
+from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,11 @@ from pydantic.dataclasses import dataclass
 
 from partialseg.core.files import new_file
 from partialseg.core.params import STRICT
+from partialseg.source.folders import find_rasters, left_out
 from partialseg.source.legend import Legend
-from partialseg.source.raster import SUFFIXES, Header, read_header
+from partialseg.source.mask_code import MaskCode
+from partialseg.source.mask_files import check_mask
+from partialseg.source.raster import SUFFIXES, Header, open_raster, read_header
 
 INDEX = "index.json"
 File = Annotated[Path, Field(strict=False)]
@@ -51,6 +55,8 @@ class Source:
 
 
 _SOURCE = TypeAdapter(Source)
+_MADE_BY_VIEWERS = (".ovr", ".aux.xml")
+_BLOCK = 1 << 20  # bytes
 
 
 def write_index(
@@ -58,12 +64,13 @@ def write_index(
 ) -> Source:
     """Check the orthophotos under images/, masks/ and labels/ and write folder/index.json.
 
-    Paths inside `folder` are stored relative to it, others as absolute ones.
+    Sub-folders count, too: masks/north/a.png is the mask of images/north/a.tif. Paths inside
+    `folder` are stored relative to it, others as absolute ones. Prints how many files are left out.
 
     Raises:
         ValueError: no image, an image with neither mask nor labels, one of these without image, an
-            unreadable file, unequal sizes or georeferences, an image that is not 8-bit RGB, or two
-            images of one name.
+            unreadable file, unequal sizes or georeferences, an image that is not 8-bit RGB, a mask
+            that cannot hold classes, or two images of one name.
     """
     image_files, mask_files = _rasters(images), _rasters(masks)
     label_files = _rasters(labels) if labels else {}
@@ -73,9 +80,10 @@ def write_index(
     _check_none_alone(image_files, known, "mask", f"{masks} or {labels}" if labels else str(masks))
     _check_none_alone(mask_files, image_files.keys(), "image", str(images))
     _check_none_alone(label_files, image_files.keys(), "image", str(images))
+    code = legend.code()
     orthophotos = [
-        _orthophoto(name, image_files[name], mask_files.get(name), label_files.get(name))
-        for name in sorted(image_files)
+        _orthophoto(name, image_files[key], mask_files.get(key), label_files.get(key), code)
+        for name, key in sorted(_names(image_files).items())
     ]
     stored = [_with_paths(item, partial(_stored, folder=folder)) for item in orthophotos]
     source = Source(legend=legend, orthophotos=tuple(stored))
@@ -120,16 +128,39 @@ def check_unchanged(orthophoto: Orthophoto) -> None:
 
 
 def _rasters(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder")
+    """Return the rasters of a folder by their path in it, without the suffix."""
+    rasters, others = find_rasters(folder)
+    if others:
+        print(left_out(folder, others))
     files: dict[str, Path] = {}
-    for file in sorted(folder.iterdir()):
-        if file.suffix.lower() not in SUFFIXES or file.name.startswith("."):
-            continue
-        if file.stem in files:
-            raise ValueError(f"{file}: {files[file.stem].name} has the same name in this folder")
-        files[file.stem] = file
+    for file in rasters:
+        key = file.relative_to(folder).with_suffix("").as_posix()
+        if key in files:
+            raise ValueError(f"{file}: {files[key].name} has the same name in this folder")
+        files[key] = file
     return files
+
+
+def _names(image_files: Mapping[str, Path]) -> dict[str, str]:
+    """Return the keys of images by the names of their orthophotos.
+
+    That is the name of the file. Where several sub-folders have a file of one name, they belong to
+    the name, too: north/a and south/a are north_a and south_a.
+
+    Raises:
+        ValueError: two orthophotos have one name.
+    """
+    of_stem = Counter(key.rpartition("/")[2] for key in image_files)
+    names: dict[str, str] = {}
+    for key in image_files:
+        stem = key.rpartition("/")[2]
+        name = stem if of_stem[stem] == 1 else key.replace("/", "_")
+        if name in names:
+            raise ValueError(
+                f"{image_files[key]}: {image_files[names[name]]} has the same name, {name!r}"
+            )
+        names[name] = key
+    return names
 
 
 def _check_none_alone(
@@ -141,12 +172,15 @@ def _check_none_alone(
         raise ValueError(f"{files[alone[0]]}: no {other_kind} of this name in {where}{count}")
 
 
-def _orthophoto(name: str, image: Path, mask: Path | None, labels: Path | None) -> Orthophoto:
+def _orthophoto(
+    name: str, image: Path, mask: Path | None, labels: Path | None, code: MaskCode
+) -> Orthophoto:
     header = read_header(image)
     _check_image(image, header)
     for file, kind in ((mask, "a mask"), (labels, "a raster of labels")):
         if file is not None:
-            _check_truth(image, header, file, kind)
+            check_mask(file, kind, code)
+            _check_alignment(image, header, file, read_header(file))
     return Orthophoto(
         name=name,
         image=image,
@@ -160,13 +194,6 @@ def _orthophoto(name: str, image: Path, mask: Path | None, labels: Path | None) 
         crs=header.crs,
         transform=header.transform,
     )
-
-
-def _check_truth(image: Path, image_header: Header, file: Path, kind: str) -> None:
-    header = read_header(file)
-    if header.dtype != "uint8":
-        raise ValueError(f"{file}: {kind} must be 8-bit, got {header.dtype}")
-    _check_alignment(image, image_header, file, header)
 
 
 def _check_image(image: Path, header: Header) -> None:
@@ -211,5 +238,15 @@ def _stored(file: Path, folder: Path) -> Path:
 
 
 def _md5(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "md5").hexdigest()
+    """Return the MD5 of a file and of those that its pixels depend on: a .msk, sources of a .vrt.
+
+    Overviews and .aux.xml files are left out: a look at the file in QGIS makes new ones.
+    """
+    with open_raster(file) as raster:
+        parts = [Path(part) for part in raster.files if not part.endswith(_MADE_BY_VIEWERS)]
+    digest = hashlib.md5()
+    for part in sorted(parts):
+        with part.open("rb") as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+    return digest.hexdigest()

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
 from affine import Affine
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -18,7 +19,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 RGB = (1, 2, 3)  # bands
-SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".vrt")
 # Bounds the memory that GDAL takes for decoded blocks, and has room for a row of cells of a TIFF
 # in strips that is 40,000 px wide.
 CACHE_MIB = 96
@@ -91,8 +92,22 @@ def read_values(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
     return _read(raster, tuple(raster.indexes), window)
 
 
+def read_bands(
+    raster: DatasetReader, bands: tuple[int, ...], window: Window
+) -> NDArray[np.generic]:
+    """Return bands of a window as (H, W, bands), in the type of the file.
+
+    Raises:
+        ValueError: the file breaks off or is damaged there.
+    """
+    dtype = np.result_type(*(raster.dtypes[band - 1] for band in bands))
+    return np.moveaxis(_read(raster, bands, window, dtype), 0, -1)
+
+
 def read_colours(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
     """Return the colours of a window as (3, H, W): a palette is looked up, alpha left out.
+
+    Grey of 1, 2 or 4 bits becomes the 0..255 that it is shown as.
 
     Raises:
         ValueError: the file breaks off or is damaged there.
@@ -103,6 +118,9 @@ def read_colours(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
     try:
         palette = raster.colormap(1)
     except ValueError:  # a grey mask: its colours are r = g = b
+        bits = int(raster.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8))
+        if bits < 8:
+            band = (band * (255 / (2**bits - 1))).round().astype(np.uint8)
         return np.stack([band, band, band])
     table = np.zeros((256, 3), np.uint8)
     for index, colour in palette.items():
@@ -110,10 +128,15 @@ def read_colours(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
     return np.moveaxis(table[band], -1, 0)
 
 
-def _read(raster: DatasetReader, bands: tuple[int, ...], window: Window) -> NDArray[np.uint8]:
+def _read(
+    raster: DatasetReader,
+    bands: tuple[int, ...],
+    window: Window,
+    dtype: DTypeLike = np.uint8,
+) -> NDArray[Any]:
     # The bands of a pixel side by side, as in the files and as images are used: separating them
     # would take GDAL three times as long.
-    pixels = np.empty((window.height, window.width, len(bands)), np.uint8)
+    pixels = np.empty((window.height, window.width, len(bands)), dtype)
     try:
         return raster.read(bands, window=window, out=np.moveaxis(pixels, -1, 0))
     except RasterioError as error:

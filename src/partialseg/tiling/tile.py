@@ -2,31 +2,28 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from functools import partial
 from itertools import groupby, pairwise
 from operator import attrgetter
 from pathlib import Path
-from typing import Literal
 
-import cv2
 import numpy as np
 from affine import Affine
-from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from partialseg.core.classes import NO_TRUTH
 from partialseg.core.files import new_folder
+from partialseg.source.coverage import EIGHT_BIT, covered, may_have_holes
 from partialseg.source.index import Orthophoto, Source, check_unchanged, read_index
-from partialseg.source.legend import MaskCode
-from partialseg.source.raster import ground_size, open_raster, read_rgb
+from partialseg.source.mask_code import MaskCode, UnknownValueError
+from partialseg.source.raster import RGB, ground_size, open_raster, read_rgb
 from partialseg.tiling import split
 from partialseg.tiling.grid import NO_SPLIT, Cell, cell_name, full_cells
-from partialseg.tiling.params import Tile, TrainTruth
+from partialseg.tiling.params import Tile
 from partialseg.tiling.patches import (
     Patch,
     PatchWriter,
@@ -35,58 +32,13 @@ from partialseg.tiling.patches import (
     open_writer,
     write_manifest,
 )
+from partialseg.tiling.resampling import resampled_image, resampled_mask
+from partialseg.tiling.truth import Kind, TruthRasters, open_truth, truth_kind, unknown_values
 
-Kind = Literal["mask", "labels"]
 THREADS = min(4, os.cpu_count() or 1)  # each holds a row of cells; the disk serves hardly more
-Counts = list[int]  # pixels of each class of a patch, then those without truth
-
-
-@dataclass(frozen=True, kw_only=True)
-class TruthRasters:
-    """The open mask and labels of an orthophoto, None where it has none."""
-
-    rasters: Mapping[Kind, DatasetReader | None]
-    code: MaskCode
-
-    def read(self, window: Window, kind: Kind) -> NDArray[np.uint8]:
-        """Return the class ids (H, W) of a window, all NO_TRUTH if there is no raster.
-
-        Raises:
-            ValueError: the raster holds an unknown value.
-        """
-        raster = self.rasters[kind]
-        if raster is None:
-            return np.full((window.height, window.width), NO_TRUTH, np.uint8)
-        return self.code.decode(raster, window)
-
-
-@contextmanager
-def open_truth(orthophoto: Orthophoto, code: MaskCode) -> Iterator[TruthRasters]:
-    """Open the mask and the labels of an orthophoto."""
-    files: dict[Kind, Path | None] = {"mask": orthophoto.mask, "labels": orthophoto.labels}
-    with ExitStack() as opened:
-        yield TruthRasters(
-            rasters={
-                kind: opened.enter_context(open_raster(file)) if file else None
-                for kind, file in files.items()
-            },
-            code=code,
-        )
-
-
-def truth_kind(orthophoto: Orthophoto, split_name: str, train_truth: TrainTruth) -> Kind:
-    """Return whether the truth of a cell of this split is the mask or the drawn labels.
-
-    Raises:
-        ValueError: the cell needs a mask, but the orthophoto only has labels.
-    """
-    if split_name == "train" and train_truth == "labels":
-        return "labels"
-    if orthophoto.mask is None and split_name in split.SPLITS:
-        held_out = f"it is held out for {split_name}"
-        use = "train_truth is masks" if split_name == "train" else held_out
-        raise ValueError(f"{orthophoto.image}: has labels but no mask, and {use}")
-    return "mask"
+# Pixels of each class of a patch, then those without truth; at last those of its cell in the file
+# where there is no image.
+Counts = list[int]
 
 
 def tile(source_folder: Path, out: Path, params: Tile) -> list[Patch]:
@@ -108,12 +60,31 @@ def tile(source_folder: Path, out: Path, params: Tile) -> list[Patch]:
     code = source.legend.code()
     patches: list[Patch] = []
     with new_folder(out) as folder:
+        holes: dict[str, float] = {}
         for orthophoto in source.orthophotos:
             check_unchanged(orthophoto)
-            patches += cut_orthophoto(orthophoto, code, assigned, params, folder)
+            try:
+                cut, holes[orthophoto.name] = cut_orthophoto(
+                    orthophoto, code, assigned, params, folder
+                )
+            except UnknownValueError:
+                raise ValueError(unknown_values(source.orthophotos, code)) from None
+            patches += cut
         _check_splits(patches)
         write_manifest(folder, summary, patches)
+    _tell_holes(holes)
     return patches
+
+
+def _tell_holes(holes: Mapping[str, float]) -> None:
+    """Print on which share of their cells' pixels orthophotos have no image."""
+    named = [name for name, share in holes.items() if share]
+    if named:
+        most = max(named, key=holes.__getitem__)
+        print(
+            f"no image, and so no truth, on a part of {len(named)} of {len(holes)} orthophotos: "
+            f"most of all on {most}, {holes[most]:.1%} of its cells' pixels"
+        )
 
 
 def assign_splits(source: Source, source_folder: Path, params: Tile) -> split.Assignment:
@@ -153,11 +124,15 @@ def cut_orthophoto(
     assigned: split.Assignment,
     params: Tile,
     folder: Path,
-) -> list[Patch]:
+) -> tuple[list[Patch], float]:
     """Cut an orthophoto into the store `folder`; each of THREADS threads cuts some of the rows.
 
+    Where it has no image, the patches are black and have no truth. Returns its patches, and the
+    share of their pixels in the file for which that is so.
+
     Raises:
-        ValueError: a file is damaged, or a mask is missing or holds an unknown value.
+        UnknownValueError: a mask or labels hold an unknown value.
+        ValueError: a file is damaged, or a mask is missing.
     """
     cells = list(full_cells(orthophoto.width, orthophoto.height, params.source_size))
     rows = [tuple(row) for _, row in groupby(cells, key=attrgetter("row"))]
@@ -180,7 +155,8 @@ def cut_orthophoto(
             cut = partial(_cut_row, image_raster, truth, kind_of, writer, params.size)
             parts.append(pool.submit(_cut_rows, cut, rows[first:last]))
         counts = [count for part in parts for count in part.result()]
-    return _patches(orthophoto, cells, split_of, counts, params)
+    holes = sum(count.pop() for count in counts) / (len(cells) * params.source_size**2)
+    return _patches(orthophoto, cells, split_of, counts, params), holes
 
 
 def _cut_rows(
@@ -205,26 +181,24 @@ def _cut_row(
     side = corner.width
     row = Window(0, corner.row_off, side * len(cells), side)
     image = read_rgb(image_raster, row)
+    data = None
+    if may_have_holes(image_raster, RGB):
+        nodata = [image_raster.nodatavals[band - 1] for band in RGB]
+        data = covered(image_raster, RGB, image, row, EIGHT_BIT, nodata)
     masks = {kind: truth.read(row, kind) for kind in {kind_of[cell.number] for cell in cells}}
     ids = (*range(truth.code.classes), NO_TRUTH)
     counts = []
     for cell, column in zip(cells, range(0, row.width, side), strict=True):
         inside = slice(column, column + side)
-        mask = masks[kind_of[cell.number]]
-        patch = _write_resampled(writer, image[:, inside], mask[:, inside], size)
-        counts.append([int(np.count_nonzero(patch == id_)) for id_ in ids])
+        mask = masks[kind_of[cell.number]][:, inside]
+        has_data = None if data is None else data[:, inside]
+        if has_data is not None:
+            mask = np.where(has_data, mask, np.uint8(NO_TRUTH))
+        patch = resampled_mask(mask, size)
+        writer.append(resampled_image(image[:, inside], has_data, size), patch)
+        missing = 0 if has_data is None else int(np.count_nonzero(~has_data))
+        counts.append([*(int(np.count_nonzero(patch == id_)) for id_ in ids), missing])
     return counts
-
-
-def _write_resampled(
-    writer: PatchWriter, image: NDArray[np.uint8], mask: NDArray[np.uint8], size: int
-) -> NDArray[np.uint8]:
-    if len(mask) != size:
-        image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-        # EXACT takes the pixel under the centre, as INTER_AREA does; INTER_NEAREST is off by half.
-        mask = cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST_EXACT)  # type: ignore[assignment]
-    writer.append(image, mask)
-    return mask
 
 
 def _gsd(orthophoto: Orthophoto, params: Tile) -> float | None:

@@ -19,7 +19,7 @@ class Download:
     """Where the files are and what their masks mean.
 
     path is the folder; ~ and $VARIABLES are expanded. legend names the classes, and says whether
-    masks hold their ids 0..C-1 or their colours, and which ids or colours have no truth. labels/,
+    masks hold their ids or their colours, and which ids or colours have no truth. labels/,
     which may be missing, holds what a person drew, encoded as the masks are.
     """
 

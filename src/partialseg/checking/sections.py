@@ -1,0 +1,78 @@
+"""The sections of a data set, checked before the first stage that takes long.
+
+Each stage checks its own section when it starts. That may be hours after the first training: at the
+second recipe, or when the first network is scored.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from partialseg.acquisition.params import Acquire
+from partialseg.core.params import load_section
+from partialseg.engine.compute import choose_compute
+from partialseg.evaluation.params import Evaluate
+from partialseg.labelling.params import Label
+from partialseg.source.legend import LANDCOVER_AI, Legend
+from partialseg.tiling.params import Tile
+from partialseg.training.losses import resolve_class_weights
+from partialseg.training.params import Train
+
+if TYPE_CHECKING:
+    from partialseg.checking.check import Experiment
+
+
+def check_sections(file: Path, experiment: "Experiment") -> None:
+    """Check the sections of the experiment's data set for all its splits, recipes and so on.
+
+    Raises:
+        ValueError: a key is missing or unknown, a value is out of range or does not fit the
+            classes or the patches.
+    """
+    section = f"datasets.{experiment.dataset}"
+    classes = class_names(file, experiment)
+    tiles = [
+        load_section(file, f"{section}.tile", Tile, f"{section}.splits.{name}")
+        for name in experiment.splits
+    ]
+    for name in experiment.labellings:
+        load_section(file, f"{section}.label", Label, f"{section}.labellings.{name}")
+    for name in experiment.strategies:
+        load_section(file, f"{section}.acquire", Acquire, f"{section}.strategies.{name}")
+    for name in experiment.recipes:
+        train = load_section(file, f"{section}.train", Train, f"{section}.recipes.{name}")
+        try:
+            check_train(train, classes, tiles)
+        except ValueError as error:
+            raise ValueError(f"{file}: {section}.train with recipe {name!r}: {error}") from error
+    evaluate = load_section(file, f"{section}.evaluate", Evaluate)
+    try:
+        evaluate.spatial.object_class(classes)
+    except ValueError as error:
+        raise ValueError(f"{file}: {section}.evaluate.spatial.{error}") from error
+    try:
+        choose_compute(evaluate.precision)
+    except ValueError as error:
+        raise ValueError(f"{file}: {section}.evaluate.{error}") from error
+
+
+def class_names(file: Path, experiment: "Experiment") -> tuple[str, ...]:
+    """Return the classes of the experiment's data set: those of its legend, or LandCover.ai's."""
+    name = experiment.dataset
+    if "legend" not in experiment.datasets[name].download:
+        return LANDCOVER_AI.names
+    return load_section(file, f"datasets.{name}.download.legend", Legend).names
+
+
+def check_train(train: Train, classes: Sequence[str], tiles: Sequence[Tile]) -> None:
+    """Check that class weights fit the classes, and crops the patches.
+
+    Raises:
+        ValueError: they do not.
+    """
+    resolve_class_weights(train.class_weights, dict.fromkeys(classes, 1))
+    smallest = min(tile.size for tile in tiles)
+    if train.crop > smallest:
+        raise ValueError(
+            f"crop: must be at most {smallest}, the side in px of the patches, got {train.crop}"
+        )
