@@ -17,7 +17,7 @@ from rasterio.windows import Window
 
 from partialseg.mapping.frame import Frame, frame_of
 from partialseg.models.blocks import STRIDE
-from partialseg.source.bands import Bands, check_colours, rgb_bands
+from partialseg.source.bands import Bands, check_colours, declared, rgb_bands
 from partialseg.source.orientation import check_upright
 from partialseg.source.raster import SUFFIXES, ground_size, open_raster, unreadable
 from partialseg.tiling.patches import GSD_TOLERANCE
@@ -56,15 +56,15 @@ class Reading:
 
     def bands_of(self, raster: DatasetReader) -> Bands:
         """Return the bands of red, green and blue of an open image."""
-        return self.bands or rgb_bands(raster.colorinterp)
+        return self.bands or rgb_bands(declared(raster))
 
 
 class Orthophoto:
     """An open image that is read at the network's resolution, as a grid of `shape` pixels.
 
     scale is the number of the file's pixels in one of the grid: (down, across); bands are those of
-    red, green and blue, kinds what all of them are declared; alpha is the band that marks where
-    there is data, None if there is none.
+    red, green and blue, declared is what all of them say that they are; alpha is the band that
+    marks where there is data, None if there is none.
     """
 
     def __init__(self, raster: DatasetReader, frame: Frame, reading: Reading, scale: Pair) -> None:
@@ -79,8 +79,8 @@ class Orthophoto:
         shrinks = max(self.scale) > 1
         self._resampling = Resampling.average if shrinks else Resampling.bilinear
         self.bands = reading.bands_of(raster)
-        self.kinds = raster.colorinterp
-        bands = zip(raster.indexes, self.kinds, strict=True)
+        self.declared = declared(raster)
+        bands = zip(raster.indexes, self.declared.kinds, strict=True)
         self.alpha = next((band for band, kind in bands if kind == ColorInterp.alpha), None)
         self._has_holes = any(flags != [MaskFlags.all_valid] for flags in raster.mask_flag_enums)
 

@@ -52,7 +52,7 @@ def remarks(orthophoto: Orthophoto, info: ModelInfo, reading: Reading) -> list[s
     """Return remarks on how an image is read: its bands, its georeference, its resampling."""
     frame = orthophoto.frame
     asked = reading.bands is not None
-    bands = "" if asked else bands_remark(orthophoto.kinds, orthophoto.bands)
+    bands = "" if asked else bands_remark(orthophoto.declared, orthophoto.bands)
     found = [remark for remark in (bands, frame.remark) if remark]
     if orthophoto.alpha:
         found.append(f"where band {orthophoto.alpha}, marked as alpha, is 0, it has no data")

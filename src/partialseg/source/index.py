@@ -176,7 +176,7 @@ def _check_image(image: Path, header: Header) -> None:
         raise ValueError(f"{image}: an image needs 3 bands (RGB), got {header.bands}")
     if header.dtype != "uint8":
         raise ValueError(f"{image}: an image must be 8-bit, got {header.dtype}")
-    check_colours(image, header.kinds, rgb_bands(header.kinds))
+    check_colours(image, header.declared.kinds, rgb_bands(header.declared))
 
 
 def _with_paths(orthophoto: Orthophoto, change: Callable[[Path], Path]) -> Orthophoto:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 from rasterio.io import DatasetReader
 
 TAG = 0x0112
@@ -62,18 +61,29 @@ def _exif(start: bytes, stream: BinaryIO) -> bytes:
     if start.startswith(PNG):
         return _exif_of_png(stream)
     if start.startswith(b"RIFF") and start.endswith(b"WEBP"):
-        return WebPImageFile(stream).info.get("exif", b"")
+        return _exif_of_webp(stream)
     return b""
 
 
+# Pillow finds a chunk behind the pixels of a PNG only after it has decoded these, and does not open
+# a large WebP.
 def _exif_of_png(stream: BinaryIO) -> bytes:
-    # Pillow finds a chunk behind the pixels only after it has decoded these.
     stream.seek(len(PNG))
     while len(head := stream.read(8)) == 8:
         length, kind = struct.unpack(">L4s", head)
         if kind == b"eXIf":
             return stream.read(length)
         stream.seek(length + 4, io.SEEK_CUR)  # and a checksum
+    return b""
+
+
+def _exif_of_webp(stream: BinaryIO) -> bytes:
+    stream.seek(12)
+    while len(head := stream.read(8)) == 8:
+        kind, length = struct.unpack("<4sL", head)
+        if kind == b"EXIF":
+            return stream.read(length)
+        stream.seek(length + length % 2, io.SEEK_CUR)
     return b""
 
 

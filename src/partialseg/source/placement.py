@@ -100,5 +100,7 @@ def _crs_beside(file: Path) -> tuple[CRS | None, str]:
             crs = CRS.from_user_input(text, morph_from_esri_dialect=True)
         except (CRSError, UnicodeDecodeError):
             return None, f"without CRS, as {beside.name} beside it names none that can be read"
+        code = crs.to_epsg()  # .prj files of ArcGIS name none
+        crs = CRS.from_epsg(code) if code else crs
         return crs, f"its CRS is that of {beside.name} beside it"
     return None, ""

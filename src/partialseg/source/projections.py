@@ -24,6 +24,8 @@ def use_own_projections() -> None:
         ValueError: rasterio has no database of its own, and cannot use the one that is named.
     """
     if own := PROJDataFinder().search_wheel():
+        for name in VARIABLES:  # every rasterio.Env would return to them
+            os.environ.pop(name, None)
         set_proj_data_search_path(own)
     try:
         with rasterio.Env():  # which keeps PROJ's own messages from stderr

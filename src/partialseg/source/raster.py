@@ -17,7 +17,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from partialseg.source.bands import Kinds, rgb_bands
+from partialseg.source.bands import Declared, declared, rgb_bands
 from partialseg.source.orientation import check_upright
 from partialseg.source.placement import place_of
 from partialseg.source.projections import use_own_projections
@@ -32,7 +32,8 @@ CACHE_MIB = 96
 class Header:
     """The properties of a raster file; transform is rasterio's a, b, c, d, e, f.
 
-    kinds is what its bands say that they are; place_remark is that of partialseg.source.placement.
+    declared is what its bands say that they are; place_remark is that of
+    partialseg.source.placement.
     """
 
     width: int
@@ -41,7 +42,7 @@ class Header:
     dtype: str
     crs: str
     transform: tuple[float, ...]
-    kinds: Kinds
+    declared: Declared
     place_remark: str
 
 
@@ -82,7 +83,7 @@ def read_header(file: Path) -> Header:
             dtype=raster.dtypes[0],
             crs=place.crs.to_string() if place.crs else "",
             transform=tuple(place.transform)[:6],
-            kinds=raster.colorinterp,
+            declared=declared(raster),
             place_remark=place.remark,
         )
 
@@ -93,7 +94,7 @@ def read_rgb(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
     Raises:
         ValueError: the file breaks off or is damaged there.
     """
-    return np.moveaxis(_read(raster, rgb_bands(raster.colorinterp), window), 0, -1)
+    return np.moveaxis(_read(raster, rgb_bands(declared(raster)), window), 0, -1)
 
 
 def read_values(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
@@ -112,7 +113,7 @@ def read_colours(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
         ValueError: the file breaks off or is damaged there.
     """
     if raster.count >= 3:
-        return _read(raster, rgb_bands(raster.colorinterp), window)
+        return _read(raster, rgb_bands(declared(raster)), window)
     band = _read(raster, (1,), window)[0]
     try:
         palette = raster.colormap(1)

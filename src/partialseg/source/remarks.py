@@ -10,11 +10,8 @@ from partialseg.source.raster import Header, read_header
 
 def remarks_on(header: Header) -> list[str]:
     """Return the remarks on an image, none for an RGB image with a transform of its own."""
-    return [
-        remark
-        for remark in (header.place_remark, bands_remark(header.kinds, rgb_bands(header.kinds)))
-        if remark
-    ]
+    bands = bands_remark(header.declared, rgb_bands(header.declared))
+    return [remark for remark in (bands, header.place_remark) if remark]
 
 
 def print_remarks(images: Iterable[Path]) -> None:
