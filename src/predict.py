@@ -27,7 +27,13 @@ def parse_arguments() -> argparse.Namespace:
     more.add_argument("--areas", action="store_true", help="area a class, as CSV and JSON")
     more.add_argument("--overlay", action="store_true", help="a PNG to look at")
     read = parser.add_argument_group("how images are read")
-    read.add_argument("--bands", type=int, nargs=3, default=(1, 2, 3), metavar=("R", "G", "B"))
+    read.add_argument(
+        "--bands",
+        type=int,
+        nargs=3,
+        metavar=("R", "G", "B"),
+        help="default: those that the image declares as red, green and blue, or else 1 2 3",
+    )
     read.add_argument(
         "--stretch",
         type=float,
@@ -58,7 +64,7 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     args = parse_arguments()
     reading = Reading(
-        bands=tuple(args.bands),
+        bands=None if args.bands is None else tuple(args.bands),
         stretch=None if args.stretch is None else tuple(args.stretch),
         gsd=args.gsd,
         resample=not args.no_resample,

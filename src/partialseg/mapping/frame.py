@@ -6,15 +6,21 @@ from affine import Affine
 from rasterio.crs import CRS
 from rasterio.io import DatasetReader
 
+from partialseg.source.placement import place_of
+
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """Size in pixels, CRS (None: no georeference) and transform, pixel to map."""
+    """Size in pixels, CRS (None: no georeference) and transform, pixel to map.
+
+    remark is that of partialseg.source.placement on where the two come from.
+    """
 
     width: int
     height: int
     crs: CRS | None
     transform: Affine
+    remark: str = ""
 
     @property
     def crs_text(self) -> str:
@@ -29,9 +35,11 @@ class Frame:
 
 def frame_of(raster: DatasetReader) -> Frame:
     """Return where an open raster lies."""
+    place = place_of(raster)
     return Frame(
         width=raster.width,
         height=raster.height,
-        crs=raster.crs or None,
-        transform=raster.transform,
+        crs=place.crs,
+        transform=place.transform,
+        remark=place.remark,
     )

@@ -9,7 +9,7 @@ from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp, Resampling
+from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
@@ -17,7 +17,9 @@ from rasterio.windows import Window
 from partialseg.mapping.frame import Frame, frame_of
 from partialseg.mapping.resampling import around, centres, resampled_by_mask
 from partialseg.models.blocks import STRIDE
+from partialseg.source.bands import Bands, check_colours, declared, rgb_bands
 from partialseg.source.coverage import EIGHT_BIT, alpha_band, covered, may_have_holes
+from partialseg.source.orientation import check_upright
 from partialseg.source.raster import ground_size, open_raster, read_bands, unreadable
 from partialseg.tiling.patches import GSD_TOLERANCE
 
@@ -35,30 +37,36 @@ def nearest(distances: Sequence[float], distance: float) -> float:
 class Reading:
     """How images are read.
 
-    bands are those of red, green and blue, counted from 1; stretch are the values that become 0
-    and 255, needed where an image is not 8-bit; gsd is the pixel size in metres (None: that of the
-    georeference). Without resample, an image of another pixel size than in training is an error.
+    bands are those of red, green and blue, counted from 1 (None: as an image declares them);
+    stretch are the values that become 0 and 255, needed where an image is not 8-bit; gsd is the
+    pixel size in metres (None: that of the georeference). Without resample, an image of another
+    pixel size than in training is an error.
     """
 
-    bands: tuple[int, int, int]
+    bands: Bands | None
     stretch: Pair | None
     gsd: float | None
     resample: bool
 
     def __post_init__(self) -> None:
-        if min(self.bands) < 1:
+        if self.bands and min(self.bands) < 1:
             raise ValueError(f"bands {self.bands} count from 1")
         if self.stretch and not -math.inf < self.stretch[0] < self.stretch[1] < math.inf:
             raise ValueError(f"stretch {self.stretch}: the first value must be the smaller one")
         if self.gsd is not None and not self.gsd > 0:
             raise ValueError(f"gsd {self.gsd:g} m must be above 0")
 
+    def bands_of(self, raster: DatasetReader) -> Bands:
+        """Return the bands of red, green and blue of an open image."""
+        return self.bands or rgb_bands(declared(raster))
+
 
 class Orthophoto:
     """An open image that is read at the network's resolution, as a grid of `shape` pixels.
 
-    scale is the number of the file's pixels in one of the grid: (down, across); alpha is the band
-    that marks where there is data, None if there is none.
+    scale is the number of the file's pixels in one of the grid: (down, across); bands are those of
+    red, green and blue, declared is what all of them say that they are; alpha is the band that
+    marks where there is data, None if there is none.
     """
 
     def __init__(self, raster: DatasetReader, frame: Frame, reading: Reading, scale: Pair) -> None:
@@ -72,8 +80,10 @@ class Orthophoto:
         self._reading = reading
         shrinks = max(self.scale) > 1
         self._resampling = Resampling.average if shrinks else Resampling.bilinear
+        self.bands = reading.bands_of(raster)
+        self.declared = declared(raster)
         self.alpha = alpha_band(raster)
-        self._has_holes = may_have_holes(raster, reading.bands)
+        self._has_holes = may_have_holes(raster, self.bands)
 
     def read(self, rows: slice, columns: slice) -> NDArray[np.uint8]:
         """Return a part (h, w, 3) of the grid; black where the image has no data.
@@ -87,9 +97,9 @@ class Orthophoto:
             return np.concatenate([self._read_with_holes(part, columns) for part in parts])
         window, shape = self._window(rows, columns)
         with self._reading_errors():
-            pixels = np.empty((*shape, 3), self._raster.dtypes[self._reading.bands[0] - 1])
+            pixels = np.empty((*shape, 3), self._raster.dtypes[self.bands[0] - 1])
             self._raster.read(
-                self._reading.bands,
+                self.bands,
                 window=window,
                 out=np.moveaxis(pixels, -1, 0),
                 resampling=self._resampling,
@@ -137,7 +147,7 @@ class Orthophoto:
 
     def _read_pixels(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Return the pixels (h, w, 3) of a window of the file, and which of them hold data."""
-        bands, stretch = self._reading.bands, self._reading.stretch
+        bands, stretch = self.bands, self._reading.stretch
         nodata = [self._raster.nodatavals[band - 1] for band in bands]
         with self._reading_errors():
             pixels = read_bands(self._raster, bands, window)
@@ -160,11 +170,13 @@ def open_orthophoto(
     """Open an image for a network that was trained at these ground sampling distances (metres).
 
     Raises:
-        ValueError: the file is missing or no raster, has too few bands, is not 8-bit and has no
-            stretch, has another pixel size and must not be resampled, or is too small.
+        ValueError: the file is missing or no raster, is to be shown turned, has too few bands, is
+            not 8-bit and has no stretch, has another pixel size and must not be resampled, or is
+            too small.
     """
     # Pixels are read without overviews, since nobody knows how these were made.
     with open_raster(file) as raster, open_raster(file, overviews=False) as pixels:
+        check_upright(raster)
         check_bands(file, raster, reading)
         frame = frame_of(raster)
         scale = scale_to(file, frame, distances, reading)
@@ -182,25 +194,16 @@ def check_bands(file: Path, raster: DatasetReader, reading: Reading) -> None:
     """Check that an image has the bands, and that they hold colours of one type.
 
     Raises:
-        ValueError: a band is missing, a palette or alpha, or of a type that needs a stretch.
+        ValueError: a band is missing, no colour, or of a type that needs a stretch.
     """
-    if max(reading.bands) > raster.count:
+    bands = reading.bands_of(raster)
+    if max(bands) > raster.count:
         raise ValueError(
             f"{file}: has {raster.count} band(s); red, green and blue were to be read from the "
-            f"bands {', '.join(map(str, reading.bands))}"
+            f"bands {', '.join(map(str, bands))}"
         )
-    for band in reading.bands:
-        if raster.colorinterp[band - 1] == ColorInterp.palette:
-            raise ValueError(
-                f"{file}: band {band} holds numbers of a palette; make it colours: "
-                "gdal_translate -expand rgb"
-            )
-        if raster.colorinterp[band - 1] == ColorInterp.alpha:
-            raise ValueError(
-                f"{file}: band {band} is marked as alpha; if it is a colour, say so in the file: "
-                f"gdal_edit.py -colorinterp_{band} undefined"
-            )
-    types = {raster.dtypes[band - 1] for band in reading.bands}
+    check_colours(file, raster.colorinterp, bands)
+    types = {raster.dtypes[band - 1] for band in bands}
     if len(types) > 1 or any(np.dtype(item).kind not in "uif" for item in types):
         raise ValueError(f"{file}: bands of the type {', '.join(sorted(types))} are no image")
     if types != {"uint8"} and reading.stretch is None:

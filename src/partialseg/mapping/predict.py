@@ -19,6 +19,7 @@ from partialseg.mapping.model import Model, ModelInfo, TorchModel
 from partialseg.mapping.onnx import OnnxModel
 from partialseg.mapping.orthophoto import Orthophoto, Reading, open_orthophoto
 from partialseg.mapping.stitch import Stitching
+from partialseg.source.bands import bands_remark
 
 BAR = "{desc} {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} Mpx, {remaining} left"
 
@@ -48,18 +49,21 @@ def stitching_of(model: Model, tile: int | None, overlap: int | None, batch_size
 
 
 def remarks(orthophoto: Orthophoto, info: ModelInfo, reading: Reading) -> list[str]:
-    """Return remarks on how an image is read: its nodata, its georeference, its resampling."""
-    found = []
+    """Return remarks on how an image is read: its bands, its georeference, its resampling."""
+    frame = orthophoto.frame
+    asked = reading.bands is not None
+    bands = "" if asked else bands_remark(orthophoto.declared, orthophoto.bands)
+    found = [remark for remark in (bands, frame.remark) if remark]
     if orthophoto.alpha:
         found.append(f"where band {orthophoto.alpha}, marked as alpha, is 0, it has no data")
-    if orthophoto.frame.crs is None and orthophoto.frame.transform == Affine.identity():
+    if frame.crs is None and frame.transform == Affine.identity():
         found.append("no georeference, so the maps have none either")
-    elif orthophoto.frame.crs is None:
+    elif frame.crs is None:
         found.append("no CRS: the maps lie where the image does, without areas in m2")
     trained = " or ".join(f"{size:.3g} m" for size in info.ground_sampling_distances)
     if not trained:
         found.append("not resampled: the pixel size of the training is unknown")
-    elif orthophoto.frame.crs is None and reading.gsd is None:
+    elif frame.crs is None and reading.gsd is None:
         found.append(f"taken for pixels of {trained}; say otherwise by --gsd")
     elif max(orthophoto.scale) != 1 or min(orthophoto.scale) != 1:
         rows, columns = orthophoto.shape

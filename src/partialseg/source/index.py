@@ -1,7 +1,6 @@
 """The index of a source, index.json: its legend, its orthophotos, and their masks and labels."""
 
 import hashlib
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
@@ -9,17 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from affine import Affine
 from pydantic import Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from partialseg.core.files import new_file
 from partialseg.core.params import STRICT
+from partialseg.source.alignment import check_alignment
+from partialseg.source.bands import check_colours, rgb_bands
 from partialseg.source.folders import find_rasters, left_out
 from partialseg.source.legend import Legend
 from partialseg.source.mask_code import MaskCode
 from partialseg.source.mask_files import check_mask
 from partialseg.source.raster import SUFFIXES, Header, open_raster, read_header
+from partialseg.source.remarks import print_remarks
 
 INDEX = "index.json"
 File = Annotated[Path, Field(strict=False)]
@@ -69,8 +70,8 @@ def write_index(
 
     Raises:
         ValueError: no image, an image with neither mask nor labels, one of these without image, an
-            unreadable file, unequal sizes or georeferences, an image that is not 8-bit RGB, a mask
-            that cannot hold classes, or two images of one name.
+            unreadable file or one to be shown turned, unequal sizes or georeferences, an image that
+            is not 8-bit RGB, a mask that cannot hold classes, or two images of one name.
     """
     image_files, mask_files = _rasters(images), _rasters(masks)
     label_files = _rasters(labels) if labels else {}
@@ -89,6 +90,7 @@ def write_index(
     source = Source(legend=legend, orthophotos=tuple(stored))
     with new_file(folder / INDEX) as file:
         file.write_bytes(_SOURCE.dump_json(source, indent=1))
+    print_remarks(item.image for item in orthophotos)
     return source
 
 
@@ -180,7 +182,7 @@ def _orthophoto(
     for file, kind in ((mask, "a mask"), (labels, "a raster of labels")):
         if file is not None:
             check_mask(file, kind, code)
-            _check_alignment(image, header, file, read_header(file))
+            check_alignment(image, header, file, read_header(file))
     return Orthophoto(
         name=name,
         image=image,
@@ -201,27 +203,7 @@ def _check_image(image: Path, header: Header) -> None:
         raise ValueError(f"{image}: an image needs 3 bands (RGB), got {header.bands}")
     if header.dtype != "uint8":
         raise ValueError(f"{image}: an image must be 8-bit, got {header.dtype}")
-
-
-def _check_alignment(image: Path, image_header: Header, mask: Path, mask_header: Header) -> None:
-    image_size = image_header.width, image_header.height
-    mask_size = mask_header.width, mask_header.height
-    if image_size != mask_size:
-        raise ValueError(
-            f"{mask}: size {mask_size[0]} x {mask_size[1]} px differs from "
-            f"{image_size[0]} x {image_size[1]} px of {image}"
-        )
-    if not (image_header.crs and mask_header.crs):
-        return
-    far = max(
-        math.dist(Affine(*image_header.transform) @ corner, Affine(*mask_header.transform) @ corner)
-        for corner in ((0, 0), image_size)
-    )
-    pixel = math.hypot(image_header.transform[0], image_header.transform[3])
-    if far > pixel / 2:
-        raise ValueError(
-            f"{mask}: lies {far:g} map units away from {image}, more than half a pixel ({pixel:g})"
-        )
+    check_colours(image, header.declared.kinds, rgb_bands(header.declared))
 
 
 def _with_paths(orthophoto: Orthophoto, change: Callable[[Path], Path]) -> Orthophoto:

@@ -18,7 +18,11 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-RGB = (1, 2, 3)  # bands
+from partialseg.source.bands import Declared, declared, rgb_bands
+from partialseg.source.orientation import check_upright
+from partialseg.source.placement import place_of
+from partialseg.source.projections import use_own_projections
+
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".vrt")
 # Bounds the memory that GDAL takes for decoded blocks, and has room for a row of cells of a TIFF
 # in strips that is 40,000 px wide.
@@ -27,7 +31,11 @@ CACHE_MIB = 96
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """The properties of a raster file; transform is rasterio's a, b, c, d, e, f."""
+    """The properties of a raster file; transform is rasterio's a, b, c, d, e, f.
+
+    declared is what its bands say that they are; place_remark is that of
+    partialseg.source.placement.
+    """
 
     width: int
     height: int
@@ -35,6 +43,8 @@ class Header:
     dtype: str
     crs: str
     transform: tuple[float, ...]
+    declared: Declared
+    place_remark: str
 
 
 @contextmanager
@@ -44,8 +54,9 @@ def open_raster(file: Path, *, overviews: bool = True) -> Iterator[DatasetReader
     Opened without, a raster that has no georeference has a transform of random numbers.
 
     Raises:
-        ValueError: the file is missing or is no raster.
+        ValueError: the file is missing or is no raster, or no coordinate systems are known.
     """
+    use_own_projections()
     options = {} if overviews else {"OVERVIEW_LEVEL": "NONE"}
     with warnings.catch_warnings(), rasterio.Env(GDAL_CACHEMAX=CACHE_MIB):
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # PNG and JPEG have none
@@ -61,26 +72,30 @@ def read_header(file: Path) -> Header:
     """Return size, bands, type and georeference of a raster (crs '' where it has none).
 
     Raises:
-        ValueError: the file is missing or is no raster.
+        ValueError: the file is missing, is no raster or is to be shown turned.
     """
     with open_raster(file) as raster:
+        check_upright(raster)
+        place = place_of(raster)
         return Header(
             width=raster.width,
             height=raster.height,
             bands=raster.count,
             dtype=raster.dtypes[0],
-            crs=raster.crs.to_string() if raster.crs else "",
-            transform=tuple(raster.transform)[:6],
+            crs=place.crs.to_string() if place.crs else "",
+            transform=tuple(place.transform)[:6],
+            declared=declared(raster),
+            place_remark=place.remark,
         )
 
 
 def read_rgb(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
-    """Return the first three bands of a window as (H, W, 3).
+    """Return red, green and blue of a window as (H, W, 3): the bands of partialseg.source.bands.
 
     Raises:
         ValueError: the file breaks off or is damaged there.
     """
-    return np.moveaxis(_read(raster, RGB, window), 0, -1)
+    return np.moveaxis(_read(raster, rgb_bands(declared(raster)), window), 0, -1)
 
 
 def read_values(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
@@ -113,7 +128,7 @@ def read_colours(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
         ValueError: the file breaks off or is damaged there.
     """
     if raster.count >= 3:
-        return _read(raster, RGB, window)
+        return _read(raster, rgb_bands(declared(raster)), window)
     band = _read(raster, (1,), window)[0]
     try:
         palette = raster.colormap(1)

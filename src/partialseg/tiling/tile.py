@@ -17,10 +17,11 @@ from rasterio.windows import Window
 
 from partialseg.core.classes import NO_TRUTH
 from partialseg.core.files import new_folder
+from partialseg.source.bands import declared, rgb_bands
 from partialseg.source.coverage import EIGHT_BIT, covered, may_have_holes
 from partialseg.source.index import Orthophoto, Source, check_unchanged, read_index
 from partialseg.source.mask_code import MaskCode, UnknownValueError
-from partialseg.source.raster import RGB, ground_size, open_raster, read_rgb
+from partialseg.source.raster import ground_size, open_raster, read_rgb
 from partialseg.tiling import split
 from partialseg.tiling.grid import NO_SPLIT, Cell, cell_name, full_cells
 from partialseg.tiling.params import Tile
@@ -182,9 +183,10 @@ def _cut_row(
     row = Window(0, corner.row_off, side * len(cells), side)
     image = read_rgb(image_raster, row)
     data = None
-    if may_have_holes(image_raster, RGB):
-        nodata = [image_raster.nodatavals[band - 1] for band in RGB]
-        data = covered(image_raster, RGB, image, row, EIGHT_BIT, nodata)
+    bands = rgb_bands(declared(image_raster))
+    if may_have_holes(image_raster, bands):
+        nodata = [image_raster.nodatavals[band - 1] for band in bands]
+        data = covered(image_raster, bands, image, row, EIGHT_BIT, nodata)
     masks = {kind: truth.read(row, kind) for kind in {kind_of[cell.number] for cell in cells}}
     ids = (*range(truth.code.classes), NO_TRUTH)
     counts = []

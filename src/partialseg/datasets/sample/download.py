@@ -15,6 +15,7 @@ from partialseg.datasets.sample.canvas import PIXEL_SIZE, Bytes, generator
 from partialseg.datasets.sample.render import render_orthophoto
 from partialseg.source.index import write_index
 from partialseg.source.legend import LANDCOVER_AI
+from partialseg.source.projections import use_own_projections
 
 CRS = "EPSG:2180"  # ETRF2000-PL / CS92, the national grid of Polish orthophotos
 SHEET = 5_000  # metres: the side of a square that holds one orthophoto at most
@@ -77,6 +78,7 @@ def write_sample(folder: Path, params: Download) -> None:
 
     The images are RGB GeoTIFFs, the masks hold the class ids 0 to 4 of LandCover.ai.
     """
+    use_own_projections()
     (folder / "images").mkdir(parents=True, exist_ok=True)
     (folder / "masks").mkdir(exist_ok=True)
     rng = generator(params.seed, "sample")

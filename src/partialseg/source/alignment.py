@@ -1,0 +1,60 @@
+"""Whether an image and its mask are of one size and lie at one place."""
+
+import math
+from pathlib import Path
+
+from affine import Affine
+from pyproj import Transformer
+from pyproj.exceptions import ProjError
+
+from partialseg.source.placement import NO_TRANSFORM
+from partialseg.source.raster import Header
+
+MOST_APART = 0.5  # px: less is rounding
+
+
+def check_alignment(image: Path, image_header: Header, mask: Path, mask_header: Header) -> None:
+    """Compare the size of an image with that of its mask, and their places if both have one.
+
+    A transform counts also without a CRS, as that of a world file; without a CRS of its own, a file
+    is taken to lie in that of the other.
+
+    Raises:
+        ValueError: the sizes differ, or the places by more than half a pixel.
+    """
+    image_size = image_header.width, image_header.height
+    mask_size = mask_header.width, mask_header.height
+    if image_size != mask_size:
+        raise ValueError(
+            f"{mask}: size {mask_size[0]} x {mask_size[1]} px differs from "
+            f"{image_size[0]} x {image_size[1]} px of {image}"
+        )
+    transforms = Affine(*image_header.transform), Affine(*mask_header.transform)
+    if NO_TRANSFORM in transforms:
+        return
+    pixel = math.hypot(image_header.transform[0], image_header.transform[3])
+    far = _apart(image_header, mask_header)
+    if far > MOST_APART * pixel:
+        crs = {image_header.crs, mask_header.crs} - {""}
+        in_what = f", in {mask_header.crs} and {image_header.crs}" if len(crs) > 1 else ""
+        raise ValueError(
+            f"{mask}: lies {far:g} map units away from {image}{in_what}, more than half a pixel "
+            f"({pixel:g})"
+        )
+
+
+def _apart(image: Header, mask: Header) -> float:
+    """Return how far the corners of a mask lie from those of its image, in units of the image."""
+    width, height = image.width, image.height
+    corners = ((0, 0), (width, 0), (0, height), (width, height))
+    of_image, of_mask = (
+        [Affine(*header.transform) @ corner for corner in corners] for header in (image, mask)
+    )
+    if image.crs and mask.crs and image.crs != mask.crs:
+        try:
+            to_image = Transformer.from_crs(mask.crs, image.crs, always_xy=True)
+        except ProjError:  # a local system: nothing but the coordinates to compare
+            pass
+        else:
+            of_mask = [to_image.transform(*corner) for corner in of_mask]
+    return max(math.dist(*pair) for pair in zip(of_image, of_mask, strict=True))

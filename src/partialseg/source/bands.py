@@ -1,0 +1,105 @@
+"""Which bands of an image are red, green and blue, by what its bands say that they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rasterio.enums import ColorInterp
+from rasterio.io import DatasetReader
+
+Bands = tuple[int, int, int]  # counted from 1
+Words = Sequence[Sequence[str]]
+
+FIRST: Bands = (1, 2, 3)
+RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+NAMES = (("red", "r"), ("green", "g"), ("blue", "b"))
+UNDECLARED = (ColorInterp.undefined, ColorInterp.gray)  # what writers leave where nobody chose
+OTHER_COLOURS = (
+    ColorInterp.hue,
+    ColorInterp.saturation,
+    ColorInterp.lightness,
+    ColorInterp.cyan,
+    ColorInterp.magenta,
+    ColorInterp.yellow,
+    ColorInterp.black,
+    ColorInterp.Y,
+    ColorInterp.Cb,
+    ColorInterp.Cr,
+)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the bands of a file say that they are: their colours, and their names ('': none)."""
+
+    kinds: tuple[ColorInterp, ...]
+    names: tuple[str, ...]
+
+
+def declared(raster: DatasetReader) -> Declared:
+    """Return what the bands of an open raster say that they are."""
+    names = tuple((name or "").strip() for name in raster.descriptions)
+    return Declared(kinds=tuple(raster.colorinterp), names=names)
+
+
+def rgb_bands(bands: Declared) -> Bands:
+    """Return the bands named red, green and blue, those of these colours, or the first three.
+
+    Names come first, as somebody chose them: GDAL itself calls any three 8-bit bands red, green and
+    blue when it writes them.
+    """
+    return (
+        _one_of_each([name.casefold() for name in bands.names], NAMES)
+        or _one_of_each([kind.name for kind in bands.kinds], [(kind.name,) for kind in RGB])
+        or FIRST
+    )
+
+
+def _one_of_each(words: Sequence[str], wanted: Words) -> Bands | None:
+    found = [[band for band, word in enumerate(words, 1) if word in of] for of in wanted]
+    if any(len(bands) != 1 for bands in found):
+        return None
+    (red,), (green,), (blue,) = found
+    return red, green, blue
+
+
+def check_colours(file: Path, kinds: Sequence[ColorInterp], bands: Bands) -> None:
+    """Check that bands may be red, green and blue.
+
+    Raises:
+        ValueError: a band is a palette, alpha or part of another colour model.
+    """
+    for band in bands:
+        kind = kinds[band - 1]
+        if kind == ColorInterp.palette:
+            raise ValueError(
+                f"{file}: band {band} holds numbers of a palette; make it colours: "
+                "gdal_translate -expand rgb"
+            )
+        if kind == ColorInterp.alpha:
+            raise ValueError(
+                f"{file}: band {band} is marked as alpha; if it is a colour, say so in the file: "
+                f"gdal_edit.py -colorinterp_{band} undefined"
+            )
+        if kind in OTHER_COLOURS:
+            raise ValueError(f"{file}: band {band} is declared {kind.name}; make the image RGB")
+
+
+def bands_remark(bands: Declared, taken: Bands) -> str:
+    """Return what is taken for red, green and blue, '' where a file leaves no choice."""
+    numbers = ", ".join(map(str, taken))
+    names = [bands.names[band - 1] for band in taken]
+    kinds = tuple(bands.kinds[band - 1] for band in taken)
+    named = _one_of_each([name.casefold() for name in names], NAMES) == FIRST
+    if taken != FIRST and (named or kinds == RGB):
+        return f"red, green and blue are its bands {numbers}, as it declares"
+    if any(names) and not named:
+        listed = ", ".join(name or "nothing" for name in names)
+        return f"its bands {numbers}, named {listed}, are taken for red, green and blue"
+    if kinds != RGB and not named and any(kind not in UNDECLARED for kind in kinds):
+        listed = ", ".join(kind.name for kind in kinds)
+        return f"its bands {numbers}, declared {listed}, are taken for red, green and blue"
+    others = [kind for band, kind in enumerate(bands.kinds, 1) if band not in taken]
+    if any(kind != ColorInterp.alpha for kind in others):
+        return f"has {len(bands.kinds)} bands: {numbers} are taken for red, green and blue"
+    return ""
