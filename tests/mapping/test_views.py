@@ -10,6 +10,8 @@ class Seen:
     """A model of pixels that notes what it was asked."""
 
     tile: int | None = None
+    runtime = "arithmetic"
+    batch_size = 1
 
     info: ModelInfo = info()
 

@@ -133,11 +133,15 @@ def write_rasters(
     files maps the endings of all wanted maps to paths.
     """
     info = predictor.model.info
-    tags = {"model": info.title, "commit": info.commit}
+    tags = {
+        "model": info.title,
+        "commit": info.commit,
+        "runtime": predictor.model.runtime,
+    }
     layouts = {
         CLASSES: class_map_layout(info.class_names, info.palette, tags),
-        PROBABILITIES: probabilities_layout(info.class_names),
-        ENTROPY: entropy_layout(),
+        PROBABILITIES: probabilities_layout(info.class_names, tags),
+        ENTROPY: entropy_layout(tags),
     }
     with ExitStack() as opened:
         orthophoto = opened.enter_context(
