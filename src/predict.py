@@ -55,9 +55,9 @@ def parse_arguments() -> argparse.Namespace:
     how.add_argument(
         "--tile",
         type=int,
-        help="px (default: two patches of the training, or that of the ONNX file)",
+        help="px at most (default: two patches of the training, or that of the ONNX file)",
     )
-    how.add_argument("--overlap", type=int, help="px (default: a third of a patch)")
+    how.add_argument("--overlap", type=int, help="px (default: a sixth of a patch)")
     how.add_argument("--tta", choices=VIEWS, default="none", help="mean over flips, or all turns")
     how.add_argument("--skip-existing", action="store_true", help="leave out images with maps")
     return parser.parse_args()

@@ -13,8 +13,9 @@ from partialseg.engine.checkpoint import save_checkpoint
 from partialseg.mapping import runtime
 from partialseg.mapping.maps import Predictor, Wanted, predict
 from partialseg.mapping.model import TorchModel
+from partialseg.mapping.predict import stitching_of
 from partialseg.mapping.runtime import Runtime, choose_runtime, load_model
-from partialseg.mapping.stitch import Stitching
+from partialseg.mapping.tiles import Stitching
 from rasters import write_raster
 
 INSTALL = r"pip install --no-deps -r requirements-openvino\.txt"
@@ -104,7 +105,8 @@ def test_torch_says_what_it_is(tmp_path: Path) -> None:
     model = load_model(tmp_path / "best.pt", False, "torch", "cpu", "float32")
     assert isinstance(model, TorchModel)
     assert model.runtime.startswith("torch 2.") and model.runtime.endswith(", CPU, float32")
-    assert model.batch_size == 1
+    assert not model.on_gpu
+    assert stitching_of(model, None, None, None).batch_size == 1
 
 
 def test_the_runtime_stands_in_the_metadata_of_each_map(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ class Seen:
 
     tile: int | None = None
     runtime = "arithmetic"
-    batch_size = 1
+    on_gpu = False
 
     info: ModelInfo = info()
 

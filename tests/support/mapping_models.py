@@ -32,7 +32,7 @@ class Brightness:
 
     tile: int | None = None
     runtime = "arithmetic"
-    batch_size = 1
+    on_gpu = False
 
     def __init__(self, gsd: float | None = None) -> None:
         self.info = info(gsd)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialseg.core.files import part_folder
+from partialseg.mapping.ahead import ahead, has_room
 from partialseg.mapping.areas import class_areas, write_areas
 from partialseg.mapping.class_map import (
     NODATA,
@@ -26,8 +27,9 @@ from partialseg.mapping.model import Model, ModelInfo
 from partialseg.mapping.orthophoto import Reading, open_orthophoto
 from partialseg.mapping.overlay import write_overlay
 from partialseg.mapping.polygons import write_polygons
-from partialseg.mapping.stitch import Block, Stitching, ahead, predict_blocks
+from partialseg.mapping.stitch import Block, predict_blocks
 from partialseg.mapping.styles import class_style, share_style
+from partialseg.mapping.tiles import Stitching
 
 # Endings of the files: <name of the image>_<ending>.
 CLASSES = "classes.tif"
@@ -159,9 +161,10 @@ def write_rasters(
                 raise InterruptedError("prediction was stopped")
             on_share(share)
 
-        # Reading, the network and writing run at the same time.
+        # Where there is room, reading, the network and writing run at the same time.
         blocks = predict_blocks(predictor.model, orthophoto, predictor.stitching, tick)
-        predicted = ahead(((block, bands_of(block, files)) for block in blocks), stopped.set)
+        made = ((block, bands_of(block, files)) for block in blocks)
+        predicted = ahead(made, stopped.set) if has_room(predictor.model) else made
         with closing(blocks), closing(predicted):  # before the image that they read
             for block, bands in predicted:
                 for name, raster in rasters.items():

@@ -59,8 +59,8 @@ class Model(Protocol):
         ...
 
     @property
-    def batch_size(self) -> int:
-        """How many tiles at a time suit its device."""
+    def on_gpu(self) -> bool:
+        """Whether the processor is free while it computes."""
         ...
 
     def probabilities(self, images: Tensor) -> Tensor:
@@ -91,9 +91,9 @@ class Averaged:
         return self.model.runtime
 
     @property
-    def batch_size(self) -> int:
-        """How many tiles at a time suit the device of the averaged model."""
-        return self.model.batch_size
+    def on_gpu(self) -> bool:
+        """Whether the averaged model computes on a GPU."""
+        return self.model.on_gpu
 
     def probabilities(self, images: Tensor) -> Tensor:
         """Return the class probabilities (N, C, H, W), float32, of images (N, 3, H, W), uint8."""
@@ -119,8 +119,7 @@ class TorchModel:
     def __init__(self, checkpoint: Checkpoint, compute: Compute) -> None:
         self.info = info_of(checkpoint)
         self.runtime = f"torch {torch.__version__}, {compute}"
-        # On a CPU more tiles at a time only take more memory.
-        self.batch_size = 1 if compute.device.type == "cpu" else 4
+        self.on_gpu = compute.device.type != "cpu"
         self._compute = compute
         network = checkpoint.build()
         fold_batchnorm(network)

@@ -85,7 +85,7 @@ class OnnxModel:
         self.info, self.tile = network.info, network.tile
         self._session = network.session
         self.runtime = f"onnxruntime {onnxruntime.__version__}, {device.upper()}, float32"
-        self.batch_size = 1 if device == "cpu" else 4
+        self.on_gpu = device != "cpu"
 
     def probabilities(self, images: Tensor) -> Tensor:
         """Return the class probabilities (N, C, H, W), float32, of images (N, 3, H, W), uint8.

@@ -36,7 +36,7 @@ class OpenVinoModel:
     graph from images (1, 3, H, W), uint8, to probabilities (1, C, H, W).
     """
 
-    batch_size = 1
+    on_gpu = False
 
     def __init__(self, graph: Any, info: ModelInfo, tile: int | None, dtype: torch.dtype) -> None:
         self.info, self.tile = info, tile

@@ -15,8 +15,9 @@ from partialseg.mapping.frame import Frame
 from partialseg.mapping.maps import Predictor, Wanted, predict
 from partialseg.mapping.model import Model, ModelInfo
 from partialseg.mapping.orthophoto import Orthophoto, Reading, open_orthophoto
-from partialseg.mapping.stitch import Stitching
+from partialseg.mapping.tiles import Stitching
 
+GPU_BATCH = 4  # tiles at a time
 BAR = "{desc} {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} Mpx, {remaining} left"
 
 
@@ -34,8 +35,9 @@ def stitching_of(
             "or export with --dynamic"
         )
     side = model.tile if tile is None else tile
-    batch = model.batch_size if batch_size is None else batch_size
-    return Stitching.for_patches(model.info.patch_size, side, overlap, batch)
+    if batch_size is None:  # on a CPU more tiles at a time only take more memory
+        batch_size = GPU_BATCH if model.on_gpu else 1
+    return Stitching.for_patches(model.info.patch_size, side, overlap, batch_size)
 
 
 def remarks(orthophoto: Orthophoto, info: ModelInfo, reading: Reading) -> list[str]:
