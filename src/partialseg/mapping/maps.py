@@ -27,6 +27,7 @@ from partialseg.mapping.model import Model, ModelInfo
 from partialseg.mapping.orthophoto import Reading, open_orthophoto
 from partialseg.mapping.overlay import write_overlay
 from partialseg.mapping.polygons import write_polygons
+from partialseg.mapping.random_access import random_access
 from partialseg.mapping.stitch import Block, predict_blocks
 from partialseg.mapping.styles import class_style, share_style
 from partialseg.mapping.tiles import Stitching
@@ -93,9 +94,9 @@ def predict(
         ValueError: the image cannot be read, or does not fit the model.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with part_folder(out / image.name) as part:
+    with part_folder(out / image.name) as part, random_access(image, out) as pixels:
         files = {name: part / f"{image.stem}_{name}" for name in wanted.files()}
-        write_rasters(predictor, image, files, on_share)
+        write_rasters(predictor, pixels, files, on_share)
         write_styles(files, predictor.model.info)
         if wanted.polygons:
             write_polygons(files[CLASSES], files[POLYGONS], wanted.min_area)
@@ -104,7 +105,7 @@ def predict(
             if wanted.areas:
                 write_areas(areas, files[AREAS[0]], files[AREAS[1]])
             if wanted.overlay:
-                write_overlay(image, files[CLASSES], files[OVERLAY], areas, predictor.reading)
+                write_overlay(pixels, files[CLASSES], files[OVERLAY], areas, predictor.reading)
         # The class map comes last: if it is there, all maps are.
         made = sorted(part.iterdir(), key=lambda file: file == files[CLASSES])
         for file in made:
