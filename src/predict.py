@@ -10,7 +10,8 @@ from partialseg.mapping.images import find_images
 from partialseg.mapping.maps import MAPS, Predictor, Wanted
 from partialseg.mapping.model import VIEWS, Averaged
 from partialseg.mapping.orthophoto import Reading
-from partialseg.mapping.predict import load_model, predict_all, stitching_of, without_maps
+from partialseg.mapping.predict import predict_all, stitching_of, without_maps
+from partialseg.mapping.runtime import Runtime, load_model
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -46,16 +47,24 @@ def parse_arguments() -> argparse.Namespace:
         "--no-resample", action="store_true", help="refuse images of another pixel size"
     )
     how = parser.add_argument_group("how the network is asked")
-    how.add_argument("--onnx", action="store_true", help="by onnxruntime, of a file of export.py")
+    how.add_argument("--onnx", action="store_true", help="the file is an ONNX file of export.py")
+    how.add_argument(
+        "--runtime",
+        default="auto",
+        metavar="{" + ",".join(("auto", *get_args(Runtime))) + "}",
+        help="auto: torch on a GPU, on a CPU OpenVINO if it is installed",
+    )
     how.add_argument("--device", default="", help="cpu, cuda, cuda:1 (default: CUDA if there is)")
     how.add_argument("--precision", choices=get_args(Precision), default="auto")
-    how.add_argument("--batch-size", type=int, default=4, help="tiles at a time (default: 4)")
+    how.add_argument(
+        "--batch-size", type=int, help="tiles at a time (default: 4 on a GPU, 1 on a CPU)"
+    )
     how.add_argument(
         "--tile",
         type=int,
-        help="px (default: two patches of the training, or that of the ONNX file)",
+        help="px at most (default: two patches of the training, or that of the ONNX file)",
     )
-    how.add_argument("--overlap", type=int, help="px (default: a third of a patch)")
+    how.add_argument("--overlap", type=int, help="px (default: a sixth of a patch)")
     how.add_argument("--tta", choices=VIEWS, default="none", help="mean over flips, or all turns")
     how.add_argument("--skip-existing", action="store_true", help="leave out images with maps")
     return parser.parse_args()
@@ -78,7 +87,7 @@ def main() -> None:
         min_area=args.min_area,
     )
     images = find_images(args.images, args.out, MAPS)
-    model = load_model(args.checkpoint, args.onnx, args.device, args.precision)
+    model = load_model(args.checkpoint, args.onnx, args.runtime, args.device, args.precision)
     stitching = stitching_of(model, args.tile, args.overlap, args.batch_size)
     if args.skip_existing:
         asked = len(images)

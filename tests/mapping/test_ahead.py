@@ -2,8 +2,10 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+import torch
 
-from partialseg.mapping.stitch import ahead
+from mapping_models import Brightness
+from partialseg.mapping.ahead import ahead, has_room
 
 
 def test_items_keep_their_order() -> None:
@@ -64,3 +66,13 @@ def test_leaving_early_makes_one_item_more_at_most() -> None:
     for _ in ahead(items()):
         break
     assert len(made) <= 2
+
+
+def test_few_threads_are_left_to_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Brightness()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    assert not has_room(model)
+    monkeypatch.setattr(model, "on_gpu", True)
+    assert has_room(model)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
+    assert has_room(Brightness())

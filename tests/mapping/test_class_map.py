@@ -67,7 +67,7 @@ def test_the_side_file_does_not_appear_without_the_map(tmp_path: Path) -> None:
 
 
 def test_probabilities_are_a_band_a_class_in_steps_of_a_250th(tmp_path: Path) -> None:
-    write(tmp_path / "p.tif", probabilities_layout(NAMES))
+    write(tmp_path / "p.tif", probabilities_layout(NAMES, {}))
     with open_raster(tmp_path / "p.tif") as raster:
         assert raster.descriptions == NAMES
         assert raster.scales == (0.004, 0.004, 0.004)
@@ -77,7 +77,7 @@ def test_probabilities_are_a_band_a_class_in_steps_of_a_250th(tmp_path: Path) ->
 
 
 def test_entropy_is_one_band_in_steps_of_a_250th(tmp_path: Path) -> None:
-    write(tmp_path / "e.tif", entropy_layout())
+    write(tmp_path / "e.tif", entropy_layout({}))
     with open_raster(tmp_path / "e.tif") as raster:
         assert raster.descriptions == ("entropy",)
         assert (raster.scales, raster.nodata) == ((0.004,), 255)

@@ -26,7 +26,7 @@ from mapping_models import PLAIN, Brightness
 from partialseg.engine.checkpoint import save_checkpoint
 from partialseg.mapping.maps import Predictor, Wanted, predict
 from partialseg.mapping.model import TorchModel
-from partialseg.mapping.stitch import Stitching
+from partialseg.mapping.tiles import Stitching
 from predict import main
 from rasters import write_raster
 from small_run import CPU, fails_with, isolate

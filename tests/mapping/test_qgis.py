@@ -53,8 +53,8 @@ def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     share[:, :10] = 255
     bands: dict[str, tuple[Layout, NDArray[np.uint8]]] = {
         CLASSES: (class_map_layout(NAMES, PALETTE, {}), ids()[None]),
-        PROBABILITIES: (probabilities_layout(NAMES), np.stack([share] * 3)),
-        ENTROPY: (entropy_layout(), share[None]),
+        PROBABILITIES: (probabilities_layout(NAMES, {}), np.stack([share] * 3)),
+        ENTROPY: (entropy_layout({}), share[None]),
     }
     files = {name: folder / f"a_{name}" for name in bands}
     for name, (layout, pixels) in bands.items():

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,13 @@ from partialseg.mapping.model import Model
 from partialseg.mapping.orthophoto import Orthophoto, Reading, open_orthophoto
 from partialseg.mapping.stitch import (
     Block,
-    Stitching,
-    needed_pixels,
+    first_pixel,
+    pieces,
     place_in_grid,
     predict_blocks,
     resampled,
 )
+from partialseg.mapping.tiles import Stitching
 from rasters import write_raster
 
 SMALL = Stitching(tile=64, overlap=16, batch_size=3)
@@ -66,14 +68,22 @@ def test_a_model_of_single_pixels_gives_what_it_gives_at_once(
     assert torch.allclose(whole(blocks_of(Brightness(), image), height, width), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("columns", [512, 1024])
-@pytest.mark.parametrize(("gsd", "tolerance"), [(None, 1e-6), (0.4, 0.01)])
+@pytest.mark.parametrize(
+    ("columns", "gsd", "tolerance", "strips"),
+    [  # 27 tiles of 64 px, of which 8 or 16 make a strip; 17 of 102.3 px, of which 5 or 10 do
+        (512, None, 1e-6, 4),
+        (1024, None, 1e-6, 2),
+        (512, 0.4, 0.01, 4),
+        (1024, 0.4, 0.01, 2),
+    ],
+)
 def test_strips_change_nothing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     columns: int,
     gsd: float | None,
     tolerance: float,
+    strips: int,
 ) -> None:
     """Where images are resampled, GDAL may round a half otherwise in another window."""
     image = write_raster(tmp_path / "a.tif", noise(150, 1300))
@@ -81,7 +91,8 @@ def test_strips_change_nothing(
     at_once = whole(blocks_of(model, image), 150, 1300)
     monkeypatch.setattr(stitch, "COLUMNS", columns)
     blocks = blocks_of(model, image)
-    assert [block.window.col_off for block in blocks] == list(range(0, 1300, columns))
+    tops = [block.window.row_off for block in blocks]
+    assert 1 + sum(after < before for before, after in pairwise(tops)) == strips
     assert torch.allclose(whole(blocks, 150, 1300), at_once, atol=tolerance)
 
 
@@ -122,7 +133,7 @@ def test_coarse_images_stay_in_place_and_in_bounds(tmp_path: Path, gsd: float) -
     image = write_raster(tmp_path / "a.tif", ramp)
     reading = Reading(bands=(1, 2, 3), stretch=None, gsd=1.0, resample=True)
     blocks = blocks_of(Brightness(gsd), image, reading)
-    assert max(block.window.height for block in blocks) == int(512 * gsd)
+    assert max(block.window.height for block in blocks) <= 64 * gsd + 1
     bright = whole(blocks, 1100, 20)[1] * 255
     expected = torch.from_numpy(ramp[0].astype(np.float32))
     # Interpolation rounds steps off by up to a grey level; a shift of a row would be seen too.
@@ -145,6 +156,7 @@ def test_nothing_is_read_after_the_image_is_closed(
     def fail(_: Tensor) -> Tensor:
         raise ValueError("out of memory")
 
+    monkeypatch.setattr(stitch, "has_room", lambda _: True)
     monkeypatch.setattr(Orthophoto, "read", read)
     model = Brightness()
     monkeypatch.setattr(model, "probabilities", fail)
@@ -152,6 +164,25 @@ def test_nothing_is_read_after_the_image_is_closed(
         blocks_of(model, image)
     time.sleep(0.5)
     assert len(closed) >= 2 and not any(closed)
+
+
+def test_tiles_without_data_are_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 3 x 3 tiles, the one in the middle has a pixel with data in the part that it predicts."""
+    bands = np.zeros((3, 160, 160), np.uint8)
+    bands[:, 100, 60] = 9  # the cuts are at 56 and 104 px
+    image = write_raster(tmp_path / "a.tif", bands)
+    with rasterio.open(image, "r+") as raster:
+        raster.nodata = 0
+    model, shares = Brightness(), list[float]()
+    asked: list[Tensor] = []
+    answer = model.probabilities
+    monkeypatch.setattr(model, "probabilities", lambda tiles: asked.append(tiles) or answer(tiles))
+    (block,) = blocks_of(model, image, on_share=shares.append)
+    assert [tiles.shape for tiles in asked] == [(1, 3, 64, 64)]
+    assert asked[0][0, :, 52, 12].tolist() == [9, 9, 9]  # the tile begins at 48 px
+    assert block.window == Window(56, 56, 48, 48)
+    assert block.valid is not None and block.valid.sum() == 1
+    assert sum(shares) == pytest.approx(1)
 
 
 def test_pixels_without_data_are_told(tmp_path: Path) -> None:
@@ -166,14 +197,34 @@ def test_pixels_without_data_are_told(tmp_path: Path) -> None:
     assert blocks_of(Brightness(), write_raster(tmp_path / "b.tif", bands))[0].valid is None
 
 
-def test_the_pixels_around_those_of_the_file_are_needed() -> None:
+def test_a_pixel_of_the_file_belongs_to_the_tile_in_which_its_centre_lies() -> None:
     """Three pixels of the file in two of the grid: centres at -1/6, 1/2 and 7/6."""
     places = [place_in_grid(pixel, 1.5) for pixel in range(3)]
     assert places == pytest.approx([-1 / 6, 1 / 2, 7 / 6])
-    assert needed_pixels(0, 1, 1.5, 2) == slice(0, 1)
-    assert needed_pixels(1, 2, 1.5, 2) == slice(0, 2)
-    assert needed_pixels(2, 3, 1.5, 2) == slice(1, 2)
-    assert needed_pixels(2, 3, 1.5, 9) == slice(1, 3)
+    # A cut before pixel n of the grid is at n - 1/2; the centre at 1/2 lies on that of 1.
+    assert [first_pixel(cut, 1.5, 3) for cut in (0, 1, 2, 3)] == [0, 1, 3, 3]
+    assert [first_pixel(cut, 1.0, 9) for cut in (0, 4, 9)] == [0, 4, 9]
+    assert [first_pixel(cut, 0.25, 2) for cut in (0, 2, 3, 6, 7, 8)] == [0, 0, 1, 1, 2, 2]
+
+
+def test_large_windows_come_in_pieces() -> None:
+    assert pieces(3, 3) == []
+    assert pieces(5, 1029) == [(5, 1029)]
+    assert pieces(5, 1030) == [(5, 1029), (1029, 1030)]
+
+
+def test_pieces_of_a_fine_image_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight pixels of the file in one of the grid: a tile of 16 px predicts 128 of the file."""
+    image = write_raster(tmp_path / "a.tif", noise(256, 200))
+    stitching = Stitching(tile=16, overlap=0, batch_size=4)
+    at_once = blocks_of(Brightness(gsd=2.0), image, PLAIN, stitching)
+    assert max(block.window.height for block in at_once) == 128
+    monkeypatch.setattr(stitch, "BLOCK", 40)
+    pieces = blocks_of(Brightness(gsd=2.0), image, PLAIN, stitching)
+    assert max(max(block.window.height, block.window.width) for block in pieces) == 40
+    assert torch.allclose(whole(pieces, 256, 200), whole(at_once, 256, 200), atol=1e-6)
 
 
 def test_maps_are_interpolated_between_the_centres_of_their_pixels() -> None:
@@ -217,28 +268,20 @@ def test_the_result_does_not_depend_on_where_the_grid_starts(tmp_path: Path) -> 
     assert difference_by_shift(tmp_path, 48, overlap=0) > 5 * difference_by_shift(tmp_path, 48, 96)
 
 
-@pytest.mark.parametrize(
-    ("tile", "overlap", "batch_size", "message"),
-    [
-        (60, 16, 1, "tile 60 and overlap 16 px must be multiples of 16"),
-        (64, 10, 1, "tile 64 and overlap 10 px must be multiples of 16"),
-        (64, 48, 1, "overlap 48 px must be within 0 and half of the tile, 64 px"),
-        (64, -16, 1, "overlap -16 px must be within 0 and half"),
-        (0, 0, 1, "overlap 0 px must be within 0 and half of the tile, 0 px"),
-        (64, 16, 0, "batch_size must be at least 1, got 0"),
-    ],
-)
-def test_what_does_not_tile_is_refused(
-    tile: int, overlap: int, batch_size: int, message: str
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        Stitching(tile=tile, overlap=overlap, batch_size=batch_size)
-
-
-@pytest.mark.parametrize(
-    ("size", "tile", "overlap"), [(384, 768, 128), (100, 224, 32), (32, 64, 0)]
-)
-def test_the_tiles_suit_the_patches(size: int, tile: int, overlap: int) -> None:
-    chosen = Stitching.for_patches(size, None, None, 4)
-    assert (chosen.tile, chosen.overlap, chosen.batch_size) == (tile, overlap, 4)
-    assert Stitching.for_patches(size, 512, 64, 4).tile == 512
+@pytest.mark.slow
+def test_classes_are_kept_when_the_grid_of_tiles_moves(tmp_path: Path) -> None:
+    """By the default stitching, on patches of 192 px; without overlap more of them change."""
+    bands = noise(800, 800) // 2 + noise(50, 50, seed=8).repeat(16, axis=1).repeat(16, axis=2) // 2
+    model = network_model()
+    image = write_raster(tmp_path / "a.tif", bands)
+    part = write_raster(tmp_path / "b.tif", bands[:, 112:, 112:])
+    kept = []
+    for overlap in (None, 0):
+        stitching = Stitching.for_patches(192, None, overlap, 1)
+        of_image = whole(blocks_of(model, image, PLAIN, stitching), 800, 800).argmax(dim=0)
+        of_part = whole(blocks_of(model, part, PLAIN, stitching), 688, 688).argmax(dim=0)
+        inner = slice(64, None)  # what lies there sees the cut
+        same = of_image[112:, 112:][inner, inner] == of_part[inner, inner]
+        kept.append(float(same.float().mean()))
+    assert kept[0] >= 0.996
+    assert kept[1] < kept[0]

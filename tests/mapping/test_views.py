@@ -10,6 +10,8 @@ class Seen:
     """A model of pixels that notes what it was asked."""
 
     tile: int | None = None
+    runtime = "arithmetic"
+    on_gpu = False
 
     info: ModelInfo = info()
 

@@ -1,6 +1,7 @@
 """What the benchmarks compute besides the time."""
 
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -105,13 +106,28 @@ def test_both_ways_to_a_map_cover_the_image(
     orthophoto.write_orthophoto(tmp_path / "a.tif", 520, 700, "tiled deflate")
     orthophoto.write_checkpoint(tmp_path / "best.pt", "unet", 2)
     orthophoto.plain_loop(tmp_path)
-    with rasterio.open(tmp_path / "a.tif") as image, rasterio.open(tmp_path / "plain.tif") as made:
+    with (
+        rasterio.open(tmp_path / "a.tif") as image,
+        rasterio.open(tmp_path / "plain loop.tif") as made,
+    ):
         assert (made.shape, made.transform, made.count) == (image.shape, image.transform, 1)
         assert made.read(1).max() < 5
     orthophoto.network_alone(tmp_path)
-    assert json.loads(capsys.readouterr().out)["seconds"] > 0
-    command = orthophoto.command_of("predict.py", tmp_path)
+    assert min(json.loads(capsys.readouterr().out).values()) > 0
+    command = orthophoto.command_of(orthophoto.OURS, tmp_path)
     assert Path(command[1]).is_file() and command[2:4] == [
         str(tmp_path / "best.pt"),
         str(tmp_path / "a.tif"),
     ]
+    earlier = orthophoto.command_of(orthophoto.EARLIER, tmp_path, tmp_path / "earlier")
+    assert earlier[1] == str(tmp_path / "earlier" / "src" / "predict.py")
+
+
+def test_what_a_side_costs_is_measured_in_its_process() -> None:
+    busy = "x = bytearray(80 * 2**20); sum(range(3_000_000))"
+    cost = orthophoto.measure([sys.executable, "-c", busy])
+    assert 0.01 < cost.cpu_seconds <= 2 * cost.seconds
+    assert 80 < cost.mebibytes < 200
+    printed = 'print(\'{"seconds": 2.5, "cpu_seconds": 4.0}\')'
+    told = orthophoto.measure([sys.executable, "-c", printed])
+    assert (told.seconds, told.cpu_seconds) == (2.5, 4.0)

@@ -34,7 +34,15 @@ PAGES = {
 pages = pytest.mark.parametrize("page", PAGES)
 IN_GIT = ("src/", "tests/", "docs/", "benchmarks/", "plots/sample/", "metrics/sample/")
 # Of dvc, as far as a page names them without a command.
-OPTIONS_OF_OTHERS = {"--temp", "--queue", "--single-item", "--force", "--glob", "--all-commits"}
+OPTIONS_OF_OTHERS = {
+    "--temp",
+    "--queue",
+    "--single-item",
+    "--force",
+    "--glob",
+    "--all-commits",
+    "--no-deps",  # pip
+}
 
 
 @dataclass(frozen=True)

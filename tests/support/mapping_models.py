@@ -31,6 +31,8 @@ class Brightness:
     """A model of single pixels: a pixel is bright with the probability red / 255."""
 
     tile: int | None = None
+    runtime = "arithmetic"
+    on_gpu = False
 
     def __init__(self, gsd: float | None = None) -> None:
         self.info = info(gsd)

@@ -36,14 +36,14 @@ def class_map_layout(
     )
 
 
-def probabilities_layout(class_names: tuple[str, ...]) -> Layout:
+def probabilities_layout(class_names: tuple[str, ...], tags: Mapping[str, str]) -> Layout:
     """Return the layout of a band of probability a class, 0..250 for 0..1."""
-    return _share_layout(class_names, "probability")
+    return _share_layout(class_names, "probability", tags)
 
 
-def entropy_layout() -> Layout:
+def entropy_layout(tags: Mapping[str, str]) -> Layout:
     """Return the layout of the entropy of the probabilities, 0..250 for 0..ln(classes)."""
-    return _share_layout(("entropy",), "share of ln(number of classes)")
+    return _share_layout(("entropy",), "share of ln(number of classes)", tags)
 
 
 def read_classes(raster: DatasetReader) -> tuple[tuple[str, ...], tuple[Colour, ...]]:
@@ -73,14 +73,14 @@ def class_bands(raster: DatasetReader) -> Iterator[tuple[int, NDArray[np.uint8]]
         yield top, read_values(raster, Window(0, top, raster.width, rows))[0]
 
 
-def _share_layout(band_names: tuple[str, ...], unit: str) -> Layout:
+def _share_layout(band_names: tuple[str, ...], unit: str, tags: Mapping[str, str]) -> Layout:
     return Layout(
         band_names=band_names,
         nodata=NODATA,
         scale=1 / ONE,
         unit=unit,
         overviews=Resampling.average,
-        tags={},
+        tags=tags,
     )
 
 

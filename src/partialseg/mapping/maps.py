@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialseg.core.files import part_folder
+from partialseg.mapping.ahead import ahead, has_room
 from partialseg.mapping.areas import class_areas, write_areas
 from partialseg.mapping.class_map import (
     NODATA,
@@ -26,8 +27,10 @@ from partialseg.mapping.model import Model, ModelInfo
 from partialseg.mapping.orthophoto import Reading, open_orthophoto
 from partialseg.mapping.overlay import write_overlay
 from partialseg.mapping.polygons import write_polygons
-from partialseg.mapping.stitch import Block, Stitching, ahead, predict_blocks
+from partialseg.mapping.random_access import random_access
+from partialseg.mapping.stitch import Block, predict_blocks
 from partialseg.mapping.styles import class_style, share_style
+from partialseg.mapping.tiles import Stitching
 
 # Endings of the files: <name of the image>_<ending>.
 CLASSES = "classes.tif"
@@ -91,9 +94,9 @@ def predict(
         ValueError: the image cannot be read, or does not fit the model.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with part_folder(out / image.name) as part:
+    with part_folder(out / image.name) as part, random_access(image, out) as pixels:
         files = {name: part / f"{image.stem}_{name}" for name in wanted.files()}
-        write_rasters(predictor, image, files, on_share)
+        write_rasters(predictor, pixels, files, on_share)
         write_styles(files, predictor.model.info)
         if wanted.polygons:
             write_polygons(files[CLASSES], files[POLYGONS], wanted.min_area)
@@ -102,7 +105,7 @@ def predict(
             if wanted.areas:
                 write_areas(areas, files[AREAS[0]], files[AREAS[1]])
             if wanted.overlay:
-                write_overlay(image, files[CLASSES], files[OVERLAY], areas, predictor.reading)
+                write_overlay(pixels, files[CLASSES], files[OVERLAY], areas, predictor.reading)
         # The class map comes last: if it is there, all maps are.
         made = sorted(part.iterdir(), key=lambda file: file == files[CLASSES])
         for file in made:
@@ -133,11 +136,15 @@ def write_rasters(
     files maps the endings of all wanted maps to paths.
     """
     info = predictor.model.info
-    tags = {"model": info.title, "commit": info.commit}
+    tags = {
+        "model": info.title,
+        "commit": info.commit,
+        "runtime": predictor.model.runtime,
+    }
     layouts = {
         CLASSES: class_map_layout(info.class_names, info.palette, tags),
-        PROBABILITIES: probabilities_layout(info.class_names),
-        ENTROPY: entropy_layout(),
+        PROBABILITIES: probabilities_layout(info.class_names, tags),
+        ENTROPY: entropy_layout(tags),
     }
     with ExitStack() as opened:
         orthophoto = opened.enter_context(
@@ -155,9 +162,10 @@ def write_rasters(
                 raise InterruptedError("prediction was stopped")
             on_share(share)
 
-        # Reading, the network and writing run at the same time.
+        # Where there is room, reading, the network and writing run at the same time.
         blocks = predict_blocks(predictor.model, orthophoto, predictor.stitching, tick)
-        predicted = ahead(((block, bands_of(block, files)) for block in blocks), stopped.set)
+        made = ((block, bands_of(block, files)) for block in blocks)
+        predicted = ahead(made, stopped.set) if has_room(predictor.model) else made
         with closing(blocks), closing(predicted):  # before the image that they read
             for block, bands in predicted:
                 for name, raster in rasters.items():

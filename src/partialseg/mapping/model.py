@@ -10,6 +10,7 @@ from partialseg.core.classes import Colour
 from partialseg.engine.batches import normalise
 from partialseg.engine.checkpoint import Checkpoint
 from partialseg.engine.compute import Compute
+from partialseg.mapping.folding import fold_batchnorm
 
 Views = Literal["none", "flips", "all"]  # over which predictions are averaged
 # Quarter turns, and whether the view is mirrored.
@@ -40,7 +41,7 @@ class ModelInfo:
 
 
 class Model(Protocol):
-    """A network that predicts class probabilities, whatever runs it: torch or ONNX Runtime."""
+    """A network that predicts class probabilities, whatever runs it."""
 
     @property
     def info(self) -> ModelInfo:
@@ -50,6 +51,16 @@ class Model(Protocol):
     @property
     def tile(self) -> int | None:
         """The only side in px that its tiles may have; None: any."""
+        ...
+
+    @property
+    def runtime(self) -> str:
+        """What runs it, for people: name and version, device, precision."""
+        ...
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the processor is free while it computes."""
         ...
 
     def probabilities(self, images: Tensor) -> Tensor:
@@ -74,6 +85,16 @@ class Averaged:
         """The only side in px that the averaged model takes."""
         return self.model.tile
 
+    @property
+    def runtime(self) -> str:
+        """What runs the averaged model."""
+        return self.model.runtime
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the averaged model computes on a GPU."""
+        return self.model.on_gpu
+
     def probabilities(self, images: Tensor) -> Tensor:
         """Return the class probabilities (N, C, H, W), float32, of images (N, 3, H, W), uint8."""
         views = VIEWS[self.views]
@@ -97,8 +118,12 @@ class TorchModel:
 
     def __init__(self, checkpoint: Checkpoint, compute: Compute) -> None:
         self.info = info_of(checkpoint)
+        self.runtime = f"torch {torch.__version__}, {compute}"
+        self.on_gpu = compute.device.type != "cpu"
         self._compute = compute
-        self._network = compute.place(checkpoint.build())
+        network = checkpoint.build()
+        fold_batchnorm(network)
+        self._network = compute.place(network)
 
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Tensor:

@@ -10,31 +10,22 @@ import torch
 from affine import Affine
 from tqdm import tqdm
 
-from partialseg.engine.checkpoint import load_checkpoint
-from partialseg.engine.compute import Precision, choose_compute
 from partialseg.mapping.areas import row_areas
 from partialseg.mapping.frame import Frame
 from partialseg.mapping.maps import Predictor, Wanted, predict
-from partialseg.mapping.model import Model, ModelInfo, TorchModel
-from partialseg.mapping.onnx import OnnxModel
+from partialseg.mapping.model import Model, ModelInfo
 from partialseg.mapping.orthophoto import Orthophoto, Reading, open_orthophoto
-from partialseg.mapping.stitch import Stitching
+from partialseg.mapping.tiles import Stitching
 from partialseg.source.bands import bands_remark
 
+GPU_BATCH = 4  # tiles at a time
 BAR = "{desc} {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} Mpx, {remaining} left"
 
 
-def load_model(file: Path, is_onnx: bool, device: str, precision: Precision) -> Model:
-    """Return the network of a checkpoint, or of an ONNX file, on a device ('': the best one)."""
-    if is_onnx:
-        return OnnxModel(file, device or "cpu")
-    if file.suffix == ".onnx":
-        raise ValueError(f"{file}: is an ONNX file; say so by --onnx")
-    return TorchModel(load_checkpoint(file), choose_compute(precision, device))
-
-
-def stitching_of(model: Model, tile: int | None, overlap: int | None, batch_size: int) -> Stitching:
-    """Return tiles that suit a network, of the side and the overlap asked for where that is given.
+def stitching_of(
+    model: Model, tile: int | None, overlap: int | None, batch_size: int | None
+) -> Stitching:
+    """Return tiles that suit a network, with side, overlap and batch size where they are given.
 
     Raises:
         ValueError: the network takes tiles of another side alone, or they cannot be laid so.
@@ -45,6 +36,8 @@ def stitching_of(model: Model, tile: int | None, overlap: int | None, batch_size
             "or export with --dynamic"
         )
     side = model.tile if tile is None else tile
+    if batch_size is None:  # on a CPU more tiles at a time only take more memory
+        batch_size = GPU_BATCH if model.on_gpu else 1
     return Stitching.for_patches(model.info.patch_size, side, overlap, batch_size)
 
 
@@ -98,7 +91,8 @@ def predict_all(predictor: Predictor, images: Sequence[Path], out: Path, wanted:
                 raise ValueError(f"{image}: out of memory: lower --batch-size or --tile") from error
         seconds = time.perf_counter() - started
         names = ", ".join(file.name for file in files)
-        print(f"{image}: {size:.1f} Mpx in {seconds:.1f} s: {names}", flush=True)
+        runtime = predictor.model.runtime
+        print(f"{image}: {size:.1f} Mpx in {seconds:.1f} s by {runtime}: {names}", flush=True)
 
 
 def check_areas(image: Path, frame: Frame) -> None:

@@ -1,126 +1,28 @@
-"""Predict a whole orthophoto tile by tile: overlapping tiles are blended, memory is bounded."""
+"""Predict a whole orthophoto tile by tile: overlapping tiles are cut, memory is bounded."""
 
 import math
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TypeVar
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from rasterio.windows import Window
-from torch import Tensor
 
 from partialseg.engine.batches import image_tensor
+from partialseg.mapping.ahead import ahead, has_room
 from partialseg.mapping.model import Model
 from partialseg.mapping.orthophoto import Orthophoto
-from partialseg.models.blocks import STRIDE
+from partialseg.mapping.tiles import Stitching, Tiles, tiles_along
 
-T = TypeVar("T")
-END = object()
 Probabilities = NDArray[np.float32]
-# Rows in a block, counted in the file or, where that is finer, in the network's grid: as many as
-# a tile of the GeoTIFF has; and the least.
-ROWS, MIN_ROWS = 512, 16
-# Columns in a strip, counted likewise. Wider images are predicted strip by strip, so the columns
-# of tiles at a seam are predicted twice.
+# The longest side of a block in the file: two tiles of a GeoTIFF.
+BLOCK = 1024
+# Columns in a strip, counted in the file or, where that is finer, in the network's grid. Wider
+# images are predicted strip by strip, so that GDAL's cache holds the blocks of a row of tiles.
 COLUMNS = 16_384
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tiles:
-    """Tiles of one length along an axis: the start and the weights, float32 (length,), of each.
-
-    The weights of all tiles at a pixel sum to 1.
-    """
-
-    length: int
-    starts: tuple[int, ...]
-    weights: tuple[Tensor, ...]
-
-    def final(self, index: int, size: int) -> int:
-        """Return the first pixel to which a tile after `index` contributes; `size` if none does."""
-        return self.starts[index + 1] if index + 1 < len(self.starts) else size
-
-
-def tiles_along(size: int, length: int, overlap: int) -> Tiles:
-    """Cover `size` pixels by tiles of `length`, whose neighbours overlap by `overlap` or more.
-
-    The last tile ends at the last pixel. Towards both ends of a tile its weight falls as a
-    squared cosine.
-    """
-    length = min(length, size)
-    step = max(1, length - overlap)
-    last = size - length
-    starts = (*range(0, last, step), last)
-    ramp = [math.sin(math.pi / 2 * (i + 0.5) / overlap) ** 2 for i in range(overlap)]
-    taper = torch.ones(length, dtype=torch.float64)
-    for i, value in enumerate(ramp[:length]):
-        taper[i] *= value
-        taper[length - 1 - i] *= value
-    total = torch.zeros(size, dtype=torch.float64)
-    for start in starts:
-        total[start : start + length] += taper
-    weights = tuple((taper / total[start : start + length]).float() for start in starts)
-    return Tiles(length=length, starts=starts, weights=weights)
-
-
-def ahead(items: Iterable[T], on_leaving: Callable[[], object] = lambda: None) -> Generator[T]:
-    """Yield items while a thread of its own already makes the next one.
-
-    on_leaving is called before that thread is waited for, also if the caller stops early.
-    """
-    iterator = iter(items)
-    with ThreadPoolExecutor(1) as pool:
-        try:
-            following = pool.submit(next, iterator, END)
-            while (item := following.result()) is not END:
-                following = pool.submit(next, iterator, END)
-                yield item  # type: ignore[misc]  # END is none
-        finally:
-            on_leaving()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stitching:
-    """Side and overlap of the tiles in the network's pixels, and how many make a batch."""
-
-    tile: int
-    overlap: int
-    batch_size: int
-
-    def __post_init__(self) -> None:
-        # All tiles but the last start at multiples of the network's stride, so that a pixel falls
-        # into the same pooling windows whichever tile it is in.
-        if self.tile % STRIDE or self.overlap % STRIDE:
-            raise ValueError(
-                f"tile {self.tile} and overlap {self.overlap} px must be multiples of {STRIDE}"
-            )
-        if not 0 <= 2 * self.overlap <= self.tile or not self.tile:
-            raise ValueError(
-                f"overlap {self.overlap} px must be within 0 and half of the tile, {self.tile} px"
-            )
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
-
-    @classmethod
-    def for_patches(
-        cls, size: int, tile: int | None, overlap: int | None, batch_size: int
-    ) -> "Stitching":
-        """Return a stitching that suits a network trained on patches of `size`.
-
-        It fills in the tile or the overlap that is None. Tiles larger than the patches are
-        predicted no worse, and less of them overlaps; an overlap of more than a third of a patch
-        of 384 px changes nothing (docs/maps.md).
-        """
-        if tile is None:
-            tile = 2 * -(-size // STRIDE) * STRIDE
-        if overlap is None:
-            overlap = min(size // 3, tile // 2) // STRIDE * STRIDE
-        return cls(tile=tile, overlap=overlap, batch_size=batch_size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,121 +37,127 @@ class Block:
     valid: NDArray[np.bool_] | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """A tile, whose first pixel is `corner` of the network's grid, and the windows it predicts."""
+
+    corner: tuple[int, int]
+    windows: tuple[Window, ...]
+
+
 def predict_blocks(
     model: Model,
     orthophoto: Orthophoto,
     stitching: Stitching,
     on_share: Callable[[float], object],
 ) -> Generator[Block]:
-    """Yield the prediction of an orthophoto in blocks that cover the file once.
+    """Yield the prediction of an orthophoto in blocks: all of its pixels once.
 
-    on_share is called with each share of the work that is done; the shares sum to 1.
+    Tiles whose part of the file has no data are left out. on_share is called with each share of the
+    work that is done; the shares sum to 1.
 
     Raises:
         ValueError: the file breaks off or is damaged.
     """
-    height, width = orthophoto.shape
-    rows = tiles_along(height, stitching.tile, stitching.overlap)
-    columns = tiles_along(width, stitching.tile, stitching.overlap)
-    step = max(ROWS, int(COLUMNS * min(1, orthophoto.scale[1])) // ROWS * ROWS)
-    strips = [
-        Strip(columns, first, min(first + step, orthophoto.frame.width), orthophoto)
-        for first in range(0, orthophoto.frame.width, step)
-    ]
-    tiles = len(rows.starts) * sum(len(strip.tiles) for strip in strips)
-    for strip in strips:
-        bands = blend(
-            model, orthophoto, rows, strip, stitching.batch_size, lambda n: on_share(n / tiles)
+    rows, columns = (
+        tiles_along(side, stitching.tile, stitching.overlap, fixed=model.tile is not None)
+        for side in orthophoto.shape
+    )
+    share = 1 / (len(rows.starts) * len(columns.starts))
+    for strip in strips_of(columns, orthophoto.scale[1]):
+        left, right = columns.starts[strip[0]], columns.starts[strip[-1]] + columns.length
+        bands = image_bands(orthophoto, rows, slice(left, right))
+        # Closed in any case: its thread must not read from a closed file.
+        with closing(ahead(bands) if has_room(model) else bands) as images:
+            for row, image in enumerate(images):
+                tiles = [tile_at(rows, row, columns, column, orthophoto) for column in strip]
+                asked = [tile for tile in tiles if has_data(tile, orthophoto)]
+                on_share(share * (len(tiles) - len(asked)))
+                for first in range(0, len(asked), stitching.batch_size):
+                    batch = asked[first : first + stitching.batch_size]
+                    starts = [tile.corner[1] - left for tile in batch]
+                    parts = [image[:, start : start + columns.length] for start in starts]
+                    found = model.probabilities(torch.stack([image_tensor(x) for x in parts]))
+                    for tile, maps in zip(batch, found.cpu().numpy(), strict=True):
+                        yield from blocks_of(tile, maps, orthophoto)
+                    on_share(share * len(batch))
+
+
+def strips_of(columns: Tiles, scale: float) -> Iterator[range]:
+    """Yield the numbers of the tiles that make up a strip, strip by strip."""
+    most = max(1, int(COLUMNS / (columns.length * max(1, scale))))
+    for first in range(0, len(columns.starts), most):
+        yield range(first, min(first + most, len(columns.starts)))
+
+
+def tile_at(rows: Tiles, row: int, columns: Tiles, column: int, orthophoto: Orthophoto) -> Tile:
+    """Return the tile of a row and a column, with the windows of the file that it predicts."""
+    frame, (down, across) = orthophoto.frame, orthophoto.scale
+    heights = pieces(*(first_pixel(cut, down, frame.height) for cut in rows.cuts[row : row + 2]))
+    widths = pieces(
+        *(first_pixel(cut, across, frame.width) for cut in columns.cuts[column : column + 2])
+    )
+    return Tile(
+        corner=(rows.starts[row], columns.starts[column]),
+        windows=tuple(
+            Window(left, top, right - left, bottom - top)
+            for top, bottom in heights
+            for left, right in widths
+        ),
+    )
+
+
+def first_pixel(cut: int, scale: float, size: int) -> int:
+    """Return the first of the `size` pixels of the file whose centre lies behind a cut."""
+    return min(size, math.ceil(cut * scale - 0.5))
+
+
+def pieces(first: int, stop: int) -> list[tuple[int, int]]:
+    """Return first..stop in pieces of at most BLOCK pixels."""
+    return [(start, min(start + BLOCK, stop)) for start in range(first, stop, BLOCK)]
+
+
+def has_data(tile: Tile, orthophoto: Orthophoto) -> bool:
+    """Return whether the file has a pixel with data among those that a tile predicts."""
+    found = (orthophoto.valid(window) for window in tile.windows)
+    return any(valid is None or valid.any() for valid in found)
+
+
+def blocks_of(tile: Tile, maps: Probabilities, orthophoto: Orthophoto) -> Iterator[Block]:
+    """Yield the blocks of a tile from its prediction (C, H, W)."""
+    # The tile may end beyond the image.
+    height, width = (
+        side - start for side, start in zip(orthophoto.shape, tile.corner, strict=True)
+    )
+    maps = maps[:, :height, :width]
+    for window in tile.windows:
+        yield Block(
+            window=window,
+            probabilities=resampled(maps, window, orthophoto.scale, tile.corner),
+            valid=orthophoto.valid(window),
         )
-        with closing(bands):
-            yield from to_file(bands, orthophoto, strip)
 
 
-class Strip:
-    """Columns first..stop of the file, and the tile columns of the network that they need."""
+def image_bands(
+    orthophoto: Orthophoto, rows: Tiles, columns: slice
+) -> Generator[NDArray[np.uint8]]:
+    """Yield the image (tile, w, 3) of each row of tiles; no pixel is read twice.
 
-    def __init__(self, columns: Tiles, first: int, stop: int, orthophoto: Orthophoto) -> None:
-        self.first, self.stop = first, stop
-        needed = needed_pixels(first, stop, orthophoto.scale[1], orthophoto.shape[1])
-        self.length = columns.length
-        self.tiles = [
-            (start, weights)
-            for start, weights in zip(columns.starts, columns.weights, strict=True)
-            if start < needed.stop and start + columns.length > needed.start
-        ]
-        # In pixels of the network:
-        self.columns = slice(self.tiles[0][0], self.tiles[-1][0] + columns.length)
-
-
-def blend(
-    model: Model,
-    orthophoto: Orthophoto,
-    rows: Tiles,
-    strip: Strip,
-    batch_size: int,
-    on_tiles: Callable[[int], object],
-) -> Generator[Probabilities]:
-    """Yield the probabilities (C, h, w) of a strip from top to bottom, in the network's grid."""
-    classes, left = len(model.info.class_names), strip.columns.start
-    width = strip.columns.stop - left
-    band = torch.zeros(classes, 0, width)
-    # Closed in any case: its thread must not read from a closed file.
-    with closing(ahead(image_bands(orthophoto, rows, strip.columns))) as images:
-        for index, (start, image) in enumerate(zip(rows.starts, images, strict=True)):
-            grown = torch.zeros(classes, rows.length, width, device=band.device)
-            grown[:, : band.shape[1]] = band
-            band = grown
-            for first in range(0, len(strip.tiles), batch_size):
-                batch = strip.tiles[first : first + batch_size]
-                parts = [slice(column - left, column - left + strip.length) for column, _ in batch]
-                tiles = torch.stack([image_tensor(image[:, part]) for part in parts])
-                predicted = model.probabilities(tiles)
-                band = band.to(predicted.device)
-                down = rows.weights[index].to(predicted.device)[:, None]
-                for part, (_, across), tile in zip(parts, batch, predicted, strict=True):
-                    band[:, :, part].addcmul_(tile, down * across.to(predicted.device))
-                on_tiles(len(batch))
-            final = rows.final(index, orthophoto.shape[0]) - start
-            yield band[:, :final].cpu().numpy()
-            band = band[:, final:]
-
-
-def image_bands(orthophoto: Orthophoto, rows: Tiles, columns: slice) -> Iterator[NDArray[np.uint8]]:
-    """Yield the image (tile, w, 3) of each row of tiles; no pixel is read twice."""
+    Beyond the image its last row and its last column are repeated.
+    """
+    height, width = orthophoto.shape
+    inside = slice(columns.start, min(columns.stop, width))
     band = np.empty((0, columns.stop - columns.start, 3), np.uint8)
     known = 0  # rows read so far
     for start in rows.starts:
-        new = orthophoto.read(slice(known, start + rows.length), columns)
-        known = start + rows.length
+        stop = start + rows.length
+        new = orthophoto.read(slice(known, min(stop, height)), inside)
+        missing = max(0, stop - height), columns.stop - inside.stop
+        if any(missing):
+            new = np.pad(new, ((0, missing[0]), (0, missing[1]), (0, 0)), "edge")
+        known = stop
         band = np.concatenate([band, new])[-rows.length :]
         yield band
-
-
-def to_file(
-    bands: Iterator[Probabilities], orthophoto: Orthophoto, strip: Strip
-) -> Iterator[Block]:
-    """Bring the probabilities of a strip from the network's grid to that of the file."""
-    height, down = orthophoto.frame.height, orthophoto.scale[0]
-    step = max(MIN_ROWS, int(ROWS * min(1, down)))
-    held, top = next(bands), 0  # rows top.. of the network's grid
-    for first in range(0, height, step):
-        stop = min(first + step, height)
-        needed = needed_pixels(first, stop, down, orthophoto.shape[0])
-        while top + held.shape[1] < needed.stop:
-            done = min(needed.start - top, held.shape[1])
-            held, top = np.concatenate([held[:, done:], next(bands)], axis=1), top + done
-        window = Window(strip.first, first, strip.stop - strip.first, stop - first)
-        part = resampled(held, window, orthophoto.scale, (top, strip.columns.start))
-        yield Block(window=window, probabilities=part, valid=orthophoto.valid(window))
-
-
-def needed_pixels(first: int, stop: int, scale: float, size: int) -> slice:
-    """Return the pixels of a grid of `size` from which first..stop of the file are interpolated.
-
-    scale is the number of the file's pixels in one of the grid.
-    """
-    low, high = (place_in_grid(pixel, scale) for pixel in (first, stop - 1))
-    return slice(max(0, math.floor(low)), min(size, math.floor(high) + 2))
 
 
 def place_in_grid(pixel: int, scale: float) -> float:
@@ -258,9 +166,12 @@ def place_in_grid(pixel: int, scale: float) -> float:
 
 
 def resampled(
-    maps: Probabilities, window: Window, scale: tuple[float, float], corner: tuple[int, int]
+    maps: Probabilities, window: Window, scale: tuple[float, float], corner: Sequence[int]
 ) -> Probabilities:
     """Interpolate maps (C, H, W), whose first pixel is `corner` of the grid, to a window."""
+    if scale == (1.0, 1.0):
+        top, left = window.row_off - corner[0], window.col_off - corner[1]
+        return maps[:, top : top + window.height, left : left + window.width]
     places = [
         place_in_grid(pixel, by) - start
         for pixel, by, start in zip((window.row_off, window.col_off), scale, corner, strict=True)
