@@ -64,7 +64,7 @@ def cut(name: str, source: Path, out: Path, cell: int, size: int) -> int:
         case "ours":  # without the checksums of the source, the splits and the manifest
             index = read_index(source)
             return sum(
-                len(cut_orthophoto(item, index.legend.code(), {}, params, out))
+                len(cut_orthophoto(item, index.legend.code(), {}, params, out)[0])
                 for item in index.orthophotos
             )
         case _:
