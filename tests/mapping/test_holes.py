@@ -52,6 +52,15 @@ def test_a_dark_band_of_a_pixel_with_data_is_averaged(tmp_path: Path) -> None:
     assert valid[2:4, :2].tolist() == [[True, False], [False, False]]
 
 
+def test_a_stretch_that_begins_above_0_makes_no_holes(tmp_path: Path) -> None:
+    bands = plain()
+    bands[0, 0, 0] = 0
+    bands[:, 0, 1] = 0
+    _, valid = read(tagged(tmp_path / "a.tif", bands, 0), stretch=(10.0, 200.0))
+    assert valid is not None
+    assert valid[0, :3].tolist() == [True, False, True]
+
+
 def test_enlarged_images_leave_pixels_without_data_out(tmp_path: Path) -> None:
     bands = plain()
     bands[:, :, 30:] = 0

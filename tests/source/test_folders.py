@@ -64,7 +64,7 @@ def test_what_is_left_out_is_counted(tmp_path: Path, capsys: pytest.CaptureFixtu
         (tmp_path / "images" / name).touch()
     index(tmp_path)
     assert capsys.readouterr().out == (
-        f"{tmp_path / 'images'}: 3 files are left out, as they are none of .tif, .tiff, .png, "
+        f"{tmp_path / 'images'}: 3 files are left out, not being one of .tif, .tiff, .png, "
         ".jpg, .jpeg, .jp2, .vrt: 2 .ecw, 1 notes\n"
     )
 

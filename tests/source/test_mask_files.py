@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from rasterio.windows import Window
 
-from partialseg.core.classes import NO_TRUTH
+from partialseg.core.classes import NO_TRUTH, Colour
 from partialseg.source.index import write_index
 from partialseg.source.legend import LandCoverClass, Legend
 from partialseg.source.mask_code import MaskCode, mask_code
@@ -202,6 +202,30 @@ def test_a_nodata_value_that_is_a_class_is_refused(
         index(tmp_path, file, of)
     with_nodata(file, values, 9)
     index(tmp_path, file, of)
+
+
+@pytest.mark.parametrize(
+    ("colours", "nodata", "shown"),
+    [
+        ([BLACK, GREEN], 255, [0, 1, NONE]),  # entry 255, which nobody chose, is black
+        ([GREEN, BLACK], 255, None),  # nobody can tell which black was chosen
+        ([BLACK, GREEN], 0, None),
+        ([GREEN, BLACK], 1, None),
+    ],
+)
+def test_the_nodata_number_of_a_palette(
+    tmp_path: Path, colours: list[Colour], nodata: int, shown: list[int] | None
+) -> None:
+    file = tmp_path / "masks" / "a.tif"
+    write_as(file, np.array([[[0, 1, 255]]], np.uint8), photometric="palette", nodata=nodata)
+    with rasterio.open(file, "r+") as raster:
+        raster.write_colormap(1, {number: (*rgb, 255) for number, rgb in enumerate(colours)})
+    if shown is None:
+        with pytest.raises(ValueError, match=r"is also the colour of a class; .*--unset-nodata F"):
+            index(tmp_path, file, COLOUR_LEGEND)
+    else:
+        index(tmp_path, file, COLOUR_LEGEND)
+        assert decode(COLOUR_LEGEND.code(), file) == [shown]
 
 
 def write_as(file: Path, values: NDArray[np.uint8], **options: Any) -> Path:

@@ -78,8 +78,8 @@ def test_pixels_without_an_image_have_no_truth_and_are_black(
     assert not store.image(patches[0]).any()
     assert (patches[0].no_truth, patches[3].no_truth) == (1_024, 0)
     assert capsys.readouterr().out == (
-        "no image, and so no truth, on a part of 1 of 2 orthophotos: most of all on a, "
-        "50.0% of its cells' pixels\n"
+        "1 of 2 orthophotos have pixels without an image, which have no truth either; a has most: "
+        "50.0% of its cells\n"
     )
 
 

@@ -67,6 +67,8 @@ def class_names(file: Path, experiment: "Experiment") -> tuple[str, ...]:
 def check_train(train: Train, classes: Sequence[str], tiles: Sequence[Tile]) -> None:
     """Check that class weights fit the classes, and crops the patches.
 
+    Not the precision: other machines may train, by `make repro SCHEDULER=...`.
+
     Raises:
         ValueError: they do not.
     """

@@ -1,4 +1,4 @@
-"""Run a network by OpenVINO, on a CPU: about twice as fast there as torch."""
+"""Run a network by OpenVINO, on a CPU: faster there than torch."""
 
 import sys
 import warnings

@@ -147,11 +147,14 @@ class Orthophoto:
 
     def _read_pixels(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Return the pixels (h, w, 3) of a window of the file, and which of them hold data."""
-        bands, stretch = self.bands, self._reading.stretch
+        bands = self.bands
+        # 0 can be measured, whatever is shown as black.
+        low, high = self._reading.stretch or EIGHT_BIT
+        span = min(low, 0.0), high
         nodata = [self._raster.nodatavals[band - 1] for band in bands]
         with self._reading_errors():
             pixels = read_bands(self._raster, bands, window)
-            has_data = covered(self._raster, bands, pixels, window, stretch or EIGHT_BIT, nodata)
+            has_data = covered(self._raster, bands, pixels, window, span, nodata)
         return pixels, has_data
 
     @contextmanager

@@ -1,5 +1,6 @@
 """Images whose pixels come from the first row on alone are decoded once, into a copy."""
 
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from rasterio._err import CPLE_BaseError  # rasterio.shutil lets it through
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from partialseg.core.files import part_folder
+from partialseg.source.placement import prj_beside
 from partialseg.source.raster import CACHE_MIB, open_raster
 
 # Formats that GDAL decodes from the first row again when it goes back, as resampling does: the map
@@ -46,4 +48,7 @@ def random_access(image: Path, folder: Path) -> Iterator[Path]:
             raise OSError(
                 f"{image}: cannot be decoded into {part} (damaged, or is the disk full?): {cause}"
             ) from error
+        projection = prj_beside(image)
+        if projection:
+            shutil.copyfile(projection, copy.with_suffix(".prj"))
         yield copy

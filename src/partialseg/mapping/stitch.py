@@ -51,7 +51,7 @@ def predict_blocks(
     stitching: Stitching,
     on_share: Callable[[float], object],
 ) -> Generator[Block]:
-    """Yield the prediction of an orthophoto in blocks: all of its pixels once.
+    """Yield the prediction of an orthophoto in blocks: each pixel at most once.
 
     Tiles whose part of the file has no data are left out. on_share is called with each share of the
     work that is done; the shares sum to 1.
@@ -141,7 +141,7 @@ def blocks_of(tile: Tile, maps: Probabilities, orthophoto: Orthophoto) -> Iterat
 def image_bands(
     orthophoto: Orthophoto, rows: Tiles, columns: slice
 ) -> Generator[NDArray[np.uint8]]:
-    """Yield the image (tile, w, 3) of each row of tiles; no pixel is read twice.
+    """Yield the image (tile, w, 3) of each row of tiles.
 
     Beyond the image its last row and its last column are repeated.
     """

@@ -7,7 +7,7 @@ from affine import Affine
 from pyproj import Transformer
 from pyproj.exceptions import ProjError
 
-from partialseg.source.placement import NO_TRANSFORM
+from partialseg.source.placement import FILLED_IN, NO_TRANSFORM
 from partialseg.source.raster import Header
 
 MOST_APART = 0.5  # px: less is rounding
@@ -30,9 +30,10 @@ def check_alignment(image: Path, image_header: Header, mask: Path, mask_header: 
             f"{image_size[0]} x {image_size[1]} px of {image}"
         )
     transforms = Affine(*image_header.transform), Affine(*mask_header.transform)
-    if NO_TRANSFORM in transforms:
+    if NO_TRANSFORM in transforms or FILLED_IN in transforms:
         return
-    pixel = math.hypot(image_header.transform[0], image_header.transform[3])
+    a, b, _, d, e, _ = image_header.transform
+    pixel = min(math.hypot(a, d), math.hypot(b, e))
     far = _apart(image_header, mask_header)
     if far > MOST_APART * pixel:
         crs = {image_header.crs, mask_header.crs} - {""}

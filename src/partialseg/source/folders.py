@@ -36,10 +36,8 @@ def left_out(folder: Path, files: Sequence[Path]) -> str:
     endings = Counter(file.suffix.lower() or file.name for file in files).most_common()
     named = ", ".join(f"{count} {ending}" for ending, count in endings[:KINDS])
     more = ", ..." if len(endings) > KINDS else ""
-    return (
-        f"{folder}: {len(files)} files are left out, as they are none of "
-        f"{', '.join(SUFFIXES)}: {named}{more}"
-    )
+    what = "1 file is" if len(files) == 1 else f"{len(files)} files are"
+    return f"{folder}: {what} left out, not being one of {', '.join(SUFFIXES)}: {named}{more}"
 
 
 def _files_by_folder(folder: Path) -> Iterator[list[Path]]:

@@ -227,7 +227,7 @@ def _md5(file: Path) -> str:
     with open_raster(file) as raster:
         parts = [Path(part) for part in raster.files if not part.endswith(_MADE_BY_VIEWERS)]
     digest = hashlib.md5()
-    for part in sorted(parts):
+    for part in sorted(filter(Path.is_file, parts)):  # not the sources in archives of a VRT
         with part.open("rb") as stream:
             while block := stream.read(_BLOCK):
                 digest.update(block)

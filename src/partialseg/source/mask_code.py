@@ -95,6 +95,9 @@ class MaskCode:
             shown: tuple[float, ...] = (value,) * 3
             if _has_palette(raster):
                 shown = raster.colormap(1).get(value, (-1, -1, -1, 0))[:3]
+                chosen = _chosen(raster)
+                if value not in chosen and shown in chosen.values():
+                    return None  # it is black as all that nobody chose, and the class has a number
             code = _code(shown) if 0 <= min(shown) <= 255 else -1
         return value if code in self.codes[self.ids != NO_TRUTH] else None
 
@@ -210,10 +213,17 @@ def _transparent(raster: DatasetReader) -> list[int]:
     return [number for number, colour in raster.colormap(1).items() if colour[3] == 0]
 
 
+def _chosen(raster: DatasetReader) -> dict[int, tuple[int, ...]]:
+    """Return the colours of a palette by their numbers, without the black end of a TIFF's 256."""
+    palette = {number: colour[:3] for number, colour in raster.colormap(1).items()}
+    last = max((number for number, colour in palette.items() if any(colour)), default=-1)
+    return {number: colour for number, colour in palette.items() if number <= last}
+
+
 def _counted(values: NDArray[np.generic]) -> Counter[float]:
     found, counts = np.unique(values, return_counts=True)
     return Counter(dict(zip(found.tolist(), counts.tolist(), strict=True)))
 
 
 def _short(value: float) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

@@ -28,8 +28,8 @@ def check_mask(file: Path, kind: str, code: MaskCode) -> None:
     if value is not None:
         raise ValueError(
             f"{file}: its nodata value {value:g} is also the {'colour' if code.colours else 'id'} "
-            "of a class; if it is that, take the tag away (rio edit-info --unset-nodata FILE), "
-            "or state the ids of all classes as their `values`"
+            "of a class; if it is that, take the tag away (rio edit-info --unset-nodata FILE)"
+            f"{'' if code.colours else ', or state the ids of all classes as their `values`'}"
         )
 
 

@@ -90,17 +90,22 @@ def fitted(points: Sequence[GroundControlPoint]) -> tuple[Affine, float]:
     return Affine(*map(float, (a, b, c, d, e, f))), float(off)
 
 
+def prj_beside(file: Path) -> Path | None:
+    """Return the .prj of the same name beside a file, None if there is none."""
+    both = (file.with_suffix(".prj"), file.with_suffix(".PRJ"))
+    return next((beside for beside in both if beside.is_file()), None)
+
+
 def _crs_beside(file: Path) -> tuple[CRS | None, str]:
     """Return the CRS of a .prj of the same name, which GDAL does not read, and a remark on it."""
-    for beside in (file.with_suffix(".prj"), file.with_suffix(".PRJ")):
-        if not beside.is_file():
-            continue
-        try:
-            text = beside.read_text(encoding="utf-8-sig").strip()
-            crs = CRS.from_user_input(text, morph_from_esri_dialect=True)
-        except (CRSError, UnicodeDecodeError):
-            return None, f"without CRS, as {beside.name} beside it names none that can be read"
-        code = crs.to_epsg()  # .prj files of ArcGIS name none
-        crs = CRS.from_epsg(code) if code else crs
-        return crs, f"its CRS is that of {beside.name} beside it"
-    return None, ""
+    beside = prj_beside(file)
+    if beside is None:
+        return None, ""
+    try:
+        text = beside.read_text(encoding="utf-8-sig").strip()
+        crs = CRS.from_user_input(text, morph_from_esri_dialect=True)
+    except (CRSError, UnicodeDecodeError):
+        return None, f"without CRS, as {beside.name} beside it names none that can be read"
+    code = crs.to_epsg()  # .prj files of ArcGIS name none
+    crs = CRS.from_epsg(code) if code else crs
+    return crs, f"its CRS is that of {beside.name} beside it"

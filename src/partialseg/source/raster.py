@@ -81,7 +81,7 @@ def read_header(file: Path) -> Header:
             width=raster.width,
             height=raster.height,
             bands=raster.count,
-            dtype=raster.dtypes[0],
+            dtype=", ".join(sorted(set(raster.dtypes))),
             crs=place.crs.to_string() if place.crs else "",
             transform=tuple(place.transform)[:6],
             declared=declared(raster),

@@ -83,8 +83,8 @@ def _tell_holes(holes: Mapping[str, float]) -> None:
     if named:
         most = max(named, key=holes.__getitem__)
         print(
-            f"no image, and so no truth, on a part of {len(named)} of {len(holes)} orthophotos: "
-            f"most of all on {most}, {holes[most]:.1%} of its cells' pixels"
+            f"{len(named)} of {len(holes)} orthophotos have pixels without an image, which have no "
+            f"truth either; {most} has most: {holes[most]:.1%} of its cells"
         )
 
 
