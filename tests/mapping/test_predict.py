@@ -399,7 +399,8 @@ def test_an_exhausted_memory_is_one_line(
 
     monkeypatch.setattr(TorchModel, "probabilities", fail)
     write_raster(tmp_path / "a.tif", halves())
-    error = fails_with(monkeypatch, capsys, main, ["best.pt", "a.tif", "--out", "maps"])
+    arguments = ["best.pt", "a.tif", "--out", "maps", "--runtime", "torch"]
+    error = fails_with(monkeypatch, capsys, main, arguments)
     assert error == "error: a.tif: out of memory: lower --batch-size or --tile\n"
     assert os.listdir(tmp_path / "maps") == []
 

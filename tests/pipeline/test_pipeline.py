@@ -192,7 +192,7 @@ def test_editing_one_network_trains_that_one_alone(clone: Clone) -> None:
         for line in clone.run("dvc", "status").splitlines()
         if not line.startswith("\t")
     }
-    assert stale == {
+    assert stale == {"check"} | {  # whose deps are whole rooms
         f"{stage}@sample-main-random-unet-{fraction}-{recipe}-42"
         for stage in ("train", "evaluate")
         for fraction in FRACTIONS
