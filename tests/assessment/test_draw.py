@@ -6,7 +6,7 @@ from affine import Affine
 
 from class_maps import frame, write_map
 from partialseg.assessment.draw import allocate, draw
-from partialseg.mapping import class_map
+from partialseg.source import raster
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_number_that_does_not_fit_is_refused(
 def test_points_are_centres_of_distinct_pixels_of_their_class(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(class_map, "BAND", 16)  # so that the map is read in several bands
+    monkeypatch.setattr(raster, "ROWS", 16)  # so that the map is read in several bands
     ids = np.zeros((50, 40), np.uint8)
     ids[:, 30:] = 2
     ids[20:24, 10:20] = 1

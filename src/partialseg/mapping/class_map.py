@@ -10,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
-from rasterio.windows import Window
 
 from partialseg.core.classes import Colour
 from partialseg.mapping.cog import Layout
-from partialseg.source.raster import read_values
+from partialseg.source.raster import read_values, row_windows
 
 NODATA = 255
 ONE = 250  # how 1.0 is stored in rasters of probability and entropy
-BAND = 512  # rows that are read at once
 NAMES_TAG = "CLASS_NAMES"  # a JSON list, by id
 
 
@@ -68,9 +66,8 @@ def class_bands(raster: DatasetReader) -> Iterator[tuple[int, NDArray[np.uint8]]
     Raises:
         ValueError: the file is damaged.
     """
-    for top in range(0, raster.height, BAND):
-        rows = min(BAND, raster.height - top)
-        yield top, read_values(raster, Window(0, top, raster.width, rows))[0]
+    for window in row_windows(raster):
+        yield window.row_off, read_values(raster, window)[0]
 
 
 def _share_layout(band_names: tuple[str, ...], unit: str, tags: Mapping[str, str]) -> Layout:

@@ -151,10 +151,9 @@ class Orthophoto:
         # 0 can be measured, whatever is shown as black.
         low, high = self._reading.stretch or EIGHT_BIT
         span = min(low, 0.0), high
-        nodata = [self._raster.nodatavals[band - 1] for band in bands]
         with self._reading_errors():
             pixels = read_bands(self._raster, bands, window)
-            has_data = covered(self._raster, bands, pixels, window, span, nodata)
+            has_data = covered(self._raster, bands, pixels, window, span)
         return pixels, has_data
 
     @contextmanager

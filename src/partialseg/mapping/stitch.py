@@ -39,10 +39,20 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """A tile, whose first pixel is `corner` of the network's grid, and the windows it predicts."""
+    """A tile, whose first pixel is `corner` of the network's grid.
+
+    windows are those of the file that it predicts, and valid (h, w) of each says where the file has
+    data; None: everywhere.
+    """
 
     corner: tuple[int, int]
     windows: tuple[Window, ...]
+    valid: tuple[NDArray[np.bool_] | None, ...]
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the file has data anywhere in the windows."""
+        return any(valid is None or valid.any() for valid in self.valid)
 
 
 def predict_blocks(
@@ -71,7 +81,7 @@ def predict_blocks(
         with closing(ahead(bands) if has_room(model) else bands) as images:
             for row, image in enumerate(images):
                 tiles = [tile_at(rows, row, columns, column, orthophoto) for column in strip]
-                asked = [tile for tile in tiles if has_data(tile, orthophoto)]
+                asked = [tile for tile in tiles if tile.has_data]
                 on_share(share * (len(tiles) - len(asked)))
                 for first in range(0, len(asked), stitching.batch_size):
                     batch = asked[first : first + stitching.batch_size]
@@ -97,13 +107,15 @@ def tile_at(rows: Tiles, row: int, columns: Tiles, column: int, orthophoto: Orth
     widths = pieces(
         *(first_pixel(cut, across, frame.width) for cut in columns.cuts[column : column + 2])
     )
+    windows = tuple(
+        Window(left, top, right - left, bottom - top)
+        for top, bottom in heights
+        for left, right in widths
+    )
     return Tile(
         corner=(rows.starts[row], columns.starts[column]),
-        windows=tuple(
-            Window(left, top, right - left, bottom - top)
-            for top, bottom in heights
-            for left, right in widths
-        ),
+        windows=windows,
+        valid=tuple(map(orthophoto.valid, windows)),
     )
 
 
@@ -117,12 +129,6 @@ def pieces(first: int, stop: int) -> list[tuple[int, int]]:
     return [(start, min(start + BLOCK, stop)) for start in range(first, stop, BLOCK)]
 
 
-def has_data(tile: Tile, orthophoto: Orthophoto) -> bool:
-    """Return whether the file has a pixel with data among those that a tile predicts."""
-    found = (orthophoto.valid(window) for window in tile.windows)
-    return any(valid is None or valid.any() for valid in found)
-
-
 def blocks_of(tile: Tile, maps: Probabilities, orthophoto: Orthophoto) -> Iterator[Block]:
     """Yield the blocks of a tile from its prediction (C, H, W)."""
     # The tile may end beyond the image.
@@ -130,11 +136,11 @@ def blocks_of(tile: Tile, maps: Probabilities, orthophoto: Orthophoto) -> Iterat
         side - start for side, start in zip(orthophoto.shape, tile.corner, strict=True)
     )
     maps = maps[:, :height, :width]
-    for window in tile.windows:
+    for window, valid in zip(tile.windows, tile.valid, strict=True):
         yield Block(
             window=window,
             probabilities=resampled(maps, window, orthophoto.scale, tile.corner),
-            valid=orthophoto.valid(window),
+            valid=valid,
         )
 
 

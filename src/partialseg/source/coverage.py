@@ -36,14 +36,14 @@ def covered(
     pixels: NDArray[np.generic],
     window: Window,
     span: Span,
-    nodata: Sequence[float | None],
+    nodata: Sequence[float | None] | None = None,
 ) -> NDArray[np.bool_]:
     """Return which pixels (H, W) of a window hold data; each sign against a pixel counts.
 
     These signs are: alpha is 0; a mask of the file, internal or beside it (.msk), or of one of the
-    bands; a NaN in any band; the nodata values in all bands. `nodata` has one per band, or None. A
-    nodata value outside of span, the least and the largest value of an image, counts in any band:
-    it cannot be a measurement, as a dark 0 in one band can.
+    bands; a NaN in any band; the nodata values in all bands. A nodata value outside of span, the
+    least and the largest value of an image, counts in any band: it cannot be a measurement, as a
+    dark 0 in one band can.
 
     Args:
         raster: the open file.
@@ -51,7 +51,7 @@ def covered(
         pixels: their values (H, W, bands) in the window.
         window: in pixels of the file.
         span: the values that black and white have.
-        nodata: the nodata value of each of the bands.
+        nodata: the nodata value, or None, of each of the bands; None: those of the file.
 
     Raises:
         ValueError: the file breaks off or is damaged there.
@@ -61,6 +61,8 @@ def covered(
         valid &= mask != 0
     if pixels.dtype.kind == "f":
         valid &= ~np.isnan(pixels).any(axis=-1)
+    if nodata is None:
+        nodata = [raster.nodatavals[band - 1] for band in bands]
     is_nodata = np.zeros(pixels.shape, bool)
     for index, value in enumerate(nodata):
         if value is None:

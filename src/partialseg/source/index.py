@@ -82,15 +82,18 @@ def write_index(
     _check_none_alone(mask_files, image_files.keys(), "image", str(images))
     _check_none_alone(label_files, image_files.keys(), "image", str(images))
     code = legend.code()
-    orthophotos = [
-        _orthophoto(name, image_files[key], mask_files.get(key), label_files.get(key), code)
-        for name, key in sorted(_names(image_files).items())
-    ]
+    headers: dict[Path, Header] = {}
+    orthophotos = []
+    for name, key in sorted(_names(image_files).items()):
+        image = image_files[key]
+        headers[image] = read_header(image)
+        truth = mask_files.get(key), label_files.get(key)
+        orthophotos.append(_orthophoto(name, image, headers[image], truth, code))
     stored = [_with_paths(item, partial(_stored, folder=folder)) for item in orthophotos]
     source = Source(legend=legend, orthophotos=tuple(stored))
     with new_file(folder / INDEX) as file:
         file.write_bytes(_SOURCE.dump_json(source, indent=1))
-    print_remarks(item.image for item in orthophotos)
+    print_remarks(headers)
     return source
 
 
@@ -175,9 +178,13 @@ def _check_none_alone(
 
 
 def _orthophoto(
-    name: str, image: Path, mask: Path | None, labels: Path | None, code: MaskCode
+    name: str,
+    image: Path,
+    header: Header,
+    truth: tuple[Path | None, Path | None],
+    code: MaskCode,
 ) -> Orthophoto:
-    header = read_header(image)
+    mask, labels = truth
     _check_image(image, header)
     for file, kind in ((mask, "a mask"), (labels, "a raster of labels")):
         if file is not None:

@@ -1,7 +1,7 @@
 """How masks encode classes, by ids or by colours, and what they hold at a window."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -13,7 +13,7 @@ from rasterio.windows import Window
 
 from partialseg.core.classes import NO_TRUTH, Colour
 from partialseg.source.coverage import alpha_band, covered, may_have_holes
-from partialseg.source.raster import read_bands, read_colours
+from partialseg.source.raster import palette_of, read_bands, read_colours, row_windows
 
 MaskValues = Literal["ids", "colours"]
 ANY = (-np.inf, np.inf)  # the values of a mask have no black and no white
@@ -61,9 +61,7 @@ class MaskCode:
     def unknown_values(self, raster: DatasetReader) -> Counter[float]:
         """Return the values (colours as red << 16 | green << 8 | blue) without a class, counted."""
         counts: Counter[float] = Counter()
-        rows = 512
-        for top in range(0, raster.height, rows):
-            window = Window(0, top, raster.width, min(rows, raster.height - top))
+        for window in row_windows(raster):
             values, labelled = self._read(raster, window)
             counts += _counted(values[self._find(values, labelled)[1]])
         return counts
@@ -93,9 +91,10 @@ class MaskCode:
         code: float = value
         if self.colours:
             shown: tuple[float, ...] = (value,) * 3
-            if _has_palette(raster):
-                shown = raster.colormap(1).get(value, (-1, -1, -1, 0))[:3]
-                chosen = _chosen(raster)
+            palette = palette_of(raster)
+            if palette is not None:
+                shown = palette.get(int(value), (-1, -1, -1, 0))[:3]
+                chosen = _chosen(palette)
                 if value not in chosen and shown in chosen.values():
                     return None  # it is black as all that nobody chose, and the class has a number
             code = _code(shown) if 0 <= min(shown) <= 255 else -1
@@ -124,10 +123,10 @@ class MaskCode:
         bands = tuple(band for band in raster.indexes if band != alpha)
         # GDAL gives the nodata value of a TIFF with a palette as transparent, too.
         seen_through = [] if raster.driver == "GTiff" else _transparent(raster)
-        labelled = None
-        if not self.colours or seen_through or may_have_holes(raster, bands):
+        labelled, has_holes = None, bool(seen_through) or may_have_holes(raster, bands)
+        if not self.colours or has_holes:
             pixels = read_bands(raster, bands, window)
-            if seen_through or may_have_holes(raster, bands):
+            if has_holes:
                 nodata = [self._nodata(raster, band) for band in bands]
                 labelled = covered(raster, bands, pixels, window, ANY, nodata)
                 labelled &= ~np.isin(pixels[..., 0], seen_through)
@@ -198,26 +197,16 @@ def _colour(code: int) -> Colour:
     return code >> 16, code >> 8 & 255, code & 255
 
 
-def _has_palette(raster: DatasetReader) -> bool:
-    try:
-        raster.colormap(1)
-    except ValueError:
-        return False
-    return True
-
-
 def _transparent(raster: DatasetReader) -> list[int]:
     """Return the numbers of a palette, if there is one, that are wholly transparent."""
-    if not _has_palette(raster):
-        return []
-    return [number for number, colour in raster.colormap(1).items() if colour[3] == 0]
+    palette = palette_of(raster) or {}
+    return [number for number, colour in palette.items() if colour[3] == 0]
 
 
-def _chosen(raster: DatasetReader) -> dict[int, tuple[int, ...]]:
+def _chosen(palette: Mapping[int, tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
     """Return the colours of a palette by their numbers, without the black end of a TIFF's 256."""
-    palette = {number: colour[:3] for number, colour in raster.colormap(1).items()}
-    last = max((number for number, colour in palette.items() if any(colour)), default=-1)
-    return {number: colour for number, colour in palette.items() if number <= last}
+    last = max((number for number, colour in palette.items() if any(colour[:3])), default=-1)
+    return {number: colour[:3] for number, colour in palette.items() if number <= last}
 
 
 def _counted(values: NDArray[np.generic]) -> Counter[float]:

@@ -27,6 +27,7 @@ SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".vrt")
 # Bounds the memory that GDAL takes for decoded blocks, and has room for a row of cells of a TIFF
 # in strips that is 40,000 px wide.
 CACHE_MIB = 96
+ROWS = 512  # that are read at once where a whole raster is gone through
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,21 @@ def read_header(file: Path) -> Header:
         )
 
 
+def row_windows(raster: DatasetReader) -> Iterator[Window]:
+    """Yield windows of all columns and at most ROWS rows, from the top, that cover a raster."""
+    for top in range(0, raster.height, ROWS):
+        yield Window(0, top, raster.width, min(ROWS, raster.height - top))
+
+
+def palette_of(raster: DatasetReader) -> dict[int, tuple[int, int, int, int]] | None:
+    """Return the colours (RGBA) of the first band's palette by their numbers, None without one."""
+    try:
+        palette: dict[int, tuple[int, int, int, int]] = raster.colormap(1)
+    except ValueError:
+        return None
+    return palette
+
+
 def read_rgb(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
     """Return red, green and blue of a window as (H, W, 3): the bands of partialseg.source.bands.
 
@@ -130,9 +146,8 @@ def read_colours(raster: DatasetReader, window: Window) -> NDArray[np.uint8]:
     if raster.count >= 3:
         return _read(raster, rgb_bands(declared(raster)), window)
     band = _read(raster, (1,), window)[0]
-    try:
-        palette = raster.colormap(1)
-    except ValueError:  # a grey mask: its colours are r = g = b
+    palette = palette_of(raster)
+    if palette is None:  # a grey mask: its colours are r = g = b
         bits = int(raster.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8))
         if bits < 8:
             band = (band * (255 / (2**bits - 1))).round().astype(np.uint8)

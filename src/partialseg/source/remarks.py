@@ -1,11 +1,11 @@
 """What a user should know of how images are read: where they lie, and which bands are taken."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 from partialseg.source.bands import bands_remark, rgb_bands
-from partialseg.source.raster import Header, read_header
+from partialseg.source.raster import Header
 
 
 def remarks_on(header: Header) -> list[str]:
@@ -14,15 +14,11 @@ def remarks_on(header: Header) -> list[str]:
     return [remark for remark in (bands, header.place_remark) if remark]
 
 
-def print_remarks(images: Iterable[Path]) -> None:
-    """Print each remark once, with the first image that it holds for and the number of others.
-
-    Raises:
-        ValueError: an image cannot be read.
-    """
+def print_remarks(headers: Mapping[Path, Header]) -> None:
+    """Print each remark once, with the first image that it holds for and the number of others."""
     found: dict[str, list[Path]] = defaultdict(list)
-    for image in images:
-        for remark in remarks_on(read_header(image)):
+    for image, header in headers.items():
+        for remark in remarks_on(header):
             found[remark].append(image)
     for remark, files in found.items():
         more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""

@@ -185,8 +185,7 @@ def _cut_row(
     data = None
     bands = rgb_bands(declared(image_raster))
     if may_have_holes(image_raster, bands):
-        nodata = [image_raster.nodatavals[band - 1] for band in bands]
-        data = covered(image_raster, bands, image, row, EIGHT_BIT, nodata)
+        data = covered(image_raster, bands, image, row, EIGHT_BIT)
     masks = {kind: truth.read(row, kind) for kind in {kind_of[cell.number] for cell in cells}}
     ids = (*range(truth.code.classes), NO_TRUTH)
     counts = []
