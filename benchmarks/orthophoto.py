@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find partialseg so too
 
 from map_peers import geoai_side, plain_loop
+from partialseg.core.imagery import Imagery
 from partialseg.engine.batches import MEAN, STD
 from partialseg.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from partialseg.engine.curves import EpochRecord
@@ -65,7 +66,9 @@ def write_checkpoint(file: Path, architecture: str, base_channels: int, gsd: flo
         palette=list(LANDCOVER_AI.palette),
         mean=MEAN,
         std=STD,
+        imagery=Imagery(),
         patch_size=PATCH,
+        source_size=PATCH,
         ground_sampling_distances=[gsd],
         label_fraction=0.1,
         labelled_share=0.1,
@@ -74,6 +77,7 @@ def write_checkpoint(file: Path, architecture: str, base_channels: int, gsd: flo
         seed=0,
         class_weights=None,
         compute="none",
+        accumulation=1,
         commit="",
         history=[EpochRecord(**zeros | {"epoch": 1})],
         weights=network.state_dict(),

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+import torch
+
 from partialseg.core.command import run
 from partialseg.core.params import load_section
 from partialseg.engine.checkpoint import RunId
@@ -40,8 +42,9 @@ def main() -> None:
     folders = TrainFolders(
         patches=args.patches, labels=args.labels, out=args.out, resume=args.resume
     )
-    if params.processes > 1 and not launched():
-        launch(params.processes)
+    processes = torch.cuda.device_count() if params.processes == "auto" else params.processes
+    if processes > 1 and not launched():
+        launch(processes)
     with joined() as ranks:
         train(run_id, folders, params, ranks)
 

@@ -55,6 +55,8 @@ DRAWN = r"labellings: 'random' needs splits whose train_truth is labels, .* of '
         ("label_fraction: 0.10", "label_fraction: 0", "label_fraction: .*greater than 0, got 0"),
         ("label_fraction: 0.10", "label_fraction: 1.5", r"less than or equal to 1, got 1\.5"),
         ("label_fraction: 0.10", "label_fraction: 10%", r"label_fraction: .*number, got '10%'"),
+        ("label_fraction: 0.10", "label_fraction: 1", r"label_fraction: write 1\.0, .*, got 1$"),
+        ("sweep: []", "sweep: [0.2, 1]", r"sweep\.1: write 1\.0, since .*, got 1$"),
         ("label_fraction", "label_fractoin", "label_fraction: is missing; label_fractoin: is unk"),
         ("sweep: []", "sweep: [0.2, 0.2]", r"sweep must differ, got \[0\.2, 0\.2\]"),
         ("sweep: []", "sweep: [0.2, 2]", r"sweep\.1: .*less than or equal to 1, got 2"),

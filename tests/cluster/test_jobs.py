@@ -6,6 +6,7 @@ from code_of_stage import SRC
 from partialseg.cluster.jobs import choose_jobs, cores, share_of
 from partialseg.cluster.side_by_side import Share
 from partialseg.cluster.stages import Training
+from small_run import write_params
 
 CPU = Share(threads=1, processes=1, on_gpus=False)
 
@@ -39,9 +40,22 @@ def test_a_share_is_that_of_the_recipes_that_train() -> None:
         return Training(stage="", command="", dataset="sample", recipe=recipe, resume=Path())
 
     params = SRC.parent / "params.yaml"
-    assert share_of(params, [training("tuned"), training("reproduction")]) == CPU
+    assert share_of(params, [training("tuned"), training("reproduction")], None, 0) == CPU
     with pytest.raises(ValueError, match=r"no key 'fast' in datasets\.sample\.recipes"):
-        share_of(params, [training("fast")])
+        share_of(params, [training("fast")], None, 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpus", "processes"), [(None, 4, 1), (2, 4, 2), (1, 4, 4), (3, 4, 1), (None, 0, 1)]
+)
+def test_processes_auto_shares_the_gpus_among_the_trainings(
+    tmp_path: Path, asked: int | None, gpus: int, processes: int
+) -> None:
+    write_params(tmp_path / "params.yaml", processes="auto")
+    training = Training(stage="", command="", dataset="sample", recipe="tuned", resume=Path())
+    share = share_of(tmp_path / "params.yaml", [training], asked, gpus)
+    assert share == Share(threads=1, processes=processes, on_gpus=gpus > 0)
+    assert choose_jobs(asked, share, gpus, 1) == (asked or max(1, gpus))
 
 
 def test_there_is_a_core() -> None:

@@ -1,9 +1,11 @@
+import re
 from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
 import yaml
+from dvc.utils.serialize import load_yaml
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
@@ -50,6 +52,47 @@ def test_a_section_becomes_its_dataclass(tmp_path: Path) -> None:
     )
     with pytest.raises(FrozenInstanceError):
         section.epochs = 4  # type: ignore[misc]
+
+
+# Plain values as people, DVC and other tools write them.
+READ = (
+    "0 -0 7 +7 1_000 0x1F 0b11 1.5 .5 -.5 +.5 5. 1e5 1E-5 -2e3 1.e5 .5e1 1_0.5 true True FALSE "
+    "null ~ 2024-01-01 e5 1.2.3 text y n 0o8 -.inf .nan a:b 3:x"
+)
+REFUSED = "010 00 +010 08 0_1 0o17 12:30 12:30:45 190:20:30.15 yes No ON off"
+
+
+@pytest.mark.parametrize("written", f"{READ} {REFUSED}".split(" "))
+def test_a_plain_value_is_read_as_by_dvc_or_refused(tmp_path: Path, written: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(f"first: 1\nkey: {written}\n", encoding="utf-8")
+    by_dvc = load_yaml(file)["key"]
+    if written in REFUSED.split():
+        message = rf"params\.yaml: not a YAML file: {re.escape(written)} means one .*line 2"
+        with pytest.raises(ValueError, match=message):
+            read_yaml(file)
+    else:
+        assert repr(read_yaml(file)["key"]) == repr(by_dvc)
+    quoted = file.read_text(encoding="utf-8").replace(f": {written}", f": '{written}'")
+    file.write_text(quoted, encoding="utf-8")
+    assert read_yaml(file)["key"] == written
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("text", "kind: should be a valid integer or should be 'auto', got 'text'"),
+        ("[1, a]", "kind: should be a valid integer or should be 'auto', got [1, 'a']"),
+        ("0", "kind: should be greater than 0 or should be 'auto', got 0"),
+    ],
+)
+def test_the_types_of_a_union_are_alternatives(tmp_path: Path, value: str, expected: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text(f"kind: {value}\n", encoding="utf-8")
+    kind = Annotated[int, Field(gt=0)] | Literal["auto"]
+    with pytest.raises(ValueError) as error:
+        load_section(file, "kind", kind)  # type: ignore[arg-type]
+    assert str(error.value) == f"{file}: {expected}"
 
 
 @pytest.mark.parametrize("written", ["1e-05", "1.0e-05", "0.00001", "1E-5"])
@@ -140,7 +183,7 @@ def test_a_bad_change_is_named_by_the_section_of_the_changes(
         (
             "[1, 2.5]",
             "[1, x]",
-            r"data\.x\.weights\.lit.*; data\.x\.weights\.tup.*\.1: .* got 'x'$",
+            r"data\.x\.weights: should be 'auto', .*; data\.x\.weights\.1: .* got 'x'$",
         ),
     ],
 )
@@ -182,7 +225,7 @@ def test_the_fast_parser_gives_the_values_and_errors_of_the_other(
     (tmp_path / "exponents.yaml").write_text("[1e-05, -2E3, 1.e+2, 1e, 0x10]", encoding="utf-8")
     (tmp_path / "broken.yaml").write_text("a: *nobody", encoding="utf-8")
     read, said = [], []
-    for loader in (params._FastLoader, params._Yaml12Loader):
+    for loader in (params._FastLoader, params._StrictLoader):
         monkeypatch.setattr(params, "_FastLoader", loader)
         read.append([read_yaml(file) for file in (PARAMS, tmp_path / "exponents.yaml")])
         with pytest.raises(ValueError, match="undefined alias 'nobody'") as error:

@@ -34,6 +34,7 @@ def test_one_process_needs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     tensor, value = torch.arange(3), {"a": 1}
     assert ALONE.sum(tensor) is tensor
     assert ALONE.share(value) is value
+    assert ALONE.largest(3) == 3
     assert ALONE.first
     assert not launched()
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
@@ -53,10 +54,11 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 def test_ranks_sum_and_share(results: Results) -> None:
-    for rank, (own, total, source, weights, first) in enumerate(results(sum_and_share)):
+    for rank, (own, total, source, weights, first, largest) in enumerate(results(sum_and_share)):
         assert own.tolist() == [[rank + 1, 2 * rank + 2], [3 * rank + 3, 4 * rank + 4]]
         assert total.tolist() == [[3, 6], [9, 12]]
         assert (source, weights.tolist(), first) == (0, [0.0, 0.0], rank == 0)
+        assert largest == (3, 4)
 
 
 def network_and_images() -> tuple[nn.Sequential, torch.Tensor]:

@@ -264,6 +264,7 @@ def test_a_run_tells_its_settings_and_cost(patches: Path, trained: Path, files: 
         "gflop": forward_gflop(best.build(), 32),
         "parameters": sum(weight.numel() for weight in best.build().parameters()),
         "compute": "CPU, float32",
+        "accumulation": 1,
         "epochs": 3,
         "kept_epoch": best.epoch,
         "train_seconds": round(sum(item.seconds for item in last.history), 1),

@@ -22,7 +22,9 @@ from PIL import Image
 
 from checkpoints import checkpoint_of, trained_network
 from code_of_stage import SRC
+from geotiffs import write_geotiff
 from mapping_models import PLAIN, Brightness
+from partialseg.core.imagery import Imagery
 from partialseg.engine.checkpoint import save_checkpoint
 from partialseg.mapping.maps import Predictor, Wanted, predict
 from partialseg.mapping.model import TorchModel
@@ -386,6 +388,67 @@ def test_all_images_are_looked_at_before_the_first_is_predicted(
     error = fails_with(monkeypatch, capsys, main, ["best.pt", "a.tif", "b.tif", "--out", "maps"])
     assert error.startswith("error: b.tif: has 1 band(s)")
     assert not (tmp_path / "maps").exists()
+
+
+def test_bands_named_blue_green_red_are_taken_as_named(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bands = np.random.default_rng(4).integers(0, 256, (3, 64, 64), np.uint8)
+    write_geotiff(tmp_path / "rgb.tif", bands)
+    write_geotiff(tmp_path / "bgr.tif", bands[::-1], names=["blue", "green", "red"])
+    write_geotiff(tmp_path / "unnamed.tif", bands[::-1])
+    images = ["rgb.tif", "bgr.tif", "unnamed.tif"]
+    options = ["--out", "maps", "--gsd", "0.5", "--probabilities", "--overlay"]
+    monkeypatch.setattr(sys, "argv", ["predict.py", "best.pt", *images, *options])
+    main()
+    maps = tmp_path / "maps"
+    rgb, bgr, unnamed = (read(maps / f"{image[:-4]}_probabilities.tif") for image in images)
+    assert np.array_equal(rgb, bgr)
+    assert not np.array_equal(rgb, unnamed)
+    assert (maps / "rgb_overlay.png").read_bytes() == (maps / "bgr_overlay.png").read_bytes()
+
+
+INFRARED = {"names": ["nir", "red", "green"]}
+
+
+@pytest.mark.parametrize(
+    ("trained", "of_image", "options", "message"),
+    [
+        (
+            ("nir", "red", "green"),
+            {},
+            [],
+            "bands 1, 2, 3 are red, green, blue, and the network was trained on nir, red, green",
+        ),
+        (("red", "green", "blue"), INFRARED, [], "bands 1, 2, 3 are nir, red, green, and the"),
+        (("nir", "red", "green"), {}, ["--bands", "1", "2", "3"], ""),
+        (("nir", "red", "green"), INFRARED, [], ""),
+        (("red", "green", "blue"), {}, [], ""),
+        (("nir", "red", "green"), {"photometric": "MINISBLACK"}, [], ""),
+        (None, INFRARED, [], ""),
+    ],
+)
+def test_a_network_of_infrared_refuses_what_is_red_and_so_on(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    trained: tuple[str, str, str] | None,
+    of_image: dict[str, Any],
+    options: list[str],
+    message: str,
+) -> None:
+    imagery = Imagery(names=trained)
+    save_checkpoint(checkpoint_of(trained_network(), imagery=imagery), tmp_path / "best.pt")
+    write_geotiff(tmp_path / "a.tif", halves(), **of_image)
+    arguments = ["best.pt", "a.tif", "--out", "maps", "--gsd", "0.5", *options]
+    if message:
+        error = fails_with(monkeypatch, capsys, main, arguments)
+        assert error.startswith(f"error: a.tif: its {message}")
+        assert not (tmp_path / "maps").exists()
+    else:
+        monkeypatch.setattr(sys, "argv", ["predict.py", *arguments])
+        main()
+        assert (tmp_path / "maps" / "a_classes.tif").exists()
 
 
 def test_an_exhausted_memory_is_one_line(

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from partialseg.core.imagery import Imagery
 from partialseg.engine.checkpoint import Checkpoint
 from partialseg.models.build import build_network
 from small_run import record
@@ -24,7 +25,9 @@ def checkpoint_of(network: nn.Module, **changes: Any) -> Checkpoint:
         palette=[(200, 180, 90), (200, 40, 30), (40, 90, 200)],
         mean=(120.0, 110.0, 100.5),
         std=(60.0, 50.5, 40.0),
+        imagery=Imagery(bands=(3, 2, 1), stretch=((0.0, 4095.0),) * 3),
         patch_size=32,
+        source_size=64,
         ground_sampling_distances=[0.25, 0.5],
         label_fraction=0.15,
         labelled_share=0.0125,
@@ -33,6 +36,7 @@ def checkpoint_of(network: nn.Module, **changes: Any) -> Checkpoint:
         seed=42,
         class_weights=[0.5, 1.25, 1 / 3],
         compute="CPU, float32",
+        accumulation=3,
         commit="0123456789+",
         history=[record(1), record(2)],
         weights=network.state_dict(),

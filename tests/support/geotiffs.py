@@ -21,6 +21,7 @@ def write_geotiff(
     bands: NDArray[np.generic],
     *,
     kinds: Sequence[str] = (),
+    names: Sequence[str] = (),
     points: tuple[list[GroundControlPoint], str] | None = None,
     rpcs: RPC | None = None,
     **profile: Any,
@@ -32,6 +33,8 @@ def write_geotiff(
     with rasterio.open(file, "w", driver="GTiff", **size, **profile) as raster:
         if kinds:
             raster.colorinterp = [ColorInterp[kind] for kind in kinds]
+        for band, name in enumerate(names, 1):
+            raster.set_band_description(band, name)
         if points:
             raster.gcps = points[0], CRS.from_user_input(points[1]) if points[1] else CRS()
         if rpcs:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from drawings import make_curves
 from partialseg.comparison.compared import ComparedRuns
 from partialseg.comparison.table import Row, table_rows
+from partialseg.core.imagery import Imagery
 from partialseg.evaluation.results import RunResults
 from partialseg.evaluation.runs import Run, listed_runs
 from partialseg.report.data import ReportData
@@ -85,6 +86,7 @@ def make_detail(run: Run, place: int) -> dict[str, Any]:
         "annotation_seconds": None if run.cell.labelling == "random" else 5400.0,
         "epochs": 12,
         "kept_epoch": 9,
+        "accumulation": 1,
         "train_seconds": float(rng.uniform(200, 400)),
         "peak_memory_mib": float(rng.uniform(600, 700)),
         "best_val_miou": val["miou"] + 0.01,
@@ -233,7 +235,9 @@ def make_store(folder: Path, side: int = 96) -> PatchStore:
                         no_truth=int((mask == 255).sum()),
                     )
                 )
-    summary = Summary(size=side, source_size=side, class_names=NAMES, palette=PALETTE)
+    summary = Summary(
+        size=side, source_size=side, class_names=NAMES, palette=PALETTE, imagery=Imagery()
+    )
     write_manifest(folder, summary, patches)
     return PatchStore(folder)
 

@@ -191,6 +191,6 @@ class Lookup(nn.Module):
 
 
 def red_image(values: Sequence[Sequence[int]]) -> Tensor:
-    """Return an image (3, H, W), uint8, of the given red values."""
+    """Return an image (3, H, W), uint8, of the given red values, nowhere black."""
     red = torch.tensor(values, dtype=torch.uint8)
-    return torch.stack([red, torch.zeros_like(red), torch.zeros_like(red)])
+    return torch.stack([red, torch.ones_like(red), torch.ones_like(red)])

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialseg.core.classes import NO_TRUTH
+from partialseg.core.imagery import Imagery
 from partialseg.tiling.patches import (
     Patch,
     PatchStore,
@@ -55,7 +56,13 @@ def write_truth(
                     )
                 )
     palette = tuple((index, 0, 0) for index in range(len(class_names)))
-    summary = Summary(size=size, source_size=size, class_names=tuple(class_names), palette=palette)
+    summary = Summary(
+        size=size,
+        source_size=size,
+        class_names=tuple(class_names),
+        palette=palette,
+        imagery=Imagery(),
+    )
     write_manifest(folder, summary, patches)
     return PatchStore(folder)
 

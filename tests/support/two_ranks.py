@@ -30,7 +30,8 @@ def sum_and_share(ranks: Ranks) -> Any:
     own = torch.tensor([[1, 2], [3, 4]]) * (ranks.rank + 1)
     total = ranks.sum(own)
     shared = ranks.share({"from": ranks.rank, "weights": torch.ones(2) * ranks.rank})
-    return own, total, shared["from"], shared["weights"], ranks.first
+    largest = ranks.largest(3 - ranks.rank), ranks.largest(3 + ranks.rank)
+    return own, total, shared["from"], shared["weights"], ranks.first, largest
 
 
 def halves(ranks: Ranks, network: nn.Module, images: torch.Tensor) -> Any:

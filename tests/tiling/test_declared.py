@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from geotiffs import CORNER, control_points, some_rpcs, write_geotiff
+from partialseg.core.imagery import Imagery
+from partialseg.engine.checkpoint import load_checkpoint
 from partialseg.source.index import write_index
 from partialseg.tiling.params import Tile
 from partialseg.tiling.patches import PatchStore
@@ -18,12 +20,17 @@ PLACE: dict[str, Any] = {"crs": "EPSG:2180", "transform": CORNER}
 CORNERS = ((0, 0), (0, 96), (32, 0), (32, 96))
 
 
-def cut(folder: Path, of_image: dict[str, Any], source_size: int = 32) -> Path:
+def cut(
+    folder: Path,
+    of_image: dict[str, Any],
+    source_size: int = 32,
+    others: dict[str, Any] | None = None,
+) -> Path:
     """Write a source of which the first orthophoto, for training, has these properties."""
     rng = np.random.default_rng(5)
     for name in ("a_train", "b_val", "c_test"):
         image, ids = draw_orthophoto(rng, source_size, 3 * source_size)
-        options = of_image if name == "a_train" else PLACE
+        options = of_image if name == "a_train" else PLACE | (others or {})
         if options.get("kinds") == ["blue", "green", "red"]:
             image = image[::-1]
         write_geotiff(folder / "images" / f"{name}.tif", image, **options)
@@ -48,6 +55,33 @@ def test_patches_are_red_green_blue_whatever_the_order_in_the_file(tmp_path: Pat
     for one, other in zip(rgb.patches, bgr.patches, strict=True):
         assert np.array_equal(rgb.image(one), bgr.image(other))
         assert np.array_equal(rgb.truth(one), bgr.truth(other))
+
+
+@pytest.mark.parametrize(
+    ("of_image", "expected"),
+    [
+        ({"kinds": ["red", "green", "blue"]}, ("red", "green", "blue")),
+        ({"kinds": ["blue", "green", "red"]}, ("red", "green", "blue")),
+        ({"names": ["NIR", "Red", "G"]}, ("nir", "red", "green")),
+        ({"names": ["near infrared", "r", "g"], "kinds": ["red"] * 3}, ("nir", "red", "green")),
+        ({"names": ["first", "Red", "Green"], "photometric": "MINISBLACK"}, None),
+    ],
+)
+def test_a_checkpoint_knows_what_its_bands_are(
+    tmp_path: Path, of_image: dict[str, Any], expected: tuple[str, str, str] | None
+) -> None:
+    patches = cut(tmp_path, PLACE | of_image, others={"photometric": "MINISBLACK"})
+    assert PatchStore(patches).summary.imagery == Imagery(names=expected)
+    stored = small_run(patches, tmp_path / "run", epochs=1)
+    assert load_checkpoint(tmp_path / "run" / "best.pt").imagery == stored.imagery
+    assert stored.imagery.names == expected
+
+
+def test_images_of_different_bands_are_refused(tmp_path: Path) -> None:
+    message = r"b_val\.tif: its bands are red, green, blue, and those of .*a_train\.tif are nir"
+    with pytest.raises(ValueError, match=message):
+        cut(tmp_path, PLACE | {"names": ["nir", "red", "green"]})
+    assert not (tmp_path / "patches").exists()
 
 
 @pytest.mark.parametrize(

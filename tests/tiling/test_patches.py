@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from partialseg.core.classes import NO_TRUTH
+from partialseg.core.imagery import Imagery
 from partialseg.tiling.patches import (
     Patch,
     PatchStore,
@@ -15,7 +16,13 @@ from partialseg.tiling.patches import (
     write_manifest,
 )
 
-SUMMARY = Summary(size=4, source_size=8, class_names=("field", "house"), palette=((1, 2, 3),) * 2)
+SUMMARY = Summary(
+    size=4,
+    source_size=8,
+    class_names=("field", "house"),
+    palette=((1, 2, 3),) * 2,
+    imagery=Imagery(),
+)
 
 
 def patch(orthophoto: str, index: int, split: str) -> Patch:

@@ -46,12 +46,12 @@ def test_a_list_is_taken_as_it_is() -> None:
 
 @pytest.mark.parametrize("weights", [(1.0, 2.0), (1.0,) * 5, (1.0, 2.0, 0.0, 1.0), (-1.0,) * 4])
 def test_a_list_of_another_length_or_not_positive_is_refused(weights: tuple[float, ...]) -> None:
-    message = r"class_weights: needs 4 positive weights, one a class, got \[" + str(weights[0])
+    message = r"class_weights: needs 4 positive weights, one per class, got \[" + str(weights[0])
     with pytest.raises(ValueError, match=message):
         resolve_class_weights(weights, COUNTS)
 
 
-def test_auto_without_a_visible_pixel_of_a_class_is_refused() -> None:
-    message = r"class_weights: auto needs visible training pixels of every class, \['lake'\] has"
-    with pytest.raises(ValueError, match=message):
-        resolve_class_weights("auto", COUNTS | {"lake": 0})
+def test_a_class_without_a_visible_pixel_has_weight_0_and_changes_no_other() -> None:
+    field, house, road = inverse_root_frequency({"field": 64, "house": 16, "road": 4})
+    found = resolve_class_weights("auto", COUNTS | {"lake": 0})
+    assert found == (field, house, 0.0, road)

@@ -1,6 +1,7 @@
 """Random crops: which windows are cut, how many an epoch has, and trainings on them."""
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -308,6 +309,16 @@ def test_a_crop_of_16_px_alone_in_a_part_is_refused(
         trained(make_patches(rows=2, columns=2), tmp_path / "run", **{"batch_size": 1} | changes)
 
 
+@pytest.mark.parametrize("crop", [17, 31])
+def test_a_crop_that_is_padded_to_32_px_trains_alone(
+    make_patches: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crop: int
+) -> None:
+    isolate(monkeypatch, tmp_path)
+    patches = make_patches(rows=2, columns=2)
+    made = trained(patches, tmp_path / "run", crop=crop, batch_size=1, epochs=1)
+    assert math.isfinite(made.history[0].train_loss)
+
+
 def trained(patches: Path, out: Path, architecture: str = "unet", **changes: Any) -> Checkpoint:
     """Train on half of the pixels of one of two patches; the other one has no label."""
     labels = out.with_name("labels")
@@ -376,7 +387,7 @@ def test_a_step_takes_batch_size_crops_and_validation_whole_patches(
 @pytest.mark.parametrize(
     ("crop", "message"),
     [
-        (64, "error: crop: must be at most 32, the side in px of the patches in {}, got 64\n"),
+        (64, "error: crop: must be at most 32, the side in px of the patches, got 64\n"),
         (
             8,
             "error: params.yaml: datasets.sample.train: crop must be 0 (whole patches) or at least "

@@ -76,8 +76,8 @@ def test_the_loss_of_two_pixels_is_that_of_the_hand_computed_case() -> None:
 def test_cells_of_the_reduced_grid_are_means() -> None:
     p = torch.tensor([[1.0, 0.5, 0.25, 0.0]])  # class 0; cells 0.75 and 0.125
     logits = torch.cat([p, 1 - p]).log()[None, :, None, :].expand(1, 2, 2, 4)
-    images = torch.tensor([0.0, 20.0, 50.0, 70.0]).expand(1, 3, 2, 4)  # cells 10 and 60
-    kernel = math.exp(-1 / (2 * 1.5**2) - 3 * 50**2 / (2 * 40**2))
+    images = torch.tensor([10.0, 30.0, 50.0, 70.0]).expand(1, 3, 2, 4)  # cells 20 and 60
+    kernel = math.exp(-1 / (2 * 1.5**2) - 3 * 40**2 / (2 * 40**2))
     expected = kernel * (1 - (0.75 * 0.125 + 0.25 * 0.875))
     assert float(gated_crf(logits, images, params_of(stride=2))) == pytest.approx(expected)
 
@@ -142,6 +142,27 @@ def test_the_gradient_draws_an_unsure_pixel_to_its_likes() -> None:
     # Both neighbours' pairs count twice over three pixels; p q is the slope of the softmax.
     expected = 2 / 3 * math.exp(-1 / (2 * 1.5**2)) * 0.25
     assert (of_class_0, of_class_1) == pytest.approx((-expected, expected))
+
+
+def test_pixels_without_an_image_have_no_part_in_it() -> None:
+    logits, images = random_batch(6, 9)
+    images[..., 4:] = 0  # the cell of the columns 4 and 5 is black as a whole, those after it too
+    alone = gated_crf(logits[..., :4], images[..., :4], params_of(stride=2))
+    loss = gated_crf(logits.requires_grad_(), images, params_of(stride=2))
+    assert loss.item() == pytest.approx(float(alone) * 2 / 5)  # the mean is over five columns
+    loss.backward()
+    assert logits.grad is not None
+    assert logits.grad[..., :4].any() and not logits.grad[..., 4:].any()
+
+
+def test_a_cell_that_is_black_in_part_has_no_part_in_it() -> None:
+    logits, images = random_batch(4, 4)
+    images[:, :, :2, 1] = 0
+    loss = gated_crf(logits.requires_grad_(), images, params_of(stride=2))
+    loss.backward()
+    assert logits.grad is not None
+    assert not logits.grad[:, :, :2, :2].any()
+    assert logits.grad[:, :, 2:].any() and logits.grad[:, :, :2, 2:].any()
 
 
 @pytest.mark.parametrize("side", [6, 40])

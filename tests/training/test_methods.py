@@ -79,6 +79,18 @@ def test_pseudo_labels_are_what_the_frozen_network_is_sure_of() -> None:
     torch.testing.assert_close(later, term)
 
 
+@pytest.mark.parametrize("name", ["pseudo_labels", "consistency", "gated_crf"])
+def test_nothing_is_learned_where_there_is_no_image(name: MethodName) -> None:
+    network = Lookup(TABLE * 128)
+    method = build_method(name, METHODS, network)
+    assert method is not None
+    labels = torch.full((6, 6), -1)
+    part = part_of(network, Lookup(SURE * 128), 3, labels=labels, side=3)
+    black = replace(part, images=torch.zeros_like(part.images))
+    assert float(method.term(part).detach()) > 0
+    assert float(method.term(black).detach()) == 0
+
+
 def test_pseudo_labels_restored_have_the_frozen_network() -> None:
     network = Lookup(TABLE)
     first, second = (build_method("pseudo_labels", METHODS, network) for _ in range(2))

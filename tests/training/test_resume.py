@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from code_of_stage import SRC
+from partialseg.core.imagery import Imagery
 from partialseg.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from partialseg.engine.curves import CURVES, read_curve
 from partialseg.labelling.label import label
@@ -282,6 +283,7 @@ def test_the_best_checkpoint_is_written_first(
         **{"labelled_share": 0.1, "clicks": None, "annotation_seconds": None},
         **{"class_weights": None, "compute": "CPU", "state": {"a": 1}, "fingerprint": "x"},
         **{"dataset": "sample", "mean": (0.0,) * 3, "std": (1.0,) * 3, "patch_size": 32},
+        **{"imagery": Imagery(), "source_size": 32, "accumulation": 1},
         **{"ground_sampling_distances": [], "commit": ""},
         history=[record(1)],
     )

@@ -1,3 +1,4 @@
+import math
 import os
 import subprocess
 import sys
@@ -6,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from torch import nn
 
 from code_of_stage import SRC
+from partialseg.core.classes import NO_TRUTH
 from partialseg.engine.batches import MEAN, STD
 from partialseg.engine.checkpoint import load_checkpoint
 from partialseg.engine.curves import CURVES, EpochRecord, read_curve
@@ -19,6 +22,7 @@ from partialseg.labelling.label import label
 from partialseg.labelling.labels import LabelSummary
 from partialseg.models.unet import UNet
 from partialseg.models.unetplusplus import UNetPlusPlus
+from partialseg.tiling.patches import PatchStore
 from partialseg.training.learner import Learner
 from partialseg.training.losses import inverse_root_frequency
 from partialseg.training.resume import commit_of
@@ -238,6 +242,7 @@ def test_an_epoch_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ({"class_weights": (1.0, 2.0)}, r"class_weights: needs 3 positive weights"),
         ({"precision": "float16"}, r"precision: float16 needs a CUDA device"),
+        ({"accumulation": "auto"}, r"accumulation: auto fits .* this is a CPU; give a number"),
     ],
 )
 def test_parameters_that_do_not_fit_are_refused_before_anything_is_written(
@@ -246,6 +251,24 @@ def test_parameters_that_do_not_fit_are_refused_before_anything_is_written(
     with pytest.raises(ValueError, match=message):
         small_run(patches, tmp_path / "run", **changes)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_class_that_nobody_has_labelled_is_named_and_has_weight_0(
+    patches: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = PatchStore(patches)
+    for patch in store.of_split("train"):
+        file = patches / "masks" / f"{patch.orthophoto}.npy"
+        masks = np.load(file)
+        masks[patch.index][masks[patch.index] == 2] = NO_TRUTH
+        np.save(file, masks)
+    made = small_run(patches, tmp_path / "run", epochs=1, class_weights="auto")
+    name = store.summary.class_names[2]
+    said = f"{name}: no visible training pixel, so that it cannot be learned\n"
+    assert capsys.readouterr().out.count(said) == 1
+    assert made.class_weights is not None
+    assert made.class_weights[2] == 0.0 < min(made.class_weights[:2])
+    assert math.isfinite(made.history[0].val_loss)
 
 
 def test_labels_of_other_patches_are_refused(

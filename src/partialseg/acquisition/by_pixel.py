@@ -56,7 +56,7 @@ def fill_up(pool: Pool, budget: int) -> list[int]:
     """Return how many new pixels each patch gets if all are to have equally many labels.
 
     All are filled up to one number of labelled pixels, the largest within the budget: of patches
-    that were labelled alike, less than a pixel a patch of the budget is left.
+    that were labelled alike, less than one pixel per patch of the budget is left.
 
     Raises:
         ValueError: the budget is less than a pixel for each patch that has the fewest.

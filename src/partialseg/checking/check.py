@@ -4,7 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
 from partialseg.checking.sections import check_sections
@@ -16,7 +16,13 @@ Architecture = Literal["unet", "unetplusplus"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # becomes part of file names
 
 
-Fraction = Annotated[float, Field(gt=0, le=1)]
+def _spelled(value: object) -> object:
+    if value == 1 and isinstance(value, int):
+        raise ValueError("write 1.0, since DVC names runs and files by the spelling")
+    return value
+
+
+Fraction = Annotated[float, Field(gt=0, le=1), BeforeValidator(_spelled)]
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # NumPy's global seed takes 32 bits

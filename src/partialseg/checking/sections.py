@@ -15,6 +15,7 @@ from partialseg.evaluation.params import Evaluate
 from partialseg.labelling.params import Label
 from partialseg.source.legend import LANDCOVER_AI, Legend
 from partialseg.tiling.params import Tile
+from partialseg.training.crops import check_crop
 from partialseg.training.losses import resolve_class_weights
 from partialseg.training.params import Train
 
@@ -73,8 +74,4 @@ def check_train(train: Train, classes: Sequence[str], tiles: Sequence[Tile]) -> 
         ValueError: they do not.
     """
     resolve_class_weights(train.class_weights, dict.fromkeys(classes, 1))
-    smallest = min(tile.size for tile in tiles)
-    if train.crop > smallest:
-        raise ValueError(
-            f"crop: must be at most {smallest}, the side in px of the patches, got {train.crop}"
-        )
+    check_crop(train.crop, min(tile.size for tile in tiles))

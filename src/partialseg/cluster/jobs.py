@@ -4,16 +4,18 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from partialseg.cluster.side_by_side import Share
 from partialseg.cluster.stages import Training
 from partialseg.core.params import load_section
 from partialseg.training.params import Train
 
 
-def share_of(params_file: Path, trainings: Sequence[Training]) -> Share:
+def share_of(
+    params_file: Path, trainings: Sequence[Training], asked: int | None, gpus: int
+) -> Share:
     """Return what one of the trainings takes at most: the GPUs by its parameters, and threads.
+
+    processes: auto shares the GPUs among as many trainings as are asked for, else one GPU each.
 
     Raises:
         ValueError: the parameters of one are wrong.
@@ -25,10 +27,10 @@ def share_of(params_file: Path, trainings: Sequence[Training]) -> Share:
         )
         for dataset, recipe in sorted(sections)
     ]
-    processes = max(item.processes for item in params)
+    auto = max(1, gpus // (asked or max(1, gpus)))
+    processes = max(auto if item.processes == "auto" else item.processes for item in params)
     threads = max(item.threads for item in params)
-    on_gpus = torch.cuda.device_count() > 0
-    return Share(threads=threads, processes=processes, on_gpus=on_gpus)
+    return Share(threads=threads, processes=processes, on_gpus=gpus > 0)
 
 
 def choose_jobs(asked: int | None, share: Share, gpus: int, cores: int) -> int:

@@ -69,13 +69,14 @@ def train_ahead(trainings: Sequence[Training], jobs: int | None, scheduler: str)
     from partialseg.cluster.jobs import choose_jobs, cores, share_of
     from partialseg.cluster.side_by_side import local_client, remote_client, train_side_by_side
 
-    share = share_of(Path(PARAMS), trainings)
+    gpus = torch.cuda.device_count()
+    share = share_of(Path(PARAMS), trainings, jobs, gpus)
     if scheduler:
         with remote_client(scheduler) as client:
             # A worker on another machine uses the GPUs that its own environment names.
             train_side_by_side(client, Path.cwd(), trainings, replace(share, on_gpus=False))
         return
-    most = min(choose_jobs(jobs, share, torch.cuda.device_count(), cores()), len(trainings))
+    most = min(choose_jobs(jobs, share, gpus, cores()), len(trainings))
     if most > 1:
         with local_client(most) as client:
             train_side_by_side(client, Path.cwd(), trainings, share)

@@ -17,8 +17,8 @@ T = TypeVar("T")
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class _Yaml12Loader(yaml.SafeLoader):
-    """SafeLoader that reads 1e-05 as a number, as YAML 1.2 and DVC do (`-S lr=1e-5` writes it)."""
+class _StrictLoader(yaml.SafeLoader):
+    """SafeLoader that reads plain values as DVC does, by YAML 1.2, or refuses them."""
 
 
 # The parser in C, six times as fast, is not in every build of PyYAML.
@@ -26,12 +26,33 @@ class _FastLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignor
     """The same, and its messages say less about what is wrong."""
 
 
-for _loader in (_Yaml12Loader, _FastLoader):
-    _loader.add_implicit_resolver(
-        "tag:yaml.org,2002:float",
-        re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"),
-        list("-+0123456789"),
+# Plain values that PyYAML reads by YAML 1.1: 010 is 8, 12:30 is 750 and `no` is false.
+_AMBIGUOUS = "!ambiguous"
+_AMBIGUOUS_VALUE = re.compile(
+    r"[-+]?0[0-9_]+$|[-+]?0o[0-7_]+$|[-+]?\d[\d_]*(:[0-5]?\d)+(\.[\d_]*)?$|(yes|no|on|off)$", re.I
+)
+# 1e-05, too, is a number in YAML 1.2 alone: `-S learning_rate=1e-5` writes it.
+_FLOAT = "tag:yaml.org,2002:float"
+_FLOAT_VALUE = re.compile(r"[-+]?\d[\d_]*(\.[\d_]*)?[eE][-+]?\d+$|[-+]\.\d[\d_]*$")
+
+
+def _refuse(loader: Any, node: yaml.ScalarNode) -> None:
+    raise yaml.constructor.ConstructorError(
+        None,
+        None,
+        f"{node.value} means one thing in YAML 1.1 and another in YAML 1.2, by which DVC reads it: "
+        "write it in another way, or in quotes if it is a text",
+        node.start_mark,
     )
+
+
+for _loader in (_StrictLoader, _FastLoader):
+    # The first rule of those for a value's first character that fits counts.
+    _loader.yaml_implicit_resolvers = {
+        char: [(_AMBIGUOUS, _AMBIGUOUS_VALUE), *rules, (_FLOAT, _FLOAT_VALUE)]
+        for char, rules in _loader.yaml_implicit_resolvers.items()
+    }
+    _loader.add_constructor(_AMBIGUOUS, _refuse)
 
 
 def load_section(file: Path, section: str, kind: type[T], changes: str = "") -> T:
@@ -54,11 +75,13 @@ def load_section(file: Path, section: str, kind: type[T], changes: str = "") -> 
         content = json.dumps(value, default=str)
         return TypeAdapter(kind).validate_json(content, strict=True)
     except ValidationError as error:
-        problems = "; ".join(
-            _problem(changes if _is_changed(changed, item["loc"]) else section, item)
-            for item in error.errors()
-        )
-        raise ValueError(f"{file}: {problems}") from error
+        problems: dict[str, list[tuple[str, str]]] = {}
+        for item in error.errors():
+            location = _location(value, item)
+            where = changes if _is_changed(changed, location) else section
+            key = ".".join(filter(None, [where, *map(str, location)]))
+            problems.setdefault(key, []).append(_rule(item))
+        raise ValueError(f"{file}: {_listed(problems)}") from error
 
 
 def _walk(file: Path, value: Any, section: str) -> Any:
@@ -101,7 +124,7 @@ def read_yaml(file: Path) -> Any:
         try:
             return yaml.load(text, Loader=_FastLoader)
         except yaml.YAMLError:
-            return yaml.load(text, Loader=_Yaml12Loader)
+            return yaml.load(text, Loader=_StrictLoader)
     except OSError as error:
         raise ValueError(f"{file}: cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -113,14 +136,35 @@ def read_yaml(file: Path) -> Any:
 _SUBJECT = re.compile(r"^(Value error, |(Input|Tuple|List) (?=should ))")
 
 
-def _problem(section: str, item: Any) -> str:
-    """Return one sentence for one error of pydantic: key, rule, value."""
-    key = ".".join(filter(None, [section, *(str(part) for part in item["loc"])]))
+def _location(value: Any, item: Any) -> list[int | str]:
+    """Return the keys that lead to an error, without pydantic's names for the types of a union."""
     if item["type"] == "missing":
-        return f"{key}: is missing"
+        return list(item["loc"])
+    location: list[int | str] = []
+    for key in item["loc"]:
+        try:
+            value = value[key]
+        except (KeyError, IndexError, TypeError):
+            continue
+        location.append(key)
+    return location
+
+
+def _rule(item: Any) -> tuple[str, str]:
+    """Return the rule that a value breaks, and the value."""
+    if item["type"] == "missing":
+        return "is missing", ""
     if item["type"] == "unexpected_keyword_argument":
-        return f"{key}: is unknown (value {item['input']!r})"
+        return "is unknown", f" (value {item['input']!r})"
     rule = _SUBJECT.sub("", item["msg"]).partition(" after validation, ")[0]
     # Not a whole section: the message of its rule names the value already.
-    value = "" if isinstance(item["input"], dict) else f", got {item['input']!r}"
-    return f"{key}: {rule}{value}" if key else f"{rule}{value}"
+    return rule, "" if isinstance(item["input"], dict) else f", got {item['input']!r}"
+
+
+def _listed(problems: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+    """Return the rules by key in one line; those of the types of a union are alternatives."""
+    parts = []
+    for key, broken in problems.items():
+        rules, values = zip(*broken, strict=True)
+        parts.append((f"{key}: " if key else "") + " or ".join(rules) + values[0])
+    return "; ".join(parts)

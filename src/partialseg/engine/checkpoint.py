@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from partialseg.core.files import new_file
+from partialseg.core.imagery import Imagery
 from partialseg.engine.curves import EpochRecord
 from partialseg.models.build import build_network
 
@@ -39,11 +40,13 @@ class Checkpoint:
     dataset, split, label_fraction, labelling and recipe say on what and how it was trained;
     labelled_share is the share of the training pixels that had a label, clicks and
     annotation_seconds the estimated effort of annotating them (None: unknown). mean and std
-    normalise RGB in 0..255; patch_size is the side in pixels and ground_sampling_distances the
-    pixel sizes in metres (empty: unknown) of the training patches. class_weights are those of the
-    loss, None for equal ones; compute names device and precision; commit is that of the code,
-    with '+' where the code had changed since. fingerprint is a digest of all that the training
-    depended on; state is what an unfinished training needs to be resumed.
+    normalise RGB in 0..255, which imagery says how to make; patch_size is the side in pixels,
+    source_size that before resampling, and ground_sampling_distances the pixel sizes in metres
+    (empty: unknown) of the training patches. class_weights are those of the loss, None for equal
+    ones; compute names device and precision; accumulation is the number of parts of a step that
+    each process computed one after the other; commit is that of the code, with '+' where the code
+    had changed since. fingerprint is a digest of all that the training depended on; state is what
+    an unfinished training needs to be resumed.
     """
 
     dataset: str
@@ -57,7 +60,9 @@ class Checkpoint:
     palette: list[tuple[int, int, int]]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    imagery: Imagery
     patch_size: int
+    source_size: int
     ground_sampling_distances: list[float]
     label_fraction: float
     labelled_share: float
@@ -66,6 +71,7 @@ class Checkpoint:
     seed: int
     class_weights: list[float] | None
     compute: str
+    accumulation: int
     commit: str
     history: list[EpochRecord] = field(default_factory=list)
     weights: Mapping[str, Tensor] = field(default_factory=dict)
@@ -94,6 +100,7 @@ class Checkpoint:
 def save_checkpoint(checkpoint: Checkpoint, file: Path) -> None:
     """Write a checkpoint as plain types and tensors, so that it loads with weights_only=True."""
     content = {item.name: getattr(checkpoint, item.name) for item in fields(checkpoint)}
+    content["imagery"] = asdict(checkpoint.imagery)
     content["history"] = [asdict(record) for record in checkpoint.history]
     content["weights"] = dict(checkpoint.weights)
     # Written to memory first: torch reports a full disk as a RuntimeError without a file name.
@@ -112,7 +119,8 @@ def load_checkpoint(file: Path) -> Checkpoint:
     try:
         content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
         history = [EpochRecord(**record) for record in content.pop("history")]
-        return Checkpoint(history=history, **content)
+        imagery = Imagery(**content.pop("imagery"))
+        return Checkpoint(history=history, imagery=imagery, **content)
     except DAMAGED as error:
         raise ValueError(f"{file}: missing or damaged checkpoint: {error}") from error
     except (AttributeError, KeyError, TypeError) as error:

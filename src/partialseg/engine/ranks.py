@@ -44,6 +44,14 @@ class Ranks:
         dist.all_reduce(total)
         return total.to(tensor.device)
 
+    def largest(self, value: int) -> int:
+        """Return the largest of the ranks' values; all ranks must call it."""
+        if self.count == 1:
+            return value
+        held = torch.tensor(value, device="cuda" if dist.get_backend() == "nccl" else "cpu")
+        dist.all_reduce(held, dist.ReduceOp.MAX)
+        return int(held)
+
     def share(self, value: T) -> T:
         """Return the first rank's value on every rank; all ranks must call it."""
         if self.count == 1:

@@ -161,6 +161,7 @@ def run_scores(last: Checkpoint, kept_epoch: int) -> dict[str, Any]:
     final = last.history[-1]
     return last.identity() | {
         "compute": last.compute,
+        "accumulation": last.accumulation,
         "commit": last.commit,
         "labelled_pixels": last.labelled_share,
         "clicks": last.clicks,

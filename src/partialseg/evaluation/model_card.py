@@ -62,7 +62,8 @@ def training_facts(checkpoint: Checkpoint, detail: dict[str, Any]) -> dict[str, 
         f"{_numbers(checkpoint.std)}",
         "Recipe": f"`{checkpoint.recipe}`, {detail['epochs']} epochs, weights of epoch "
         f"{checkpoint.epoch}, seed {checkpoint.seed}",
-        "Computed by": f"{checkpoint.compute}, {detail['train_seconds']:.0f} s",
+        "Computed by": f"{checkpoint.compute}, {detail['train_seconds']:.0f} s"
+        + (f", a step in {checkpoint.accumulation} parts" if checkpoint.accumulation > 1 else ""),
         "Commit": f"`{checkpoint.commit}`" if checkpoint.commit else "unknown",
     }
 

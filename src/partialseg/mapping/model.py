@@ -27,7 +27,8 @@ class ModelInfo:
 
     title describes it in one line, commit is that of its training; mean and std normalise RGB in
     0..255; patch_size is the side in pixels and ground_sampling_distances are the pixel sizes in
-    metres of the patches it was trained on (empty: unknown).
+    metres of the patches it was trained on (empty: unknown). colours say what their three bands
+    are, 'nir' among others (None: unknown).
     """
 
     title: str
@@ -38,6 +39,7 @@ class ModelInfo:
     std: tuple[float, float, float]
     patch_size: int
     ground_sampling_distances: tuple[float, ...]
+    colours: tuple[str, str, str] | None = None
 
 
 class Model(Protocol):
@@ -150,4 +152,5 @@ def info_of(checkpoint: Checkpoint) -> ModelInfo:
         std=checkpoint.std,
         patch_size=checkpoint.patch_size,
         ground_sampling_distances=tuple(checkpoint.ground_sampling_distances),
+        colours=checkpoint.imagery.names,
     )

@@ -17,7 +17,7 @@ from rasterio.windows import Window
 from partialseg.mapping.frame import Frame, frame_of
 from partialseg.mapping.resampling import around, centres, resampled_by_mask
 from partialseg.models.blocks import STRIDE
-from partialseg.source.bands import Bands, check_colours, declared, rgb_bands
+from partialseg.source.bands import Bands, Declared, check_colours, declared, rgb_bands
 from partialseg.source.coverage import EIGHT_BIT, alpha_band, covered, may_have_holes
 from partialseg.source.orientation import check_upright
 from partialseg.source.raster import ground_size, open_raster, read_bands, unreadable
@@ -56,9 +56,9 @@ class Reading:
         if self.gsd is not None and not self.gsd > 0:
             raise ValueError(f"gsd {self.gsd:g} m must be above 0")
 
-    def bands_of(self, raster: DatasetReader) -> Bands:
-        """Return the bands of red, green and blue of an open image."""
-        return self.bands or rgb_bands(declared(raster))
+    def bands_of(self, bands: Declared) -> Bands:
+        """Return the bands of red, green and blue of an image that declares these."""
+        return self.bands or rgb_bands(bands)
 
 
 class Orthophoto:
@@ -69,7 +69,9 @@ class Orthophoto:
     marks where there is data, None if there is none.
     """
 
-    def __init__(self, raster: DatasetReader, frame: Frame, reading: Reading, scale: Pair) -> None:
+    def __init__(
+        self, raster: DatasetReader, bands: Declared, frame: Frame, reading: Reading, scale: Pair
+    ) -> None:
         self.frame = frame
         size = self.frame.height, self.frame.width
         rows, columns = (max(1, round(side / by)) for side, by in zip(size, scale, strict=True))
@@ -80,8 +82,8 @@ class Orthophoto:
         self._reading = reading
         shrinks = max(self.scale) > 1
         self._resampling = Resampling.average if shrinks else Resampling.bilinear
-        self.bands = reading.bands_of(raster)
-        self.declared = declared(raster)
+        self.bands = reading.bands_of(bands)
+        self.declared = bands
         self.alpha = alpha_band(raster)
         self._has_holes = may_have_holes(raster, self.bands)
 
@@ -182,7 +184,8 @@ def open_orthophoto(
         check_bands(file, raster, reading)
         frame = frame_of(raster)
         scale = scale_to(file, frame, distances, reading)
-        orthophoto = Orthophoto(pixels, frame, reading, scale)
+        # Opened without overviews, a file hides the names of its bands (GDAL 3.10).
+        orthophoto = Orthophoto(pixels, declared(raster), frame, reading, scale)
         if min(orthophoto.shape) < STRIDE:
             rows, columns = orthophoto.shape
             raise ValueError(
@@ -198,7 +201,7 @@ def check_bands(file: Path, raster: DatasetReader, reading: Reading) -> None:
     Raises:
         ValueError: a band is missing, no colour, or of a type that needs a stretch.
     """
-    bands = reading.bands_of(raster)
+    bands = reading.bands_of(declared(raster))
     if max(bands) > raster.count:
         raise ValueError(
             f"{file}: has {raster.count} band(s); red, green and blue were to be read from the "

@@ -15,6 +15,7 @@ from partialseg.core.files import new_file
 from partialseg.mapping.areas import MapAreas
 from partialseg.mapping.class_map import NODATA, read_classes
 from partialseg.mapping.orthophoto import Reading, stretched
+from partialseg.source.bands import declared
 from partialseg.source.raster import open_raster
 
 STRENGTH, BORDER_STRENGTH = 0.45, 0.9  # of the class colours, inside a region and at its border
@@ -45,7 +46,7 @@ def write_overlay(
         _, palette = read_classes(classes)
         scale = min(1.0, max_side / max(classes.shape))
         height, width = (max(1, round(side * scale)) for side in classes.shape)
-        rgb = _read(pixels, reading.bands_of(pixels), (height, width), Resampling.average)
+        rgb = _read(pixels, reading.bands_of(declared(pixels)), (height, width), Resampling.average)
         ids = _read(classes, (1,), (height, width), Resampling.mode)[0]
     shown = stretched(np.moveaxis(rgb, 0, -1), reading.stretch)
     picture = _with_legend(_blend(shown.astype(np.float32), ids, palette), palette, areas)

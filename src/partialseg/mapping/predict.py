@@ -1,7 +1,7 @@
 """Predict orthophotos one after the other, and report how each is read and what is written."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -16,7 +16,7 @@ from partialseg.mapping.maps import Predictor, Wanted, predict
 from partialseg.mapping.model import Model, ModelInfo
 from partialseg.mapping.orthophoto import Orthophoto, Reading, open_orthophoto
 from partialseg.mapping.tiles import Stitching
-from partialseg.source.bands import bands_remark
+from partialseg.source.bands import bands_remark, colours_of
 
 GPU_BATCH = 4  # tiles at a time
 BAR = "{desc} {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} Mpx, {remaining} left"
@@ -76,6 +76,7 @@ def predict_all(predictor: Predictor, images: Sequence[Path], out: Path, wanted:
     sizes = []  # in Mpx
     for image in images:
         with open_orthophoto(image, info.ground_sampling_distances, reading) as orthophoto:
+            check_trained_colours(image, orthophoto, info, reading)
             sizes.append(orthophoto.frame.width * orthophoto.frame.height / 1e6)
             if wanted.areas or wanted.polygons or wanted.overlay:
                 check_areas(image, orthophoto.frame)
@@ -93,6 +94,26 @@ def predict_all(predictor: Predictor, images: Sequence[Path], out: Path, wanted:
         names = ", ".join(file.name for file in files)
         runtime = predictor.model.runtime
         print(f"{image}: {size:.1f} Mpx in {seconds:.1f} s by {runtime}: {names}", flush=True)
+
+
+def check_trained_colours(
+    image: Path, orthophoto: Orthophoto, info: ModelInfo, reading: Reading
+) -> None:
+    """Check that an image shows what the network was trained on, where both say what they show.
+
+    Raises:
+        ValueError: infrared was trained for red, for instance.
+    """
+    shown = colours_of(orthophoto.declared, orthophoto.bands)
+    if reading.bands is None and None not in (shown, info.colours) and shown != info.colours:
+        raise ValueError(
+            f"{image}: its bands {_listed(orthophoto.bands)} are {_listed(shown)}, and the network "
+            f"was trained on {_listed(info.colours)}; if you know better, name them by --bands"
+        )
+
+
+def _listed(items: Iterable[object] | None) -> str:
+    return ", ".join(map(str, items or ()))
 
 
 def check_areas(image: Path, frame: Frame) -> None:

@@ -15,7 +15,13 @@ from partialseg.report.score_tables import DIFFERENCE_KEYS, ROW_KEYS, Row, read_
 from partialseg.report.tables import Detail
 from partialseg.tiling.patches import PatchStore
 
-SHOWN = {"gflop", "peak_memory_mib", "commit", "test_examples"}  # keys of the details ...
+SHOWN = {
+    "accumulation",
+    "gflop",
+    "peak_memory_mib",
+    "commit",
+    "test_examples",
+}  # keys of the details ...
 SHOWN_OF_TEST = {"orthophotos", "boundary", "objects", "calibration", "border_distance"}
 
 

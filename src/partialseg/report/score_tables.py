@@ -142,7 +142,7 @@ def cost_table(cells: CellDetails) -> Table:
         caption="Cost of training and prediction",
         headings=[
             *("Cell", "Training time (s)", "Epochs", "Parameters (M)", "GFLOP a patch"),
-            *("Peak memory (MiB)", "Compute"),
+            *("Peak memory (MiB)", "Parts of a step", "Compute"),
         ],
         rows=[
             [
@@ -152,6 +152,7 @@ def cost_table(cells: CellDetails) -> Table:
                 number(details[0]["parameters"] / 1e6, ".2f"),
                 number(details[0]["gflop"], ".2f"),
                 over_seeds(_each("peak_memory_mib", details), ".0f"),
+                over_seeds(_each("accumulation", details), ".3g"),
                 text("; ".join(dict.fromkeys(detail["compute"] for detail in details))),
             ]
             for cell, details in cells.items()

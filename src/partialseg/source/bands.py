@@ -13,6 +13,7 @@ Words = Sequence[Sequence[str]]
 FIRST: Bands = (1, 2, 3)
 RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 NAMES = (("red", "r"), ("green", "g"), ("blue", "b"))
+INFRARED = ("nir", "ir", "n", "infrared", "near infrared", "near-infrared")
 UNDECLARED = (ColorInterp.undefined, ColorInterp.gray)  # what writers leave where nobody chose
 OTHER_COLOURS = (
     ColorInterp.hue,
@@ -53,6 +54,20 @@ def rgb_bands(bands: Declared) -> Bands:
         or _one_of_each([kind.name for kind in bands.kinds], [(kind.name,) for kind in RGB])
         or FIRST
     )
+
+
+def colours_of(bands: Declared, taken: Bands) -> tuple[str, str, str] | None:
+    """Return what a file says that bands of it are: red, green, blue or nir; None if it does not.
+
+    As in rgb_bands, names come first.
+    """
+    words = {word: of[0] for of in (*NAMES, INFRARED) for word in of}
+    names = [words.get(bands.names[band - 1].casefold(), "") for band in taken]
+    if not all(names):
+        kinds = [bands.kinds[band - 1] for band in taken]
+        names = [kind.name if kind in RGB else "" for kind in kinds]
+    first, second, third = names
+    return (first, second, third) if all(names) else None
 
 
 def _one_of_each(words: Sequence[str], wanted: Words) -> Bands | None:

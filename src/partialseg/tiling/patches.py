@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from partialseg.core.classes import NO_TRUTH, PIXELS_OF, Colour
+from partialseg.core.imagery import Imagery
 from partialseg.core.params import STRICT
 
 MANIFEST = "manifest.csv"
@@ -29,12 +30,16 @@ GSD_TOLERANCE = 0.02  # relative: map projections alone distort by tenths of a %
 
 @checked_dataclass(frozen=True, kw_only=True, config=STRICT)
 class Summary:
-    """What all patches of a store have in common: their side in pixels and the classes."""
+    """What all patches of a store have in common: their side in pixels, classes and imagery.
+
+    They were cut as cells of source_size px and resampled to size px.
+    """
 
     size: int
     source_size: int
     class_names: tuple[str, ...]
     palette: tuple[Colour, ...]
+    imagery: Imagery
 
 
 @dataclass(frozen=True, kw_only=True)

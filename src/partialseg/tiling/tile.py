@@ -17,11 +17,12 @@ from rasterio.windows import Window
 
 from partialseg.core.classes import NO_TRUTH
 from partialseg.core.files import new_folder
-from partialseg.source.bands import declared, rgb_bands
+from partialseg.core.imagery import Imagery
+from partialseg.source.bands import colours_of, declared, rgb_bands
 from partialseg.source.coverage import EIGHT_BIT, covered, may_have_holes
 from partialseg.source.index import Orthophoto, Source, check_unchanged, read_index
 from partialseg.source.mask_code import MaskCode, UnknownValueError
-from partialseg.source.raster import ground_size, open_raster, read_rgb
+from partialseg.source.raster import ground_size, open_raster, read_header, read_rgb
 from partialseg.tiling import split
 from partialseg.tiling.grid import NO_SPLIT, Cell, cell_name, full_cells
 from partialseg.tiling.params import Tile
@@ -57,6 +58,7 @@ def tile(source_folder: Path, out: Path, params: Tile) -> list[Patch]:
         source_size=params.source_size,
         class_names=source.legend.names,
         palette=source.legend.palette,
+        imagery=Imagery(names=_colours(source.orthophotos)),
     )
     code = source.legend.code()
     patches: list[Patch] = []
@@ -75,6 +77,27 @@ def tile(source_folder: Path, out: Path, params: Tile) -> list[Patch]:
         write_manifest(folder, summary, patches)
     _tell_holes(holes)
     return patches
+
+
+def _colours(orthophotos: Sequence[Orthophoto]) -> tuple[str, str, str] | None:
+    """Return what the files say that their bands are, None if none does.
+
+    Raises:
+        ValueError: two of them say different things.
+    """
+    said: dict[tuple[str, str, str], Path] = {}
+    for orthophoto in orthophotos:
+        bands = read_header(orthophoto.image).declared
+        colours = colours_of(bands, rgb_bands(bands))
+        if colours:
+            said.setdefault(colours, orthophoto.image)
+    if len(said) > 1:
+        (first, file), (second, other) = list(said.items())[:2]
+        raise ValueError(
+            f"{other}: its bands are {', '.join(second)}, and those of {file} are "
+            f"{', '.join(first)}; one network can learn from one kind alone"
+        )
+    return next(iter(said), None)
 
 
 def _tell_holes(holes: Mapping[str, float]) -> None:

@@ -15,6 +15,16 @@ def crops_per_patch(size: int, crop: int) -> int:
     return max(1, round((size / crop) ** 2)) if crop else 1
 
 
+def check_crop(crop: int, size: int) -> None:
+    """Check that crops of this side can be cut from patches of size px (crop 0: whole patches).
+
+    Raises:
+        ValueError: they are larger.
+    """
+    if crop > size:
+        raise ValueError(f"crop: must be at most {size}, the side in px of the patches, got {crop}")
+
+
 def random_crop(
     seed: int, crop: int, truth: NDArray[np.uint8], visible: NDArray[np.bool_]
 ) -> Window:

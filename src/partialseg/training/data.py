@@ -23,7 +23,7 @@ from partialseg.engine.batches import Batch, image_tensor, start_worker
 from partialseg.engine.ranks import Ranks
 from partialseg.labelling.labels import LabelStore
 from partialseg.tiling.patches import PatchStore
-from partialseg.training.crops import crops_per_patch, random_crop
+from partialseg.training.crops import check_crop, crops_per_patch, random_crop
 
 # On import, albumentations would go online to look for a newer version.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -115,11 +115,7 @@ class TrainPatches(Dataset[Batch]):
         self, store: PatchStore, labels: LabelStore, augment: Augment, seed: int, crop: int
     ) -> None:
         size = store.summary.size
-        if crop > size:
-            raise ValueError(
-                f"crop: must be at most {size}, the side in px of the patches in {store.folder}, "
-                f"got {crop}"
-            )
+        check_crop(crop, size)
         self._store = store
         self._labels = labels
         self._patches = store.of_split("train")

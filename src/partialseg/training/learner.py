@@ -66,7 +66,7 @@ class Learner:
         self._method = build_method(params.method, params.methods, network)
         if params.compile:
             network.compile()
-        self._accumulation, self._terms, self._seed = params.accumulation, params.loss, seed
+        self._accumulation, self._terms, self._seed = params.parts, params.loss, seed
         self._parallel = (
             # The synchronised BatchNorm has equal buffers on all ranks anyway.
             DistributedDataParallel(

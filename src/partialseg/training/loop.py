@@ -107,7 +107,7 @@ def fit(
         unlabelled=params.method != "none",
         crops=train_patches.crops_per_patch,
     )
-    order = EpochBatches(shown, params.batch_size, params.accumulation, seed, ranks)
+    order = EpochBatches(shown, params.batch_size, params.parts, seed, ranks)
     _check_batchnorm(train_patches.side, order.smallest_part * ranks.count)
     batches = train_loader(train_patches, order, params.workers)
     # Whole patches: about as many pixels as a batch of crops has, but one patch at least.
@@ -219,12 +219,12 @@ def best_epoch(history: Sequence[EpochRecord]) -> int:
 
 
 def _check_batchnorm(side: int, images: int) -> None:
-    """Refuse training images of so few px that BatchNorm has one value a channel to normalise."""
-    if side // STRIDE == images == 1:
+    """Refuse training images of so few px that BatchNorm has one value per channel to normalise."""
+    if -(-side // STRIDE) == images == 1:  # the networks pad a side to whole strides
         raise ValueError(
-            f"one patch or crop of {side} px alone in a part of a batch has one value a channel at "
-            "the lowest level of the network, too few for BatchNorm: raise batch_size, lower "
-            f"accumulation, or take patches or crops of {2 * STRIDE} px and more"
+            f"one patch or crop of {side} px alone in a part of a batch has one value per channel "
+            "at the lowest level of the network, too few for BatchNorm: raise batch_size, lower "
+            f"accumulation, or take patches or crops of more than {STRIDE} px"
         )
 
 

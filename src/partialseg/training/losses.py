@@ -116,8 +116,7 @@ def resolve_class_weights(
     """Return one weight per class, in the order of visible_counts, or None for equal weights.
 
     Raises:
-        ValueError: a list of another length or with a weight that is not positive, or 'auto' with
-            a class that has no visible pixel.
+        ValueError: a list of another length or with a weight that is not positive.
     """
     match wanted:
         case "none":
@@ -133,26 +132,19 @@ def inverse_root_frequency(visible_counts: Mapping[str, int]) -> tuple[float, ..
 
     They are scaled so that the mean weight of a visible pixel is 1, which keeps the loss on the
     scale of the unweighted one. The root moderates plain inverse frequency, whose large weights
-    make a network overpredict rare classes (cf. arXiv:1805.00932, section 2.2).
-
-    Raises:
-        ValueError: a class has no visible pixel.
+    make a network overpredict rare classes (cf. arXiv:1805.00932, section 2.2). A class without a
+    visible pixel, which no step can teach, has weight 0; otherwise the validation loss would be
+    that of such a class alone.
     """
-    empty = [name for name, count in visible_counts.items() if count == 0]
-    if empty:
-        raise ValueError(
-            f"class_weights: auto needs visible training pixels of every class, {empty} has none; "
-            "give a list of weights or 'none'"
-        )
     total = sum(visible_counts.values())
     shares = [count / total for count in visible_counts.values()]
     mean = sum(math.sqrt(share) for share in shares)  # sum of share * 1 / sqrt(share)
-    return tuple(1 / math.sqrt(share) / mean for share in shares)
+    return tuple(1 / math.sqrt(share) / mean if share else 0.0 for share in shares)
 
 
 def _checked(weights: Sequence[float], num_classes: int) -> tuple[float, ...]:
     if len(weights) != num_classes or min(weights) <= 0:
         raise ValueError(
-            f"class_weights: needs {num_classes} positive weights, one a class, got {list(weights)}"
+            f"class_weights: needs {num_classes} positive weights, one per class, got {list(weights)}"
         )
     return tuple(weights)

@@ -12,6 +12,7 @@ from partialseg.training.data import Augment
 from partialseg.training.losses import ClassWeights, Terms
 from partialseg.training.methods.build import MethodName, Methods
 
+Auto = Literal["auto"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
 
 
@@ -22,8 +23,9 @@ class Train:
     base_channels is the width of the first level; deep_supervision concerns UNet++ alone.
     crop is the side in px of the random square crops that an epoch shows of the patches, about
     as many as have the pixels of the patches (0: whole patches). A step takes batch_size patches or
-    crops in all, shared by `processes` (one per GPU), each of which computes its share in
-    `accumulation` parts, one after the other, to save memory, on a CPU with so many `threads`.
+    crops in all, shared by `processes` (one per GPU; auto: one for each GPU that there is), each
+    of which computes its share in `accumulation` parts, one after the other, to save memory (auto:
+    the fewest that fit on the GPU), on a CPU with so many `threads`.
     checkpointing saves memory too: the activations of a block are computed again in the backward
     pass.
     sampling tells whether an epoch shows every labelled patch equally often ("patches") or in
@@ -42,8 +44,8 @@ class Train:
     epochs: PositiveInt
     crop: NonNegativeInt
     batch_size: PositiveInt
-    processes: PositiveInt
-    accumulation: PositiveInt
+    processes: PositiveInt | Auto
+    accumulation: PositiveInt | Auto
     threads: PositiveInt
     sampling: Literal["patches", "pixels"]
     optimizer: Literal["adam", "adamw", "muon"]
@@ -88,7 +90,15 @@ class Train:
                 f"must be last and patience 0, got {self.select} and {self.patience}"
             )
 
+    @property
+    def parts(self) -> int:
+        """The number of accumulation, which is no longer auto."""
+        assert self.accumulation != "auto"
+        return self.accumulation
+
     def _check_cutmix(self) -> None:
+        if self.processes == "auto" or self.accumulation == "auto":
+            return  # checked again once they are numbers
         parts = self.processes * self.accumulation
         cutmix = self.methods.consistency.cutmix
         if cutmix and self.batch_size < 2 * parts:

@@ -1,6 +1,6 @@
 """The stage train: from patches and visible labels to checkpoints and curves."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from partialseg.training.data import TrainPatches
 from partialseg.training.learner import Learner
 from partialseg.training.loop import fit, is_finished, is_kept, out_of_memory_named
 from partialseg.training.losses import resolve_class_weights
+from partialseg.training.memory import check_auto, most_images, try_step, with_parts
 from partialseg.training.params import Train
 from partialseg.training.resume import ResumeFolder, commit_of, fingerprint
 
@@ -52,6 +53,7 @@ def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE
     weights = resolve_class_weights(params.class_weights, label_store.summary.counts)
     choose_algorithms(params.deterministic)
     compute = choose_compute(params.precision)
+    check_auto(params, compute)
     compute.use_threads(params.threads)
     untrained = Checkpoint(
         **asdict(run),
@@ -61,7 +63,9 @@ def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE
         palette=list(store.summary.palette),
         mean=MEAN,
         std=STD,
+        imagery=store.summary.imagery,
         patch_size=store.summary.size,
+        source_size=store.summary.source_size,
         ground_sampling_distances=distinct(patch.gsd for patch in store.of_split("train")),
         label_fraction=label_store.summary.fraction,
         labelled_share=label_store.summary.labelled_share,
@@ -69,23 +73,38 @@ def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE
         annotation_seconds=label_store.summary.seconds,
         class_weights=None if weights is None else list(weights),
         compute=str(compute),
+        accumulation=0,
         commit=commit_of(Path(__file__).parents[3]),
     )
-    with out_of_memory_named(params):
-        network = initial_network(run.architecture, len(untrained.class_names), params, run.seed)
-        on_device = None if weights is None else torch.tensor(weights, device=compute.device)
-        learner = Learner(compute.place(network), on_device, params, compute, ranks, run.seed)
+    if ranks.first:
+        _tell_unseen(label_store.summary.counts)
     with ExitStack() as stack:
         resume = None
         if ranks.first:
             # Without the commit: the fingerprint covers the code itself.
             identity = asdict(replace(untrained, commit=""))
-            settings = {"run": identity, "train": asdict(params), "ranks": ranks.count}
+            # Any number of processes may go on where `auto` began.
+            count = "auto" if params.processes == "auto" else ranks.count
+            settings = {"run": identity, "train": asdict(params), "ranks": count}
             data = {"patches": folders.patches, "labels": folders.labels}
             mark = fingerprint(settings, data)
             resume = stack.enter_context(ResumeFolder(folders.resume, mark))
             untrained = replace(untrained, fingerprint=mark)
         last = ranks.share((resume and resume.load()) or untrained)
+
+        def make_learner(params: Train, ranks: Ranks) -> Learner:
+            network = initial_network(run.architecture, len(last.class_names), params, run.seed)
+            on_device = None if weights is None else torch.tensor(weights, device=compute.device)
+            return Learner(compute.place(network), on_device, params, compute, ranks, run.seed)
+
+        def trial(params: Train) -> None:
+            try_step(make_learner(params, ALONE), train_patches.side, images)
+
+        images = most_images(train_patches, params, ranks)
+        with out_of_memory_named(params):
+            params = with_parts(params, last.accumulation, ranks, images, trial)
+            learner = make_learner(params, ranks)
+        last = replace(last, accumulation=params.parts)
         if last.state:
             learner.restore(last.state)
         records = fit(
@@ -97,6 +116,13 @@ def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE
             last.history,
         )
         return train_and_save(records, learner, last, resume, folders.out, params)
+
+
+def _tell_unseen(visible_counts: Mapping[str, int]) -> None:
+    """Print which classes nobody has labelled."""
+    for name, count in visible_counts.items():
+        if not count:
+            print(f"{name}: no visible training pixel, so that it cannot be learned", flush=True)
 
 
 def initial_network(architecture: str, num_classes: int, params: Train, seed: int) -> nn.Module:

@@ -50,7 +50,7 @@ def test_pixels_of_a_class_are_equally_likely() -> None:
 
 def test_less_than_a_click_names_the_smallest() -> None:
     message = (
-        r"^patch a_3: points: label fraction 0\.14 of 7 clicks a class is less than one; the "
+        r"^patch a_3: points: label fraction 0\.14 of 7 clicks per class is less than one; the "
         r"smallest is 0\.142858$"
     )
     params = pattern_params(points=7)

@@ -65,7 +65,7 @@ def brushed(path: NDArray[np.intp], truth: NDArray[np.uint8], thickness: int) ->
 
     path has flat places (N,) of one class in truth (H, W), each beside an earlier one. The same
     holds of the pixels, so that the first ones, however many, are connected by sides or corners:
-    paint spreads from the path by a pixel a step, to pixels of the class alone.
+    paint spreads from the path by one pixel per step, to pixels of the class alone.
     """
     rows, columns = np.divmod(path, truth.shape[1])
     top, left = (max(int(axis.min()) - thickness, 0) for axis in (rows, columns))

@@ -15,7 +15,7 @@ from torch import Tensor
 from partialseg.core.classes import IGNORE_INDEX
 from partialseg.core.params import STRICT, Share
 from partialseg.engine.scoring import predict_logits
-from partialseg.training.methods.method import Part, Stateless
+from partialseg.training.methods.method import Part, Stateless, has_image
 from partialseg.training.methods.strong_views import cutmix_boxes, mix, partners, strong_augment
 
 
@@ -81,6 +81,8 @@ def strong_views(
     """
     count, _, height, width = images.shape
     targets = pseudo_labels(teacher_logits, labels, params.threshold)
+    # What a teacher says of pixels without an image means nothing.
+    targets = targets.masked_fill((labels == IGNORE_INDEX) & ~has_image(images), IGNORE_INDEX)
     strong = strong_augment(images, generator)
     boxes = cutmix_boxes(count, height, width, generator)
     mixed = torch.rand(count, generator=generator, dtype=torch.float64) < params.cutmix

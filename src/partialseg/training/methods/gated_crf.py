@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from partialseg.core.params import STRICT
-from partialseg.training.methods.method import Part, Stateless
+from partialseg.training.methods.method import Part, Stateless, has_image
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -47,28 +47,32 @@ class GatedCrfMethod(Stateless):
 def gated_crf(logits: Tensor, images: Tensor, params: GatedCrf) -> Tensor:
     """Return the Potts energy per cell of the softmax predictions, without the weight.
 
-    Computed in float32. The gates of the paper, masks that exclude pixels from the energy, are not
-    used: every pixel takes part.
+    Computed in float32. The gates of the paper, which exclude pixels from the energy, are the
+    pixels that have an image.
 
     Args:
         logits: (N, C, H, W), float.
-        images: (N, 3, H, W), in 0..255.
+        images: (N, 3, H, W), uint8.
         params: the window, the kernel and the stride.
     """
-    return potts_energy(logits.float().softmax(dim=1), images.float(), params)
+    return potts_energy(logits.float().softmax(dim=1), images, params)
 
 
 def potts_energy(probabilities: Tensor, images: Tensor, params: GatedCrf) -> Tensor:
-    """Return the mean over pixels i of the sum over the others j of its window of k * (1 - p.q).
+    """Return the mean over cells i of the sum over the others j of its window of k * (1 - p.q).
 
     p and q are the class probabilities (N, C, H, W) at i and j; k is exp(-distance^2 / (2
     sigma_xy^2) - colour difference^2 / (2 sigma_rgb^2)), from images (N, 3, H, W), and 0 for a j
-    outside the image. 1 - p.q is the chance that the two pixels are of different classes, so it
-    is 0 only where both are sure.
+    outside the image. 1 - p.q is the chance that the two cells are of different classes, so it
+    is 0 only where both are sure. A cell with a pixel that has no image counts as an i of energy 0
+    and is no j.
     """
     # ceil_mode: a cell cut by the edge is the mean of the pixels that it has.
     probabilities = F.avg_pool2d(probabilities, params.stride, ceil_mode=True)
-    colours = F.avg_pool2d(images, params.stride, ceil_mode=True) / params.sigma_rgb
+    colours = images.to(probabilities.dtype)
+    colours = F.avg_pool2d(colours, params.stride, ceil_mode=True) / params.sigma_rgb
+    holes = (~has_image(images)).to(probabilities.dtype)[:, None]
+    gates = 1 - F.max_pool2d(holes, params.stride, ceil_mode=True)
     count, _, height, width = probabilities.shape
     energy = probabilities.new_zeros(())
     for dy, dx in _half_window(params.radius, height, width):
@@ -76,8 +80,9 @@ def potts_energy(probabilities: Tensor, images: Tensor, params: GatedCrf) -> Ten
         distances = (first - second).square().sum(dim=1) + (dy**2 + dx**2) / params.sigma_xy**2
         first, second = _pairs(probabilities, dy, dx)
         differ = 1 - (first * second).sum(dim=1)
-        energy = energy + ((-distances / 2).exp() * differ).sum()
-    return 2 * energy / (count * height * width)  # each pair is in the windows of two pixels
+        here, there = _pairs(gates, dy, dx)
+        energy = energy + ((-distances / 2).exp() * differ * (here * there)[:, 0]).sum()
+    return 2 * energy / (count * height * width)  # each pair is in the windows of two cells
 
 
 def _half_window(radius: int, height: int, width: int) -> Iterator[tuple[int, int]]:

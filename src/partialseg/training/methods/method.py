@@ -37,6 +37,14 @@ class Part:
         return torch.zeros((), device=self.compute.device)
 
 
+def has_image(images: Tensor) -> Tensor:
+    """Return where images (N, 3, H, W), uint8, show anything: bool (N, H, W).
+
+    Where an orthophoto has no image, patches are black, and so is what an affine move brings in.
+    """
+    return (images != 0).any(dim=1)
+
+
 class Method(Protocol):
     """A term that unlabelled pixels add to the loss."""
 

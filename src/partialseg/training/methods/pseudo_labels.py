@@ -15,7 +15,7 @@ from partialseg.core.classes import IGNORE_INDEX
 from partialseg.core.params import STRICT, Share
 from partialseg.engine.scoring import predict_logits
 from partialseg.training.methods.consistency import consistency_loss, pseudo_labels
-from partialseg.training.methods.method import Part
+from partialseg.training.methods.method import Part, has_image
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -54,7 +54,8 @@ class PseudoLabelsMethod:
         with torch.no_grad():
             teacher = predict_logits(self._teacher, part.images, part.compute)
         targets = pseudo_labels(teacher, part.labels, self._params.threshold)
-        targets = targets.masked_fill(part.labels != IGNORE_INDEX, IGNORE_INDEX)
+        left_out = (part.labels != IGNORE_INDEX) | ~has_image(part.images)
+        targets = targets.masked_fill(left_out, IGNORE_INDEX)
         losses = [consistency_loss(head, targets) for head in part.outputs]
         return self._params.weight * torch.stack(losses).mean()
 
