@@ -21,7 +21,6 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find partialseg so too
 
 from map_peers import geoai_side, plain_loop
-from partialseg.core.imagery import Imagery
 from partialseg.engine.batches import MEAN, STD
 from partialseg.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from partialseg.engine.curves import EpochRecord
@@ -31,6 +30,7 @@ from partialseg.mapping.runtime import load_model
 from partialseg.mapping.tiles import tiles_along
 from partialseg.models.build import build_network
 from partialseg.source.legend import LANDCOVER_AI
+from partialseg.tiling.patches import Imagery
 from synthetic import SIZE, render, write_tiff
 from timing import print_table
 

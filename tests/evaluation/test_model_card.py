@@ -49,7 +49,7 @@ def test_the_facts_are_those_of_the_checkpoint() -> None:
     assert facts["Patches"] == "32 x 32 px"
     assert facts["Normalisation"] == "(RGB in 0..255 - (120, 110, 100.5)) / (60, 50.5, 40)"
     assert facts["Recipe"] == "`reproduction`, 2 epochs, weights of epoch 2, seed 42"
-    assert facts["Computed by"] == "CPU, float32, 86 s"
+    assert facts["Computed by"] == "CPU, float32, 86 s, a step in 3 parts"
     assert facts["Commit"] == "`0123456789+`"
 
 

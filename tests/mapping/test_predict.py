@@ -24,11 +24,11 @@ from checkpoints import checkpoint_of, trained_network
 from code_of_stage import SRC
 from geotiffs import write_geotiff
 from mapping_models import PLAIN, Brightness
-from partialseg.core.imagery import Imagery
 from partialseg.engine.checkpoint import save_checkpoint
 from partialseg.mapping.maps import Predictor, Wanted, predict
 from partialseg.mapping.model import TorchModel
 from partialseg.mapping.tiles import Stitching
+from partialseg.tiling.patches import Imagery
 from predict import main
 from rasters import write_raster
 from small_run import CPU, fails_with, isolate

@@ -181,7 +181,7 @@ def test_cost_has_times_and_sizes(results: list[RunResults]) -> None:
     expected = f"{statistics.fmean(seconds):.1f} ± {statistics.stdev(seconds):.1f}"
     assert row["Training time (s)"] == expected
     assert (row["Parameters (M)"], row["GFLOP a patch"]) == ("0.49", "1.86")
-    assert (row["Parts of a step"], row["Compute"]) == ("1", "CPU, float32")
+    assert (row["Parts of a step"], row["Compute"]) == ("1 ± 0", "CPU, float32")
 
 
 def test_an_absent_class_has_no_iou(results: list[RunResults]) -> None:

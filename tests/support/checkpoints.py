@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from partialseg.core.imagery import Imagery
 from partialseg.engine.checkpoint import Checkpoint
 from partialseg.models.build import build_network
+from partialseg.tiling.patches import Imagery
 from small_run import record
 
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from drawings import make_curves
 from partialseg.comparison.compared import ComparedRuns
 from partialseg.comparison.table import Row, table_rows
-from partialseg.core.imagery import Imagery
 from partialseg.evaluation.results import RunResults
 from partialseg.evaluation.runs import Run, listed_runs
 from partialseg.report.data import ReportData
 from partialseg.source.legend import LANDCOVER_AI
 from partialseg.tiling.patches import (
+    Imagery,
     Patch,
     PatchStore,
     PatchWriter,

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialseg.core.classes import NO_TRUTH
-from partialseg.core.imagery import Imagery
 from partialseg.tiling.patches import (
+    Imagery,
     Patch,
     PatchStore,
     Summary,

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from geotiffs import CORNER, control_points, some_rpcs, write_geotiff
-from partialseg.core.imagery import Imagery
 from partialseg.engine.checkpoint import load_checkpoint
 from partialseg.source.index import write_index
 from partialseg.tiling.params import Tile
-from partialseg.tiling.patches import PatchStore
+from partialseg.tiling.patches import Imagery, PatchStore
 from partialseg.tiling.tile import tile
 from rasters import LEGEND, draw_orthophoto
 from small_run import small_run

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from partialseg.core.classes import NO_TRUTH
-from partialseg.core.imagery import Imagery
 from partialseg.tiling.patches import (
+    Imagery,
     Patch,
     PatchStore,
     Summary,

@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from code_of_stage import SRC
-from partialseg.core.imagery import Imagery
 from partialseg.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from partialseg.engine.curves import CURVES, read_curve
 from partialseg.labelling.label import label
+from partialseg.tiling.patches import Imagery
 from partialseg.training.resume import ResumeFolder
 from partialseg.training.train import TrainFolders, train
 from small_labels import label_params

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from partialseg.core.files import new_file
-from partialseg.core.imagery import Imagery
 from partialseg.engine.curves import EpochRecord
 from partialseg.models.build import build_network
+from partialseg.tiling.patches import Imagery
 
 BEST = "best.pt"
 LAST = "last.pt"

@@ -18,7 +18,6 @@ from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from partialseg.core.classes import NO_TRUTH, PIXELS_OF, Colour
-from partialseg.core.imagery import Imagery
 from partialseg.core.params import STRICT
 
 MANIFEST = "manifest.csv"
@@ -26,6 +25,23 @@ SUMMARY = "patches.json"
 _FIELDS = ("name", "orthophoto", "index", "row", "column", "split", "crs", "transform", "gsd")
 _NO_TRUTH_COUNT = "pixels without truth"
 GSD_TOLERANCE = 0.02  # relative: map projections alone distort by tenths of a %
+
+
+Range = tuple[float, float]
+
+
+@checked_dataclass(frozen=True, kw_only=True, config=STRICT)
+class Imagery:
+    """Which bands are shown as red, green and blue, and how their values become 0..255.
+
+    bands are their numbers, from 1 (None: those that each file declares, else its first three);
+    names say what they are (None: unknown). stretch has, for each of them, the values that become 0
+    and 255 (None: 8-bit values as they are).
+    """
+
+    bands: tuple[int, int, int] | None = None
+    names: tuple[str, str, str] | None = None
+    stretch: tuple[Range, Range, Range] | None = None
 
 
 @checked_dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -17,7 +17,6 @@ from rasterio.windows import Window
 
 from partialseg.core.classes import NO_TRUTH
 from partialseg.core.files import new_folder
-from partialseg.core.imagery import Imagery
 from partialseg.source.bands import colours_of, declared, rgb_bands
 from partialseg.source.coverage import EIGHT_BIT, covered, may_have_holes
 from partialseg.source.index import Orthophoto, Source, check_unchanged, read_index
@@ -27,6 +26,7 @@ from partialseg.tiling import split
 from partialseg.tiling.grid import NO_SPLIT, Cell, cell_name, full_cells
 from partialseg.tiling.params import Tile
 from partialseg.tiling.patches import (
+    Imagery,
     Patch,
     PatchWriter,
     Summary,

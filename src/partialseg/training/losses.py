@@ -145,6 +145,7 @@ def inverse_root_frequency(visible_counts: Mapping[str, int]) -> tuple[float, ..
 def _checked(weights: Sequence[float], num_classes: int) -> tuple[float, ...]:
     if len(weights) != num_classes or min(weights) <= 0:
         raise ValueError(
-            f"class_weights: needs {num_classes} positive weights, one per class, got {list(weights)}"
+            f"class_weights: needs {num_classes} positive weights, one per class, "
+            f"got {list(weights)}"
         )
     return tuple(weights)

@@ -31,8 +31,8 @@ def draw(
     clicks = count_of(fraction, params.points)
     if clicks == 0:
         raise ValueError(
-            f"patch {name}: points: label fraction {fraction} of {params.points} clicks per class is "
-            f"less than one; the smallest is {smallest_fraction(Fraction(1, params.points))}"
+            f"patch {name}: points: label fraction {fraction} of {params.points} clicks per class "
+            f"is less than one; the smallest is {smallest_fraction(Fraction(1, params.points))}"
         )
     ids = truth.ravel()
     keys = unique_keys(seeded_bits(f"points/{seed}/{name}"), ids.size)
