@@ -17,7 +17,7 @@ from filelock import FileLock
 from clones import ROOT, Clone, shrunk_clone
 from partialseg.cluster import repro as stage
 from partialseg.cluster import side_by_side
-from partialseg.cluster.repro import changed_params, only_one, repro
+from partialseg.cluster.repro import changed_params, check_committer, only_one, repro
 from partialseg.cluster.side_by_side import Share, run_training
 from partialseg.cluster.stages import out_of_date
 from partialseg.engine.checkpoint import load_checkpoint
@@ -146,6 +146,7 @@ def test_trainings_run_ahead_and_dvc_takes_them_over(
 ) -> None:
     project = tiny_pipeline(tmp_path, ["a", "b"], monkeypatch)
     monkeypatch.setattr(stage, "train_ahead", lambda *given: ahead.append(given))
+    monkeypatch.setattr(stage, "check_experiment", lambda file: None)  # its parameters are others
     ahead: list[Any] = []
     repro(jobs=2)
     ((trainings, jobs, scheduler),) = ahead
@@ -211,6 +212,52 @@ def test_a_second_command_in_a_folder_is_kept_out(
 def test_jobs_and_scheduler_exclude_each_other() -> None:
     with pytest.raises(ValueError, match=r"^JOBS: is for this machine; with SCHEDULER, start as"):
         repro(jobs=2, scheduler="tcp://a:8786")
+
+
+@pytest.mark.parametrize(
+    ("configured", "by_environment", "missing"),
+    [
+        ([], [], "name"),
+        (["name"], [], "email"),
+        (["name", "email"], [], ""),
+        (["email"], ["GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"], ""),
+        (["email"], ["GIT_AUTHOR_NAME"], "name"),
+    ],
+)
+def test_an_experiment_needs_a_name_and_an_e_mail_for_its_commit(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    configured: list[str],
+    by_environment: list[str],
+    missing: str,
+) -> None:
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    config = "".join(f"[user]\n{key} = a@b.example\n" for key in configured)
+    (tmp_path / "config").write_text(config)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.chdir(tmp_path)
+    for name in by_environment:
+        monkeypatch.setenv(name, "a")
+    if not missing:
+        check_committer()
+        return
+    message = rf"^git: knows no user\.{missing}, and DVC commits an experiment: git config user\."
+    with pytest.raises(ValueError, match=message):
+        repro(["seeds=[1]"])
+
+
+def test_a_value_of_another_type_is_our_line_and_not_dvc_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stage, "check_committer", lambda: None)
+    shipped = (ROOT / "params.yaml").read_bytes()
+    (tmp_path / "params.yaml").write_bytes(shipped)
+    with pytest.raises(ValueError, match=r"^params\.yaml: seeds: should be a valid array, got 42$"):
+        repro(["seeds=42"])
+    assert (tmp_path / "params.yaml").read_bytes() == shipped
 
 
 def test_a_stage_that_fails_ends_the_command_with_its_status(

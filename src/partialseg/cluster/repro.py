@@ -6,6 +6,7 @@ folder that a training resumes from. Then DVC runs: it finds these trainings fin
 them over.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from dvc.utils.hydra import apply_overrides
 from filelock import FileLock, Timeout
 
 from partialseg.cluster.stages import Training, out_of_date, training_levels
+from partialseg.core.params import load_section
 
 PARAMS = "params.yaml"
 LOCK = Path(".dvc", "tmp", "repro.lock")
@@ -31,20 +33,24 @@ def repro(settings: Sequence[str] = (), jobs: int | None = None, scheduler: str 
     scheduler is the address of a Dask scheduler whose workers train instead.
 
     Raises:
-        ValueError: a setting, jobs or scheduler is wrong, trainings fail, or another such command
-            runs in this folder.
+        ValueError: a setting, jobs or scheduler is wrong, git does not know who commits an
+            experiment, trainings fail, or another such command runs in this folder.
         SystemExit: DVC fails.
     """
     if jobs is not None and jobs < 1:
         raise ValueError(f"JOBS: should be at least 1, got {jobs}")
     if jobs is not None and scheduler:
         raise ValueError("JOBS: is for this machine; with SCHEDULER, start as many workers as fit")
+    if settings:
+        check_committer()
     with only_one(LOCK):
         _repro(settings, jobs, scheduler)
 
 
 def _repro(settings: Sequence[str], jobs: int | None, scheduler: str) -> None:
     with changed_params(Path(PARAMS), settings):
+        if settings:
+            check_experiment(Path(PARAMS))
         dvc("repro", "check")
         for needed, names in training_levels():
             dvc("repro", *needed)
@@ -55,6 +61,35 @@ def _repro(settings: Sequence[str], jobs: int | None, scheduler: str) -> None:
         dvc("exp", "run", *(word for setting in settings for word in ("-S", setting)))
     else:
         dvc("repro")
+
+
+def check_committer() -> None:
+    """Check that git knows who commits, as DVC does an experiment, when all has been trained.
+
+    Raises:
+        ValueError: name or e-mail is missing.
+    """
+    for key in ("name", "email"):
+        command = ["git", "config", f"user.{key}"]
+        known = subprocess.run(command, capture_output=True, check=False).stdout.strip()
+        roles = (f"GIT_{role}_{key.upper()}" for role in ("AUTHOR", "COMMITTER"))
+        if not (known or all(map(os.environ.get, roles))):
+            raise ValueError(
+                f"git: knows no user.{key}, and DVC commits an experiment: git config user.{key} "
+                f"YOUR_{key.upper()}"
+            )
+
+
+def check_experiment(file: Path) -> None:
+    """Check the top level of a params file, which DVC reads first and says little about.
+
+    Raises:
+        ValueError: a key is missing or unknown, or a value is out of range.
+    """
+    # Imported here: it takes PyTorch with it.
+    from partialseg.checking.check import Experiment
+
+    load_section(file, "", Experiment)
 
 
 def train_ahead(trainings: Sequence[Training], jobs: int | None, scheduler: str) -> None:
