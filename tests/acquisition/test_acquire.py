@@ -133,6 +133,7 @@ def test_rounds_of_random_pixels_are_the_labels_of_their_fraction(
         before = out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("strategy", "unit"), [("random", "region"), *CHOICES])
 def test_old_and_new_pixels_are_written_with_their_classes(
     patches: Path, labels: Path, run_folder: Path, tmp_path: Path, strategy: str, unit: str
@@ -214,6 +215,7 @@ def test_predicted_classes_are_bought_equally(
     assert shares[rarest].tolist() == [103, 103, 102]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("strategy", "unit"), CHOICES)
 def test_equal_seeds_give_equal_bytes(
     patches: Path, labels: Path, run_folder: Path, tmp_path: Path, strategy: str, unit: str
@@ -241,6 +243,7 @@ def test_other_seeds_draw_other_pixels(
     assert (visible(patches, tmp_path / "42") != visible(patches, tmp_path / "43")).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("strategy", "unit"), [("random", "pixel"), ("random", "region"), *CHOICES]
 )
@@ -260,6 +263,7 @@ def test_the_truth_of_pixels_that_are_not_bought_does_not_matter(
     assert after == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("strategy", "unit"), [("random", "pixel"), *CHOICES])
 def test_the_choice_does_not_know_which_pixels_have_no_truth(
     patches: Path, labels: Path, run_folder: Path, tmp_path: Path, strategy: str, unit: str

@@ -30,6 +30,7 @@ OBJECTS = "folder.evaluate.spatial.objects"
 LEGEND = "folder.download.legend"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dataset", ["sample", "landcover_ai", "folder"])
 def test_every_recipe_split_labelling_and_strategy_as_shipped_is_valid(
     tmp_path: Path, dataset: str
@@ -44,6 +45,7 @@ def test_every_recipe_split_labelling_and_strategy_as_shipped_is_valid(
     check_changed(tmp_path, {}, dataset=dataset, splits=split, labellings=patterns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -137,6 +137,7 @@ def test_a_training_does_not_take_over_how_a_worker_of_dask_returns_memory(
     assert settings["MALLOC_MMAP_MAX_"] == "0"
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(side_by_side, "ANSWER_SECONDS", 1)
     with (
@@ -180,6 +181,7 @@ def test_scheduler_and_workers_of_other_machines_do_not_need_the_package(
     assert (last(tmp_path, "a"), last(tmp_path, "b")) == ("4", "4")
 
 
+@pytest.mark.slow
 def test_a_scheduler_without_workers_that_train_says_how_to_start_some(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -10,6 +10,7 @@ from partialseg.cluster.stages import Training, out_of_date, training_levels
 from tiny_pipeline import tiny_pipeline
 
 
+@pytest.mark.slow
 def test_the_trainings_of_the_table_wait_for_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -29,6 +30,7 @@ def test_the_trainings_of_the_table_wait_for_no_other(
     ]
 
 
+@pytest.mark.slow
 def test_the_rounds_of_active_learning_wait_for_one_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,6 +52,7 @@ def test_the_rounds_of_active_learning_wait_for_one_another(
     assert levels[1][0] == ["acquire@sample-main-entropy-round0-42", "tile@sample-main"]
 
 
+@pytest.mark.slow
 def test_a_training_is_out_of_date_until_it_ran_and_again_after_a_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

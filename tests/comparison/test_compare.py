@@ -378,6 +378,7 @@ def test_the_confusions_are_sums_over_the_seeds_under_the_first_split(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("splits", "seeds", "classes"),
     [
@@ -460,6 +461,7 @@ def test_differences_are_told_along_every_axis_that_differs(
     assert (majority_miou, majority_class, file.name) == (0.125, "field", "budget.png")
 
 
+@pytest.mark.slow
 def test_the_figures_of_several_seeds_and_splits_can_be_drawn(folder_of_seeds: Path) -> None:
     compare_in(folder_of_seeds, ["0.1"], splits=SPLITS, seeds=SEEDS)
     written = sorted(path.name for path in (folder_of_seeds / "out").iterdir())
@@ -509,6 +511,7 @@ def arguments(*fractions: str, headline: str) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_the_command_writes_table_figures_curves_and_headline(folder: Path) -> None:
     write_axes(folder)
     script = [sys.executable, SRC / "compare.py", *arguments("0.05", "0.1", headline="0.05")]
@@ -531,6 +534,7 @@ def test_the_command_writes_table_figures_curves_and_headline(folder: Path) -> N
     assert lines == ["epoch,unet,unetplusplus", "1,0.011,0.031", "2,0.012,0.032"]
 
 
+@pytest.mark.slow
 def test_the_axes_are_those_of_the_params_file(
     folder_of_seeds: Path, drawn: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,6 +122,7 @@ def test_without_spread_it_is_zero() -> None:
     assert half_width([np.zeros((3, 4))]) == half_width([np.zeros((1, 4))]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effects", [(1, 1, 0.5), (0, 1, 1), (1, 0.3, 1)])
 @pytest.mark.parametrize("shape", [(3, 8), (5, 4)])
 def test_it_holds_the_truth_about_as_often_as_it_says(

@@ -21,6 +21,7 @@ HITS = np.array([[100, 300, 600]])
 GAINS = np.array([[10, -20, 70]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_networks_and_seeds_see_the_same_truth(scenario: str) -> None:
     counts = simulate(np.random.default_rng(1), scenario, 3, 40)
@@ -61,6 +62,7 @@ def test_ours_is_centred_on_the_gain_that_is_the_second_less_the_first() -> None
     assert jackknife(same) == (0, 0)
 
 
+@pytest.mark.slow
 def test_shares_are_those_of_the_trials_that_hold_the_truth() -> None:
     row = coverage("orthophotos", true_gain("orthophotos"), 3, 4, 40)
     assert [*row] == ["large effect", "N", "S", "ours", "percentile", "BCa", "widened percentile"]

@@ -152,6 +152,7 @@ def test_a_twentieth_of_the_intervals_excludes_0_by_chance() -> None:
     assert expected_by_chance(0) == 0
 
 
+@pytest.mark.slow
 def test_recipes_are_compared_with_the_first_and_fractions_with_the_next_smaller_one() -> None:
     found = [item for item in differences(table(recipes=3)) if item.pooled]
     assert [item.values for item in found if item.axis == "recipe"] == [("r0", "r1"), ("r0", "r2")]
@@ -190,5 +191,6 @@ def test_cells_without_a_partner_are_not_compared() -> None:
     assert differences([make_scored(random_counts(2)), lone]) == []
 
 
+@pytest.mark.slow
 def test_equal_cells_give_equal_differences() -> None:
     assert differences(table()) == differences(table())

@@ -52,6 +52,7 @@ def arguments(fraction: str) -> list[str]:
     return [part for key, value in values.items() for part in (f"--{key}", value)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fraction", "rounds"), [("0.02", 1), ("0.05", 2)])
 def test_strategies_stand_side_by_side_at_each_budget(
     folder: Path,
@@ -98,6 +99,7 @@ def test_strategies_stand_side_by_side_at_each_budget(
         assert picture.width > 1000
 
 
+@pytest.mark.slow
 def test_the_figure_shows_the_first_split_alone(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

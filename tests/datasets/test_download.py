@@ -193,6 +193,7 @@ def test_an_unknown_data_set_is_one_line_on_stderr(
     )
 
 
+@pytest.mark.slow
 def test_a_misspelt_parameter_is_one_line_on_stderr(
     tmp_path: Path, write_params: Callable[..., Path]
 ) -> None:

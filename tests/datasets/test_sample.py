@@ -50,6 +50,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
+@pytest.mark.slow
 def test_archive_layout_without_leftovers(sample: Path) -> None:
     stems = [f"sample-0{number}" for number in (1, 2, 3, 4)]
     expected = {f"{kind}/{stem}.tif" for kind in ("images", "masks") for stem in stems}
@@ -104,6 +105,7 @@ def test_every_class_in_every_orthophoto(sample: Path) -> None:
         assert class_shares(pixels).min() >= 0.005, path.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [128, 256])
 def test_every_class_even_in_tiny_orthophotos(side: int) -> None:
     for seed in range(6):
@@ -111,17 +113,20 @@ def test_every_class_even_in_tiny_orthophotos(side: int) -> None:
         assert class_shares(mask).min() >= 0.005, seed
 
 
+@pytest.mark.slow
 def test_class_shares_of_the_set() -> None:
     masks = [render_orthophoto(42, f"sample-0{n}", 900, 1000)[1] for n in range(1, 7)]
     mean = np.mean([class_shares(mask) for mask in masks], axis=0)
     assert np.all((mean >= SHARES[:, 0]) & (mean <= SHARES[:, 1])), mean
 
 
+@pytest.mark.slow
 def test_equal_bytes_for_equal_arguments(sample: Path, tmp_path: Path) -> None:
     write_sample(tmp_path, Download(**SMALL))
     assert contents(tmp_path) == contents(sample)
 
 
+@pytest.mark.slow
 def test_other_pixels_and_lists_for_another_seed(sample: Path, tmp_path: Path) -> None:
     write_sample(tmp_path, Download(**SMALL | {"seed": 4}))
     mine, others = contents(sample), contents(tmp_path)
@@ -196,6 +201,7 @@ def test_a_failed_write_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Monke
     assert contents(tmp_path) == {}
 
 
+@pytest.mark.slow
 def test_water_is_darker_than_road(orthophoto: tuple[np.ndarray, np.ndarray]) -> None:
     image, mask = orthophoto
     assert image[mask == WATER].mean() + 25 < image[mask == ROAD].mean()

@@ -287,6 +287,7 @@ def test_archive_with_a_comment(tmp_path: Path, folder: Path) -> None:
     assert contents(folder) == CONTENT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_flipped_byte_is_harmless_or_refused(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, method: int

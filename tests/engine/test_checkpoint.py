@@ -37,6 +37,7 @@ def test_the_epoch_is_the_last_of_the_history(file: Path) -> None:
     assert load_checkpoint(file).epoch == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("architecture", "deep_supervision"),
     [("unet", False), ("unetplusplus", False), ("unetplusplus", True)],

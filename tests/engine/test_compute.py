@@ -223,6 +223,7 @@ print(before, during, compute.peak_memory_mib())
 """
 
 
+@pytest.mark.slow
 def test_the_peak_memory_on_the_cpu_is_the_most_that_the_process_held() -> None:
     done = subprocess.run(
         [sys.executable, "-c", HOLD], cwd=SRC, check=True, capture_output=True, text=True

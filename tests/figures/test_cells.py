@@ -120,6 +120,7 @@ def test_reliability_leaves_out_empty_bins_and_shows_the_shares_of_pixels() -> N
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("confidence", "accuracy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("runs", "columns"), [(1, 1), (4, 4), (5, 4), (8, 4)])
 def test_reliability_names_its_axes_at_the_edges(runs: int, columns: int) -> None:
     items = {f"UNet++ 15 %, reproduction {run}": make_reliability(0.1) for run in range(runs)}

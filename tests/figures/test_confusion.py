@@ -66,6 +66,7 @@ def test_every_run_has_a_panel_under_the_names_of_its_column(runs: int, columns:
     assert bar.get_ylabel()
 
 
+@pytest.mark.slow
 def test_long_class_names_stay_inside() -> None:
     names = [f"a rather long name of class {number}" for number in range(6)]
     figure = confusions_figure(make_matrices(6, 6), names)
@@ -78,6 +79,7 @@ def test_long_class_names_stay_inside() -> None:
             assert page.y0 <= box.y0 and box.y1 <= page.y1 + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipes", [RECIPES, (*RECIPES, "third")])
 def test_names_with_recipes_never_meet(recipes: tuple[str, ...]) -> None:
     names = cell_names(make_cells([0.125], recipes))

@@ -63,6 +63,7 @@ def test_twelve_cells_have_a_legend_of_six_lines_drawn_alike_in_both_columns() -
     assert len(set(looks[0].values())) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipes", [RECIPES, (*RECIPES, "third"), list("abcde")])
 def test_the_headings_of_recipes_never_meet(recipes: Sequence[str]) -> None:
     figure = curves_figure(make_curves(make_cells([0.1], recipes), 3))
@@ -124,6 +125,7 @@ def test_few_epochs_are_marked(epochs: int, marked: bool) -> None:
         assert (line.get_marker() not in ("", "None")) is marked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", [1, 2, 12, 100])
 def test_epochs_are_whole_numbers(epochs: int) -> None:
     figure = curves_figure(make_curves(make_cells([0.1]), epochs))
@@ -160,6 +162,7 @@ def test_a_bad_epoch_of_one_recipe_sets_the_scale_of_all() -> None:
     assert axes[0].get_ylabel().endswith("(log scale)") and axes[1].get_ylabel() == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [0.0, NAN, math.inf])
 def test_a_loss_without_logarithm_is_drawn(value: float) -> None:
     curves = [with_value(make_curves(make_cells([0.1]), 3)[0], "train/loss", 1, value)]

@@ -51,6 +51,7 @@ def test_intervals_and_differences_have_their_values() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fractions", [["0.1"], ["0.01", "0.05", "0.1", "0.15"]])
 def test_texts_never_meet(fractions: list[str]) -> None:
     cells = [

@@ -41,6 +41,7 @@ DRAWS: dict[str, tuple[Draw, Draw]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("figure", DRAWS)
 def test_equal_data_gives_equal_bytes(figure: str, tmp_path: Path) -> None:
     draw, draw_other = DRAWS[figure]
@@ -85,6 +86,7 @@ def test_many_classes_leave_colours_for_the_photographs(tmp_path: Path) -> None:
     assert np.abs(shown - photograph).mean() < 20
 
 
+@pytest.mark.slow
 def test_figures_need_neither_pyplot_nor_torch() -> None:
     code = (
         "import sys; from partialseg.figures import confusion, curves, miou, panel; "

@@ -43,6 +43,7 @@ def test_bars_are_test_scores_by_fraction_from_top_to_bottom() -> None:
     assert legend_texts(figure) == ["test", "validation"]
 
 
+@pytest.mark.slow
 def test_colour_is_the_architecture_and_the_last_recipe_has_all_of_it() -> None:
     cells = make_cells([0.1, 0.15], RECIPES)
     (axes,) = miou_figure(make_scores(cells), 0.117, "background").axes
@@ -132,6 +133,7 @@ GAPS = (-0.01, 0.0, 0.011, 0.03)  # from the test to the validation score of a r
 MANY_FRACTIONS, MANY_RECIPES = [0.005, 0.05, 0.1, 0.15, 1.0], [*RECIPES, "third"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deviation", [None, 0.0, 0.02, 0.3])
 @pytest.mark.parametrize(
     ("fractions", "recipes", "gaps"),

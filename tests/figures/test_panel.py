@@ -56,6 +56,7 @@ def test_panel_holds_each_picture_under_its_caption() -> None:
         assert axes.images[0].get_interpolation() == "nearest"  # no mixtures of class colours
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("patches", "runs"), [(1, 1), (1, 6), (3, 4)])
 def test_panel_places(patches: int, runs: int) -> None:
     names = [f"UNet {run} %" for run in range(runs)]
@@ -80,6 +81,7 @@ def test_panel_places(patches: int, runs: int) -> None:
     assert [axes.get_title("left") for axes in figure.axes[::block]] == [row.name for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipes", "captions"),
     [
@@ -130,6 +132,7 @@ def test_legend_of_the_panel_names_what_occurs() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 5, 30])
 @pytest.mark.parametrize("runs", [1, 6])
 def test_legend_of_the_panel_fits(classes: int, runs: int) -> None:
@@ -151,6 +154,7 @@ def test_a_long_name_keeps_its_end() -> None:
     assert 20 < len(caption) < 60
 
 
+@pytest.mark.slow
 def test_the_file_of_the_panel_keeps_the_colours_of_rare_classes_and_white(tmp_path: Path) -> None:
     row = make_row(side=384)  # noise: the worst case for a palette of 256 colours
     truth = np.zeros((384, 384), np.uint8)
@@ -168,6 +172,7 @@ def test_the_file_of_the_panel_keeps_the_colours_of_rare_classes_and_white(tmp_p
     assert shown[WHITE] > 100_000
 
 
+@pytest.mark.slow
 def test_a_panel_of_384_pixels_is_small_enough_for_a_repository(tmp_path: Path) -> None:
     draw_panel(
         [make_row(f"patch_{n}", 384, list("abcd")) for n in range(2)],

@@ -28,6 +28,7 @@ def draw(pattern: str, fraction: float, *, seed: int = 42, name: str = "a_0") ->
     return PATTERNS[pattern].draw(patchwork(), seed, name, fraction, pattern_params())
 
 
+@pytest.mark.slow
 @of_each_pattern
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_smaller_fraction_lies_inside_a_larger_one(pattern: str, seed: int) -> None:

@@ -89,6 +89,7 @@ def run_command(
     return subprocess.run(script, cwd=folder, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labelling", ["random", "points"])
 @pytest.mark.parametrize("fraction", ["0", "1.5", "-0.1", "nan"])
 def test_the_command_refuses_other_fractions(

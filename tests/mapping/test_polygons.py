@@ -103,6 +103,7 @@ def test_no_region_is_an_empty_layer(tmp_path: Path) -> None:
     assert read(tmp_path / "map.gpkg")[2]["class_name"] == []
 
 
+@pytest.mark.slow
 def test_many_strips_give_the_features_of_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -361,6 +361,7 @@ BAD: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_one_line_and_leaves_nothing(
     checkpoint: Path,

@@ -117,6 +117,7 @@ def test_cuts_do_not_show(tmp_path: Path, drawing: str, strip_rows: int) -> None
     assert_same(regions_of(tmp_path, ids, strip_rows), regions_of(tmp_path, ids, 100))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes, seed", [(2, 1), (2, 2), (3, 3)])
 @pytest.mark.parametrize("strip_rows", [1, 7, 32])
 def test_cuts_do_not_show_in_noise(

@@ -68,6 +68,7 @@ def test_a_model_of_single_pixels_gives_what_it_gives_at_once(
     assert torch.allclose(whole(blocks_of(Brightness(), image), height, width), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("columns", "gsd", "tolerance", "strips"),
     [  # 27 tiles of 64 px, of which 8 or 16 make a strip; 17 of 102.3 px, of which 5 or 10 do
@@ -260,6 +261,7 @@ def difference_by_shift(folder: Path, shift: int, overlap: int) -> float:
     return float((of_image[:, shift:, shift:] - of_part)[:, inner, inner].abs().mean())
 
 
+@pytest.mark.slow
 def test_the_result_does_not_depend_on_where_the_grid_starts(tmp_path: Path) -> None:
     """Within a tolerance: what a tile sees ends somewhere. Without overlap it shows."""
     for shift, tolerance in ((48, 3e-4), (37, 0.015)):  # 37 moves the windows of the poolings too

@@ -64,6 +64,7 @@ def test_the_five_levels_double_their_width() -> None:
     assert level_widths(3) == (3, 6, 12, 24, 48)
 
 
+@pytest.mark.slow
 @architectures
 @pytest.mark.parametrize("height", SIDES)
 @pytest.mark.parametrize("width", SIDES)
@@ -99,6 +100,7 @@ def test_other_sizes_are_padded_by_repeating_the_edge_and_cropped(
         assert torch.equal(network(images), network(padded)[..., :height, :width])
 
 
+@pytest.mark.slow
 @architectures
 @pytest.mark.parametrize("deep_supervision", [False, True])
 def test_every_parameter_gets_a_gradient(architecture: str, deep_supervision: bool) -> None:

@@ -44,6 +44,7 @@ def bytes_kept(network: nn.Module) -> int:
     return kept
 
 
+@pytest.mark.slow
 @architectures
 def test_losses_gradients_and_statistics_are_equal_to_the_last_bit(architecture: str) -> None:
     plain, recomputed = pair(architecture)

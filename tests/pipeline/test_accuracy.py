@@ -109,6 +109,7 @@ def test_a_result_replaces_the_one_of_its_keys(tmp_path: Path) -> None:
     assert [(item["seed"], item["digest"]) for item in trainings.read(file)] == [(2, "b"), (1, "c")]
 
 
+@pytest.mark.slow
 def test_other_parameters_and_other_patches_are_another_training(
     make_patches: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -100,6 +100,7 @@ def test_the_plain_network_computes_what_ours_does(architecture: str) -> None:
     torch.testing.assert_close(ours(images), plain(images))
 
 
+@pytest.mark.slow
 def test_both_ways_to_a_map_cover_the_image(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

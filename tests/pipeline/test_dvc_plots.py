@@ -47,6 +47,7 @@ def charts(repository: Clone) -> dict[str, Any]:
     return found["data"]
 
 
+@pytest.mark.slow
 def test_there_are_the_four_charts(charts: dict[str, Any]) -> None:
     assert charts.keys() == CHARTS.keys()
 
@@ -72,6 +73,7 @@ def file_of(chart: str) -> str:
     return f"{CHARTS[chart].replace('/', '_')}.csv"
 
 
+@pytest.mark.slow
 def test_the_page_is_written(repository: Clone, tmp_path: Path) -> None:
     said = repository.run("dvc", "plots", "diff", *EPOCHS, "--out", str(tmp_path))
     assert said.strip() == (tmp_path / "index.html").as_uri()

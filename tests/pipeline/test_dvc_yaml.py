@@ -58,6 +58,7 @@ def files_of(dep: Path) -> set[Path]:
     return {file for file in found if file.name != "__init__.py"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: "-".join(item.values()))
 @pytest.mark.parametrize("stage", EXACT)
 def test_deps_of_stages_that_cost_time_are_exactly_the_code_that_they_import(
@@ -66,6 +67,7 @@ def test_deps_of_stages_that_cost_time_are_exactly_the_code_that_they_import(
     assert code_deps(stage, item) == code_of_stage(SRC / f"{stage}.py", item)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: "-".join(item.values()))
 @pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in EXACT])
 def test_deps_of_the_other_stages_are_the_rooms_that_they_enter(
@@ -170,6 +172,7 @@ def test_active_learning_buys_by_the_network_of_the_round_before() -> None:
     assert acquire["cmd"].endswith(f"--out {after}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dataset", DATASETS)
 def test_params_yaml_has_every_section_that_the_stages_track(dataset: str) -> None:
     tracked = {param for stage in STAGES.values() for param in stage.get("params", [])}

@@ -17,6 +17,7 @@ from partialseg.core.params import load_section
 from partialseg.tiling.params import Tile
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", evidence.STUDIES)
 def test_the_settings_of_a_study_are_keys_of_params_yaml(name: str, tmp_path: Path) -> None:
     study = evidence.STUDIES[name]

@@ -63,6 +63,7 @@ def test_the_leaves_are_those_of_all_data_sets_and_recipes() -> None:
     assert len(sections) == 3 * 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", range(CALLS))
 def test_a_value_that_is_set_changes_alone(tmp_path: Path, call: int) -> None:
     assert CALLS_OF.keys() == VALUES.keys()  # so there are enough calls

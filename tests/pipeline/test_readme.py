@@ -193,6 +193,7 @@ def test_there_are_settings_to_check() -> None:
     assert len(SETTINGS) > 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", SETTINGS, ids=" ".join)
 def test_settings_are_keys_of_params_yaml_and_pass_the_checks_of_the_stages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...]

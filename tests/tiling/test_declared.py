@@ -56,6 +56,7 @@ def test_patches_are_red_green_blue_whatever_the_order_in_the_file(tmp_path: Pat
         assert np.array_equal(rgb.truth(one), bgr.truth(other))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("of_image", "expected"),
     [
@@ -83,6 +84,7 @@ def test_images_of_different_bands_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "patches").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("of_image", "expected"),
     [

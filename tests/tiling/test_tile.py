@@ -119,6 +119,7 @@ def test_cells_that_no_list_names_belong_to_no_split(
     assert [patch.split for patch in patches] == ["train", "val", "none", "test"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "val", "test"),
     [("official", 0.0, 0.0), ("random", 0.2, 0.2), ("orthophoto", 0.3, 0.3), ("pattern", "b", "c")],
@@ -272,6 +273,7 @@ def test_parameters_out_of_range(changed: dict[str, Any], message: str) -> None:
         params(**changed)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_orthophoto(make_source: MakeSource, tmp_path: Path) -> None:
     """Of an orthophoto of 64 MB, a row of cells is in memory for each thread."""
     source = make_source({"a": (4_096, 4_096)})
@@ -303,6 +305,7 @@ def test_the_number_of_threads_changes_no_byte(
     assert trees[0] == trees[1] == trees[2]
 
 
+@pytest.mark.slow
 def test_the_command_writes_store_and_contact_sheet(
     make_source: MakeSource, tmp_path: Path
 ) -> None:

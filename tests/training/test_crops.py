@@ -332,6 +332,7 @@ def trained(patches: Path, out: Path, architecture: str = "unet", **changes: Any
     return train(run, folders, train_params(**small | changes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -358,6 +359,7 @@ def test_trainings_on_crops_repeat_themselves(
     assert any(not torch.equal(first.weights[key], whole.weights[key]) for key in first.weights)
 
 
+@pytest.mark.slow
 def test_a_step_takes_batch_size_crops_and_validation_whole_patches(
     make_patches: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

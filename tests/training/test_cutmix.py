@@ -36,6 +36,7 @@ def test_the_shares_fill_their_range_evenly() -> None:
     assert kstest(shares.numpy(), "uniform", args=(0.02, 0.38)).statistic < 0.04
 
 
+@pytest.mark.slow
 def test_boxes_are_as_often_tall_as_wide_within_the_range_of_aspects() -> None:
     rows, columns = sides(boxes_of(2000, 400, 400))
     aspects = rows.double() / columns

@@ -177,6 +177,7 @@ def test_the_value_is_a_mean_over_pixels(side: int) -> None:
     assert float(loss) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"stride": 2}, {"radius": 1, "stride": 3}])
 def test_the_slopes_are_those_of_finite_differences(changes: dict[str, Any]) -> None:
     logits, images = random_batch(4, 5)

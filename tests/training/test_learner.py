@@ -135,6 +135,7 @@ def steps_of(learner: Learner, count: int, seed: int = 1) -> None:
         learner.step(images, labels, 0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "muon"])
 @pytest.mark.parametrize("ema_decay", [0.0, 0.9])
 def test_a_restored_learner_goes_on_as_if_never_stopped(optimizer: str, ema_decay: float) -> None:

@@ -89,6 +89,7 @@ def same_weights(first: nn.Module, second: nn.Module) -> bool:
     return all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["unet", "unetplusplus"])
 def test_training_learns_what_can_be_learnt(
     make: Callable[..., SmallFit], architecture: str
@@ -132,12 +133,14 @@ def test_sampling_says_how_often_a_patch_comes(
     assert asked == [(shown, 2, 1, 1, ALONE)]
 
 
+@pytest.mark.slow
 def test_deep_supervision_learns_too(make: Callable[..., SmallFit]) -> None:
     small = make(architecture="unetplusplus", deep_supervision=True, epochs=6, learning_rate=0.02)
     records = [*small.records()]
     assert records[-1].train_loss < 0.8 * records[0].train_loss
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_bits(make: Callable[..., SmallFit]) -> None:
     first, second = make(augment=LIVELY), make(augment=LIVELY, workers=2)
     records = [[without_time(record) for record in run.records()] for run in (first, second)]

@@ -132,6 +132,7 @@ def patches(make_patches: Callable[..., Path]) -> Path:
     return make_patches(rows=4)
 
 
+@pytest.mark.slow
 def test_a_training_by_auto_is_that_by_the_number(
     patches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -205,6 +205,7 @@ def weights(learner: Learner) -> Tensor:
     return nn.utils.parameters_to_vector(learner.network.parameters()).detach()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["pseudo_labels", "consistency", "gated_crf"])
 @pytest.mark.parametrize("accumulation", [1, 2])
 def test_a_restored_learner_goes_on_with_equal_bits(method: str, accumulation: int) -> None:

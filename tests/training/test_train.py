@@ -137,6 +137,7 @@ def test_equal_seeds_give_equal_weights_and_other_seeds_others(
     assert any(not torch.equal(first[name], other[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_a_training_computes_with_the_threads_that_were_asked_for(
     patches: Path, tmp_path: Path
 ) -> None:
@@ -175,6 +176,7 @@ def fake_fit(scores: list[float]) -> Callable[..., Iterator[EpochRecord]]:
     return fit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scores", "best"),
     [([0.2, 0.5, 0.5, 0.3], 2), ([0.4], 1), ([0.0, 0.0], 1), ([0.3, 0.2, 0.4], 3), ([0.9, 0.1], 1)],

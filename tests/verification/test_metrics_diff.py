@@ -56,6 +56,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clone:
     return made
 
 
+@pytest.mark.slow
 def test_dvc_tells_what_differs(repository: Clone) -> None:
     assert metrics_diff("main", repository.folder) == {}
     content = {"unet": {"test_miou": 0.75, "train_seconds": 2}}
@@ -68,6 +69,7 @@ def test_dvc_tells_what_differs(repository: Clone) -> None:
     }
 
 
+@pytest.mark.slow
 def test_an_unknown_commit_is_named(repository: Clone) -> None:
     with pytest.raises(ValueError, match="dvc metrics diff nowhere: failed with status 255"):
         metrics_diff("nowhere", repository.folder)

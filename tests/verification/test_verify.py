@@ -134,6 +134,7 @@ def ran(repository: Path) -> list[str]:
     return repository.with_name("ran.txt").read_text().split()
 
 
+@pytest.mark.slow
 def test_every_stage_runs_again_whatever_dvc_remembers(repository: Path, tmp_path: Path) -> None:
     assert ran(repository) == ["train", "evaluate"]
     assert verify(repository, tmp_path / "clone", 0.0) == (1, [])

@@ -34,6 +34,7 @@ def strokes_on(
         yield stroke, new
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("thickness", [1, 2, 3, 5])
 def test_strokes_are_in_one_region_and_begin_anew_until_every_pixel_is_labelled(
     thickness: int,
