@@ -14,6 +14,10 @@ from partialseg.source.legend import Legend
 SPLITS = ("train", "val", "test")
 
 
+class NoFolderError(ValueError):
+    """The folder of a data set does not exist."""
+
+
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Download:
     """Where the files are and what their masks mean.
@@ -35,10 +39,7 @@ def download(params: Download, out: Path) -> None:
     """
     path = Path(os.path.expandvars(params.path)).expanduser()
     if not path.is_dir():
-        raise ValueError(
-            f"{path}: no such folder (datasets.folder.download.path; a relative path is taken "
-            f"from {Path.cwd()})"
-        )
+        raise NoFolderError(f"{path}: no such folder; a relative path is taken from {Path.cwd()}")
     with new_folder(out) as folder:
         labels = path / "labels" if (path / "labels").exists() else None
         write_index(folder, path / "images", path / "masks", params.legend, labels)
