@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
@@ -104,8 +105,10 @@ def test_every_architecture_and_data_set_has_its_module() -> None:
 
 def test_each_script_is_a_stage_or_a_tool_and_packages_are_empty() -> None:
     # What people do with what the stages made.
-    tools = {"predict", "export", "assess", "verify", "metrics_diff", "repro"}
+    tools = {"predict", "export", "assess", "verify", "metrics_diff", "repro", "preset", "survey"}
     assert {file.stem for file in SRC.glob("*.py")} == {*STAGES, *tools}
+    shadowed = {file.stem for file in SRC.glob("*.py")} & sys.stdlib_module_names
+    assert not shadowed, "a script is found before the module of Python"
     inits = list((SRC / "partialseg").rglob("__init__.py"))
     assert len(inits) >= 3
     assert all(file.read_text() == "" for file in inits)

@@ -58,7 +58,11 @@ def test_datasets_need_not_be_the_last_key(params: Path, tmp_path: Path) -> None
         (GOOD, "folder", r"params\.yaml: datasets\.folder is there already; choose another name"),
         (GOOD, "My-data", r"name 'My-data': small letters, digits and _ alone"),
         ("a: [", "mine", r"mine\.yaml: not a YAML file"),
-        ("a: 1\n", "mine", r"mine\.yaml: a preset has the keys download, .*, got \['a'\]"),
+        (
+            "a: 1\n",
+            "mine",
+            r"mine\.yaml: a preset has the keys download, tile, and .*; got \['a'\]",
+        ),
         (
             GOOD.replace("legend", "legends"),
             "mine",

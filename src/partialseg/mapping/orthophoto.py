@@ -17,13 +17,8 @@ from rasterio.windows import Window
 from partialseg.mapping.frame import Frame, frame_of
 from partialseg.mapping.resampling import around, centres, resampled_by_mask
 from partialseg.models.blocks import STRIDE
-<<<<<<< HEAD
 from partialseg.source.bands import Bands, Declared, check_colours, declared, rgb_bands
-from partialseg.source.coverage import EIGHT_BIT, alpha_band, covered, may_have_holes
-=======
-from partialseg.source.bands import Bands, check_colours, declared, rgb_bands
 from partialseg.source.coverage import alpha_band, covered, may_have_holes
->>>>>>> 210f6c1 (Folders: name patterns, bands, stretch and pixel size; patches of a wanted pixel size, padded cells, splits by groups and lists of images)
 from partialseg.source.orientation import check_upright
 from partialseg.source.raster import ground_size, open_raster, read_bands, unreadable
 from partialseg.source.reading import Pair, Stretch, span_of, stretched

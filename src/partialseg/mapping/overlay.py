@@ -14,12 +14,8 @@ from partialseg.core.classes import Colour
 from partialseg.core.files import new_file
 from partialseg.mapping.areas import MapAreas
 from partialseg.mapping.class_map import NODATA, read_classes
-<<<<<<< HEAD
-from partialseg.mapping.orthophoto import Reading, stretched
-from partialseg.source.bands import declared
-=======
 from partialseg.mapping.orthophoto import Reading
->>>>>>> 210f6c1 (Folders: name patterns, bands, stretch and pixel size; patches of a wanted pixel size, padded cells, splits by groups and lists of images)
+from partialseg.source.bands import declared
 from partialseg.source.raster import open_raster
 from partialseg.source.reading import stretched
 
