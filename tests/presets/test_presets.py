@@ -94,6 +94,6 @@ def test_the_bands_of_vaihingen_have_their_names(tmp_path: Path) -> None:
     make_layout(tmp_path / "files", layout, mask)
     cut(tmp_path, added(tmp_path, "vaihingen", tmp_path / "files"))
     reading = read_index(tmp_path / "source").reading
-    assert reading.band_names == ("infrared", "red", "green")
+    assert reading.band_names == ("nir", "red", "green")
     store = PatchStore(tmp_path / "patches")  # areas smaller than a cell are kept
     assert {patch.no_truth for patch in store.patches} == {512 * 512 - 6 * SIDE}

@@ -1,13 +1,14 @@
 """What `tile` prints: pixels by class and split, and orthophotos that are in two splits at once."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from partialseg.source.index import write_index
+from partialseg.source.index import read_index, write_index
 from partialseg.source.legend import LandCoverClass, Legend
+from partialseg.tiling.assignment import wanted_splits
+from partialseg.tiling.overview import class_table, shared_between_splits
 from partialseg.tiling.params import Tile
 from partialseg.tiling.tile import tile
 from rasters import write_raster
@@ -22,7 +23,7 @@ LEGEND = Legend(
 )
 
 
-def cut(folder: Path, places: dict[str, float], **changed: Any) -> None:
+def cut(folder: Path, places: dict[str, float]) -> None:
     """Cut orthophotos of 32 px (8 m) at these places east; only the first has a house."""
     for name, x in places.items():
         ids = np.full((1, 32, 32), 20, np.uint8)
@@ -33,19 +34,24 @@ def cut(folder: Path, places: dict[str, float], **changed: Any) -> None:
         write_raster(folder / "images" / f"{name}.tif", image, x=abs(x))
         write_raster(folder / "masks" / f"{name}.tif", ids, x=abs(x))
     write_index(folder, folder / "images", folder / "masks", LEGEND)
+    tell(folder)
+
+
+def tell(folder: Path) -> None:
+    """Cut a source and print what src/tile.py does."""
     how = {"source_size": 32, "size": 32, "split": "pattern", "split_seed": 1}
-    tile(
-        folder,
-        folder / "out",
-        Tile(**how | {"val": "v*", "test": "w*", "train_truth": "masks"} | changed),
-    )
+    params = Tile(**how, val="v*", test="w*", train_truth="masks")
+    patches = tile(folder, folder / "out", params)
+    source = read_index(folder)
+    print(class_table(source.legend, patches, wanted_splits(params)))
+    print(*shared_between_splits(source, patches), sep="\n")
 
 
 def test_a_table_of_pixels_and_classes_without_any(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cut(tmp_path, {"a": 0, "b": 100, "v": 200, "w": 300})
-    lines = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.strip().splitlines()
     assert [line.split() for line in lines] == [
         ["class", "value", "train", "px", "val", "px", "test", "px"],
         [*lines[1].split()],
@@ -78,6 +84,5 @@ def test_equal_files_of_two_splits(tmp_path: Path, capsys: pytest.CaptureFixture
             tmp_path / "masks" / f"{name}.png", np.full((1, 32, 32), 30, np.uint8), crs=None
         )
     write_index(tmp_path, tmp_path / "images", tmp_path / "masks", LEGEND)
-    how = {"source_size": 32, "size": 32, "split": "pattern", "split_seed": 1}
-    tile(tmp_path, tmp_path / "out", Tile(**how, val="v", test="w", train_truth="masks"))
+    tell(tmp_path)
     assert capsys.readouterr().out.splitlines()[-1] == "b (train) and v (val) are equal images"

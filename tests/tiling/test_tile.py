@@ -331,6 +331,8 @@ def test_the_command_writes_store_and_contact_sheet(
             capture_output=True,
             text=True,
         )
-        assert done.stdout == f"9 patches of 32 px: {counts}\n"
+        table, last = done.stdout.rsplit("\n", 2)[:2]
+        assert last == f"9 patches of 32 px: {counts}"
+        assert table.startswith("class       value      train px    val px    test px\n")
     assert len(PatchStore(tmp_path / "patches").patches) == 9
     assert cv2.imread(str(tmp_path / "plots" / "x" / "patches.png")) is not None

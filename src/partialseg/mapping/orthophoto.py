@@ -39,15 +39,18 @@ class Reading:
 
     bands are those of red, green and blue, counted from 1 (None: as an image declares them);
     stretch are the values that become 0 and 255, a pair or one a band, needed where an image is not
-    8-bit; gsd is the
-    pixel size in metres (None: that of the georeference). Without resample, an image of another
-    pixel size than in training is an error.
+    8-bit; gsd is the pixel size in metres (None: that of the georeference). Without resample, an
+    image of another pixel size than in training is an error. assumed_scale is the number of pixels
+    in a row that make one of the network's, where an image tells no pixel size or that of the
+    training is unknown. from_training names the fields that nobody chose for these images.
     """
 
     bands: Bands | None
     stretch: Pair | Stretch | None
     gsd: float | None
     resample: bool
+    assumed_scale: float = 1.0
+    from_training: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.bands and min(self.bands) < 1:
@@ -212,6 +215,12 @@ def check_bands(file: Path, raster: DatasetReader, reading: Reading) -> None:
     types = {raster.dtypes[band - 1] for band in bands}
     if len(types) > 1 or any(np.dtype(item).kind not in "uif" for item in types):
         raise ValueError(f"{file}: bands of the type {', '.join(sorted(types))} are no image")
+    if types == {"uint8"} and "stretch" in reading.from_training:
+        low, high = np.asarray(reading.stretch).T.tolist()
+        raise ValueError(
+            f"{file}: is 8-bit, and the network was trained on images whose values {low} and "
+            f"{high} became black and white; say which do here (--stretch 0 255: as they are)"
+        )
     if types != {"uint8"} and reading.stretch is None:
         raise ValueError(
             f"{file}: {types.pop()} and not 8-bit as in training; say which values are black and "
@@ -234,7 +243,12 @@ def scale_to(file: Path, frame: Frame, distances: Sequence[float], reading: Read
         except ValueError as error:
             raise ValueError(f"{file}: {error}; give the pixel size by --gsd") from error
     if size is None or not distances:
-        return 1.0, 1.0
+        if reading.assumed_scale != 1 and not reading.resample:
+            raise ValueError(
+                f"{file}: {reading.assumed_scale:.3g} pixels would become one, as in training; it "
+                "was not to be resampled"
+            )
+        return reading.assumed_scale, reading.assumed_scale
     across, down = size
     wanted = nearest(distances, (across * down) ** 0.5)
     if all(abs(wanted / side - 1) <= GSD_TOLERANCE for side in size):

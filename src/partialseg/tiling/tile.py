@@ -11,7 +11,6 @@ from partialseg.tiling.assignment import assign_splits, wanted_splits
 from partialseg.tiling.cut import Cutter
 from partialseg.tiling.imagery import imagery_of
 from partialseg.tiling.layout import Layout, layout_of
-from partialseg.tiling.overview import class_table, shared_between_splits
 from partialseg.tiling.params import Tile
 from partialseg.tiling.patches import Patch, Summary, write_manifest
 from partialseg.tiling.truth import unknown_values
@@ -58,9 +57,6 @@ def tile(source_folder: Path, out: Path, params: Tile) -> list[Patch]:
         write_manifest(folder, summary, patches)
     _tell_holes(holes)
     _tell_dropped(layouts)
-    print(class_table(source.legend, patches, wanted_splits(params)))
-    for sentence in shared_between_splits(source, patches):
-        print(sentence)
     return patches
 
 
