@@ -18,8 +18,10 @@ sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find p
 
 from partialseg.source.index import read_index, write_index
 from partialseg.source.legend import LANDCOVER_AI
+from partialseg.tiling.cut import Cutter
+from partialseg.tiling.layout import layout_of
 from partialseg.tiling.params import Tile
-from partialseg.tiling.tile import cut_orthophoto, tile
+from partialseg.tiling.tile import tile
 from synthetic import FORMATS, SIZE, render, write_tiff
 from timing import print_table
 
@@ -63,10 +65,12 @@ def cut(name: str, source: Path, out: Path, cell: int, size: int) -> int:
             return official_loop(source, out, cell)
         case "ours":  # without the checksums of the source, the splits and the manifest
             index = read_index(source)
-            return sum(
-                len(cut_orthophoto(item, index.legend.code(), {}, params, out)[0])
-                for item in index.orthophotos
+            cutter = Cutter(
+                code=index.legend.code(), reading=index.reading, params=params, folder=out
             )
+            layouts = [layout_of(item, None, params) for item in index.orthophotos]
+            items = zip(index.orthophotos, layouts, strict=True)
+            return sum(len(cutter.cut(item, layout, {})[0]) for item, layout in items)
         case _:
             return len(tile(source, out, params))
 

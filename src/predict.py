@@ -1,6 +1,7 @@
 """Predict the land cover of whole orthophotos: a class map for QGIS, and more on request."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -12,6 +13,7 @@ from partialseg.mapping.model import VIEWS, Averaged
 from partialseg.mapping.orthophoto import Reading
 from partialseg.mapping.predict import predict_all, stitching_of, without_maps
 from partialseg.mapping.runtime import Runtime, load_model
+from partialseg.source.reading import Pair, Stretch
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -39,8 +41,9 @@ def parse_arguments() -> argparse.Namespace:
         "--stretch",
         type=float,
         nargs=2,
+        action="append",
         metavar=("BLACK", "WHITE"),
-        help="values that become 0 and 255, for images that are not 8-bit",
+        help="values that become 0 and 255, for images that are not 8-bit; once, or once a band",
     )
     read.add_argument("--gsd", type=float, help="pixel size in metres, if the image tells none")
     read.add_argument(
@@ -70,11 +73,28 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def stretch_of(pairs: Sequence[Sequence[float]] | None) -> Pair | Stretch | None:
+    """Return the values of --stretch: a pair for all bands, or three of them.
+
+    Raises:
+        ValueError: it was given twice, or more than three times.
+    """
+    match [(low, high) for low, high in pairs or ()]:
+        case []:
+            return None
+        case [pair]:
+            return pair
+        case [red, green, blue]:
+            return red, green, blue
+        case several:
+            raise ValueError(f"--stretch: is given once, or three times, not {len(several)} times")
+
+
 def main() -> None:
     args = parse_arguments()
     reading = Reading(
         bands=None if args.bands is None else tuple(args.bands),
-        stretch=None if args.stretch is None else tuple(args.stretch),
+        stretch=stretch_of(args.stretch),
         gsd=args.gsd,
         resample=not args.no_resample,
     )

@@ -50,8 +50,12 @@ DRAWN = r"labellings: 'random' needs splits whose train_truth is labels, .* of '
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("dataset: sample", "dataset: moon", r"dataset: should be .*'folder', got 'moon'"),
-        ("dataset: sample", "dataset: landcover_ai", "'landcover_ai' has no section under datas"),
+        (
+            "dataset: sample",
+            "dataset: moon",
+            r"dataset 'moon' has no section under datasets \(sample, folder\)",
+        ),
+        ("dataset: sample", "dataset: Moon", r"dataset: String should match pattern .*got 'Moon'"),
         ("label_fraction: 0.10", "label_fraction: 0", "label_fraction: .*greater than 0, got 0"),
         ("label_fraction: 0.10", "label_fraction: 1.5", r"less than or equal to 1, got 1\.5"),
         ("label_fraction: 0.10", "label_fraction: 10%", r"label_fraction: .*number, got '10%'"),

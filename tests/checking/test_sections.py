@@ -78,6 +78,7 @@ def test_every_recipe_split_labelling_and_strategy_as_shipped_is_valid(
         ({"folder.evaluate.examples": -1}, r"folder\.evaluate\.examples: .*greater than or equal"),
         ({"folder.evaluate.panels": 1}, r"folder\.evaluate\.panels: is unknown"),
         ({"folder.tile.size": 8}, r"folder\.tile\.size: .*greater than or equal to 32, got 8"),
+        ({"folder.tile.test": "none"}, r"tile with split 'main': test: must not be none, since"),
         ({"folder.labellings.random.box": 0}, r"folder\.labellings\.random\.box: .*greater than 0"),
     ],
 )

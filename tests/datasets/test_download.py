@@ -136,6 +136,17 @@ def test_a_folder_is_indexed_where_it_lies(
     assert source.legend.ignored_colours == ((0, 0, 0),)
 
 
+def test_a_data_set_of_any_other_name_is_a_folder(
+    tmp_path: Path, write_params: Callable[..., Path]
+) -> None:
+    black = np.zeros((3, 8, 8), np.uint8)
+    for kind in ("images", "masks"):
+        write_raster(tmp_path / "mine" / kind / "a.tif", black)
+    params = write_params(loveda_2={"path": str(tmp_path / "mine"), "legend": DUBAI})
+    download("loveda_2", params, tmp_path / "source")
+    assert [item.name for item in read_index(tmp_path / "source").orthophotos] == ["a"]
+
+
 def test_the_lists_of_a_folder_serve_the_official_split(
     tmp_path: Path, write_params: Callable[..., Path]
 ) -> None:
@@ -163,7 +174,8 @@ def test_the_lists_of_a_folder_serve_the_official_split(
 
 def test_a_missing_folder_is_named(tmp_path: Path, write_params: Callable[..., Path]) -> None:
     params = write_params(folder={"path": str(tmp_path / "none"), "legend": DUBAI})
-    with pytest.raises(ValueError, match=r"none: no such folder \(datasets\.folder\.download\.pa"):
+    message = r"none: no such folder; a relative .*\(datasets\.folder\.download\.path\)"
+    with pytest.raises(ValueError, match=message):
         download("folder", params, tmp_path / "source")
 
 
@@ -189,7 +201,8 @@ def test_an_unknown_data_set_is_one_line_on_stderr(
     )
     assert done.returncode == 1
     assert done.stderr == (
-        "error: unknown data set 'landcover'; known: sample, landcover_ai, folder\n"
+        "error: params.yaml: datasets.landcover.download: no key 'landcover' in datasets "
+        "(keys: sample)\n"
     )
 
 

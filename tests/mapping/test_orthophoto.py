@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.windows import Window
 
-from partialseg.mapping.orthophoto import Reading, open_orthophoto, stretched
+from partialseg.mapping.orthophoto import Reading, open_orthophoto
+from partialseg.source.reading import stretched
 from rasters import write_raster
 
 
@@ -108,6 +109,8 @@ def test_other_types_are_stretched(tmp_path: Path, dtype: str) -> None:
 
 
 def test_not_a_number_is_black() -> None:
+    three = stretched(np.full((1, 1, 3), 100.0), ((0.0, 510.0), (100.0, 200.0), (0.0, 50.0)))
+    assert three.tolist() == [[[50, 0, 255]]]
     assert stretched(np.array([np.nan, np.inf, -np.inf, 5.0]), (0, 10)).tolist() == [0, 255, 0, 128]
 
 
@@ -233,6 +236,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     [
         ({"bands": (0, 1, 2)}, r"bands \(0, 1, 2\) count from 1"),
         ({"stretch": (5.0, 5.0)}, r"stretch \(5\.0, 5\.0\): the first value must be the smaller"),
+        ({"stretch": ((0.0, 1.0), (2.0, 1.0), (0.0, 1.0))}, r"the first value must be the smaller"),
         ({"stretch": (0.0, math.inf)}, r"stretch \(0\.0, inf\): the first value must be"),
         ({"gsd": 0.0}, "gsd 0 m must be above 0"),
     ],

@@ -29,7 +29,7 @@ from partialseg.mapping.maps import Predictor, Wanted, predict
 from partialseg.mapping.model import TorchModel
 from partialseg.mapping.tiles import Stitching
 from partialseg.tiling.patches import Imagery
-from predict import main
+from predict import main, stretch_of
 from rasters import write_raster
 from small_run import CPU, fails_with, isolate
 
@@ -499,3 +499,12 @@ def test_an_interrupted_prediction_leaves_no_map(
     assert [name for name in left if not name.startswith(".")] == []
     if sent != signal.SIGKILL:
         assert left == []
+
+
+def test_a_stretch_is_given_once_or_for_each_band() -> None:
+    assert stretch_of(None) is None
+    assert stretch_of([[0.0, 4095.0]]) == (0.0, 4095.0)
+    pairs = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    assert stretch_of(pairs) == ((1.0, 2.0), (3.0, 4.0), (5.0, 6.0))
+    with pytest.raises(ValueError, match="is given once, or three times, not 2 times"):
+        stretch_of(pairs[:2])

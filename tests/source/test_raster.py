@@ -12,7 +12,7 @@ from rasters import write_raster
 def test_header_of_a_georeferenced_tiff(tmp_path: Path) -> None:
     file = write_raster(tmp_path / "a.tif", np.zeros((3, 20, 30), np.uint8))
     header = read_header(file)
-    assert (header.width, header.height, header.bands, header.dtype) == (30, 20, 3, "uint8")
+    assert (header.width, header.height, header.bands, header.dtypes) == (30, 20, 3, ("uint8",) * 3)
     assert header.crs == "EPSG:2180"
     assert header.transform == (0.25, 0.0, 500_000.0, 0.0, -0.25, 600_000.0)
 

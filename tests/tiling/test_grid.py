@@ -1,11 +1,11 @@
 import pytest
 
-from partialseg.tiling.grid import cell_name, full_cells
+from partialseg.tiling.grid import cell_name, cells_of
 
 
 def test_numbers_count_the_partial_cells_of_the_right_border() -> None:
     # 1,100 x 1,300 px in cells of 512: 2 of 3 columns and 2 of 3 rows are whole.
-    cells = list(full_cells(width=1_100, height=1_300, side=512))
+    cells = list(cells_of(width=1_100, height=1_300, side=512))
     assert [(cell.number, cell.row, cell.column) for cell in cells] == [
         (0, 0, 0),
         (1, 0, 1),
@@ -17,18 +17,18 @@ def test_numbers_count_the_partial_cells_of_the_right_border() -> None:
 
 
 def test_exact_multiples_have_no_partial_cell() -> None:
-    assert [cell.number for cell in full_cells(1_024, 1_024, 512)] == [0, 1, 2, 3]
+    assert [cell.number for cell in cells_of(1_024, 1_024, 512)] == [0, 1, 2, 3]
 
 
 def test_the_real_half_metre_mask_has_72_cells() -> None:
     # 4,136 px wide, 4,701 high: 8 of 9 columns, 9 of 10 rows; the last whole one is 8 * 9 + 7.
-    numbers = [cell.number for cell in full_cells(4_136, 4_701, 512)]
+    numbers = [cell.number for cell in cells_of(4_136, 4_701, 512)]
     assert (len(numbers), numbers[8], numbers[-1]) == (72, 9, 79)
 
 
 @pytest.mark.parametrize(("width", "height"), [(511, 512), (512, 511)])
 def test_too_small_has_none(width: int, height: int) -> None:
-    assert list(full_cells(width, height, 512)) == []
+    assert list(cells_of(width, height, 512)) == []
 
 
 @pytest.mark.parametrize(("width", "height"), [(700, 900), (1_537, 1_025), (512, 2_000)])
@@ -40,7 +40,7 @@ def test_numbering_is_that_of_the_official_loop(width: int, height: int) -> None
             if x + 512 <= width and y + 512 <= height:
                 official.append((k, x, y))
             k += 1
-    ours = [(c.number, c.window.col_off, c.window.row_off) for c in full_cells(width, height, 512)]
+    ours = [(c.number, c.window.col_off, c.window.row_off) for c in cells_of(width, height, 512)]
     assert ours == official
 
 

@@ -12,9 +12,10 @@ import rasterio
 
 from code_of_stage import SRC
 from partialseg.source.index import write_index
+from partialseg.tiling.cut import THREADS
 from partialseg.tiling.params import Tile
 from partialseg.tiling.patches import PatchStore
-from partialseg.tiling.tile import THREADS, tile
+from partialseg.tiling.tile import tile
 from rasters import LEGEND, draw_orthophoto, write_raster
 
 MakeSource = Callable[..., Path]
@@ -259,12 +260,18 @@ def test_a_full_disk_leaves_nothing(
     [
         ({"size": 64}, "size 64 must not exceed source_size 32"),
         ({"size": 31}, "greater than or equal to 32"),
-        ({"val": 1.0}, r"val must be a share in 0 <= share < 1, got 1\.0"),
+        ({"val": 1.0}, r"val must be a share in 0 <= share < 1 for split 'random', got 1\.0"),
         (
             {"test": "Tile_*"},
             r"0 <= share < 1 for split 'random', got 'Tile_\*'",
         ),
-        ({"split": "pattern"}, r"val must be a file name pattern for split 'pattern', got 0\.2"),
+        ({"split": "pattern"}, r"needs a file name pattern as val or test, got 0\.2 and 0\.2"),
+        ({"split": "pattern", "test": ""}, r"file name pattern or a list of them for .* got ''"),
+        ({"val": "none"}, r"val must be a share in 0 <= share < 1 for split 'random', got 'none'"),
+        ({"gsd": 0.5}, "one of source_size and gsd must be given, .*, got 32 and 0.5"),
+        ({"source_size": None}, "one of source_size and gsd must be given, .* got None and None"),
+        ({"groups": "a"}, "groups need the split orthophoto or pattern, got 'random'"),
+        ({"split": "orthophoto", "groups": "("}, r"groups '\(' is no regular expression: missing"),
         ({"split": "spatial"}, r"'official', 'orthophoto', 'random' or 'pattern'"),
     ],
 )
@@ -298,7 +305,7 @@ def test_the_number_of_threads_changes_no_byte(
     write_index(tmp_path, tmp_path / "images", tmp_path / "masks", LEGEND)
     trees: list[dict[str, bytes]] = []
     for threads in (1, 3, 10):  # 5 rows of cells
-        monkeypatch.setattr("partialseg.tiling.tile.THREADS", threads)
+        monkeypatch.setattr("partialseg.tiling.cut.THREADS", threads)
         out = tmp_path / f"out{threads}"
         tile(tmp_path, out, params(source_size=40))
         trees.append({file.name: file.read_bytes() for file in out.rglob("*") if file.is_file()})
@@ -327,6 +334,8 @@ def test_the_command_writes_store_and_contact_sheet(
             capture_output=True,
             text=True,
         )
-        assert done.stdout == f"9 patches of 32 px: {counts}\n"
+        table, last = done.stdout.rsplit("\n", 2)[:2]
+        assert last == f"9 patches of 32 px: {counts}"
+        assert table.startswith("class       value      train px    val px    test px\n")
     assert len(PatchStore(tmp_path / "patches").patches) == 9
     assert cv2.imread(str(tmp_path / "plots" / "x" / "patches.png")) is not None

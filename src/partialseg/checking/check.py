@@ -11,7 +11,6 @@ from partialseg.checking.sections import check_sections
 from partialseg.core.files import new_file
 from partialseg.core.params import STRICT, load_section
 
-Dataset = Literal["sample", "landcover_ai", "folder"]
 Architecture = Literal["unet", "unetplusplus"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # becomes part of file names
 
@@ -69,7 +68,7 @@ class Experiment:
     datasets holds the sections of the data sets, whose content sections.py checks.
     """
 
-    dataset: Dataset
+    dataset: Name
     label_fraction: Fraction
     sweep: tuple[Fraction, ...]
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
@@ -79,7 +78,7 @@ class Experiment:
     recipes: Annotated[tuple[Name, ...], Field(min_length=1)]
     strategies: tuple[Name, ...]
     rounds: tuple[Round, ...]
-    datasets: dict[Dataset, Sections]
+    datasets: dict[Name, Sections]
 
     def __post_init__(self) -> None:
         for axis in AXES:
@@ -90,7 +89,8 @@ class Experiment:
         if again:
             raise ValueError(f"sweep holds the label_fraction, {again.pop()}, again")
         if self.dataset not in self.datasets:
-            raise ValueError(f"dataset {self.dataset!r} has no section under datasets")
+            known = ", ".join(self.datasets)
+            raise ValueError(f"dataset {self.dataset!r} has no section under datasets ({known})")
         for axis in ("splits", "labellings", "recipes", "strategies"):
             known = getattr(self.datasets[self.dataset], axis)
             for name in getattr(self, axis):

@@ -14,7 +14,7 @@ from partialseg.engine.compute import choose_compute
 from partialseg.evaluation.params import Evaluate
 from partialseg.labelling.params import Label
 from partialseg.source.legend import LANDCOVER_AI, Legend
-from partialseg.tiling.params import Tile
+from partialseg.tiling.params import NONE, Tile
 from partialseg.training.crops import check_crop
 from partialseg.training.losses import resolve_class_weights
 from partialseg.training.params import Train
@@ -36,6 +36,12 @@ def check_sections(file: Path, experiment: "Experiment") -> None:
         load_section(file, f"{section}.tile", Tile, f"{section}.splits.{name}")
         for name in experiment.splits
     ]
+    for name, tile in zip(experiment.splits, tiles, strict=True):
+        if tile.test == NONE:
+            raise ValueError(
+                f"{file}: {section}.tile with split {name!r}: test: must not be {NONE}, since "
+                "evaluate scores a test split"
+            )
     for name in experiment.labellings:
         load_section(file, f"{section}.label", Label, f"{section}.labellings.{name}")
     for name in experiment.strategies:

@@ -3,29 +3,29 @@
 from pathlib import Path
 
 from partialseg.core.params import load_section
+from partialseg.datasets.folder import download as folder
+from partialseg.datasets.landcover_ai import download as landcover_ai
+from partialseg.datasets.sample import download as sample
 
 
 def download(dataset: str, params_file: Path, out: Path) -> None:
     """Fetch, render or index the source of a data set into the folder `out`.
 
+    The sample and LandCover.ai have code of their own; a data set of any other name is a folder.
+
     Raises:
-        ValueError: the data set is unknown, its parameters are wrong or its files are not usable.
+        ValueError: the data set has no section, its parameters are wrong or its files are not
+            usable.
     """
     section = f"datasets.{dataset}.download"
-    # A data set's module is imported only when it is asked for: editing one must not make DVC
-    # fetch another again (dvc.yaml names the module by the data set).
     match dataset:
         case "sample":
-            from partialseg.datasets.sample import download as sample
-
             sample.download(load_section(params_file, section, sample.Download), out)
         case "landcover_ai":
-            from partialseg.datasets.landcover_ai import download as landcover_ai
-
             landcover_ai.download(load_section(params_file, section, landcover_ai.Download), out)
-        case "folder":
-            from partialseg.datasets.folder import download as folder
-
-            folder.download(load_section(params_file, section, folder.Download), out)
         case _:
-            raise ValueError(f"unknown data set {dataset!r}; known: sample, landcover_ai, folder")
+            params = load_section(params_file, section, folder.Download)
+            try:
+                folder.download(params, out)
+            except folder.NoFolderError as error:
+                raise ValueError(f"{error} ({section}.path)") from error

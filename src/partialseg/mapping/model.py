@@ -11,6 +11,8 @@ from partialseg.engine.batches import normalise
 from partialseg.engine.checkpoint import Checkpoint
 from partialseg.engine.compute import Compute
 from partialseg.mapping.folding import fold_batchnorm
+from partialseg.source.bands import Bands
+from partialseg.source.reading import Stretch
 
 Views = Literal["none", "flips", "all"]  # over which predictions are averaged
 # Quarter turns, and whether the view is mirrored.
@@ -28,7 +30,9 @@ class ModelInfo:
     title describes it in one line, commit is that of its training; mean and std normalise RGB in
     0..255; patch_size is the side in pixels and ground_sampling_distances are the pixel sizes in
     metres of the patches it was trained on (empty: unknown). colours say what their three bands
-    are, 'nir' among others (None: unknown).
+    are, 'nir' among others (None: unknown); bands and stretch say how they were made of the images
+    (None: of those declared, and of 8-bit values), and scale is the number of an image's pixels in
+    a row that made one of a patch.
     """
 
     title: str
@@ -40,6 +44,9 @@ class ModelInfo:
     patch_size: int
     ground_sampling_distances: tuple[float, ...]
     colours: tuple[str, str, str] | None = None
+    bands: Bands | None = None
+    stretch: Stretch | None = None
+    scale: float = 1.0
 
 
 class Model(Protocol):
@@ -153,4 +160,8 @@ def info_of(checkpoint: Checkpoint) -> ModelInfo:
         patch_size=checkpoint.patch_size,
         ground_sampling_distances=tuple(checkpoint.ground_sampling_distances),
         colours=checkpoint.imagery.names,
+        bands=checkpoint.imagery.bands,
+        stretch=checkpoint.imagery.stretch,
+        # 0 as source_size: cells of different sides, cut to one pixel size on the ground.
+        scale=checkpoint.source_size / checkpoint.patch_size if checkpoint.source_size else 1.0,
     )

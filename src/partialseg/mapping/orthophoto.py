@@ -18,12 +18,12 @@ from partialseg.mapping.frame import Frame, frame_of
 from partialseg.mapping.resampling import around, centres, resampled_by_mask
 from partialseg.models.blocks import STRIDE
 from partialseg.source.bands import Bands, Declared, check_colours, declared, rgb_bands
-from partialseg.source.coverage import EIGHT_BIT, alpha_band, covered, may_have_holes
+from partialseg.source.coverage import alpha_band, covered, may_have_holes
 from partialseg.source.orientation import check_upright
 from partialseg.source.raster import ground_size, open_raster, read_bands, unreadable
+from partialseg.source.reading import Pair, Stretch, span_of, stretched
 from partialseg.tiling.patches import GSD_TOLERANCE
 
-Pair = tuple[float, float]
 HOLE_ROWS = 128  # of the grid, of which all pixels of the file are in memory at a time
 MOST_ENLARGED = 8  # times: coarser pixels do not show what the network was trained on
 
@@ -38,21 +38,27 @@ class Reading:
     """How images are read.
 
     bands are those of red, green and blue, counted from 1 (None: as an image declares them);
-    stretch are the values that become 0 and 255, needed where an image is not 8-bit; gsd is the
-    pixel size in metres (None: that of the georeference). Without resample, an image of another
-    pixel size than in training is an error.
+    stretch are the values that become 0 and 255, a pair or one a band, needed where an image is not
+    8-bit; gsd is the pixel size in metres (None: that of the georeference). Without resample, an
+    image of another pixel size than in training is an error. assumed_scale is the number of pixels
+    in a row that make one of the network's, where an image tells no pixel size or that of the
+    training is unknown. from_training names the fields that nobody chose for these images.
     """
 
     bands: Bands | None
-    stretch: Pair | None
+    stretch: Pair | Stretch | None
     gsd: float | None
     resample: bool
+    assumed_scale: float = 1.0
+    from_training: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.bands and min(self.bands) < 1:
             raise ValueError(f"bands {self.bands} count from 1")
-        if self.stretch and not -math.inf < self.stretch[0] < self.stretch[1] < math.inf:
-            raise ValueError(f"stretch {self.stretch}: the first value must be the smaller one")
+        if self.stretch:
+            low, high = np.moveaxis(np.asarray(self.stretch, np.float64), -1, 0)
+            if not (np.isfinite([low, high]).all() and (low < high).all()):
+                raise ValueError(f"stretch {self.stretch}: the first value must be the smaller one")
         if self.gsd is not None and not self.gsd > 0:
             raise ValueError(f"gsd {self.gsd:g} m must be above 0")
 
@@ -150,9 +156,7 @@ class Orthophoto:
     def _read_pixels(self, window: Window) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
         """Return the pixels (h, w, 3) of a window of the file, and which of them hold data."""
         bands = self.bands
-        # 0 can be measured, whatever is shown as black.
-        low, high = self._reading.stretch or EIGHT_BIT
-        span = min(low, 0.0), high
+        span = span_of(self._reading.stretch)
         with self._reading_errors():
             pixels = read_bands(self._raster, bands, window)
             has_data = covered(self._raster, bands, pixels, window, span)
@@ -211,6 +215,12 @@ def check_bands(file: Path, raster: DatasetReader, reading: Reading) -> None:
     types = {raster.dtypes[band - 1] for band in bands}
     if len(types) > 1 or any(np.dtype(item).kind not in "uif" for item in types):
         raise ValueError(f"{file}: bands of the type {', '.join(sorted(types))} are no image")
+    if types == {"uint8"} and "stretch" in reading.from_training:
+        low, high = np.asarray(reading.stretch).T.tolist()
+        raise ValueError(
+            f"{file}: is 8-bit, and the network was trained on images whose values {low} and "
+            f"{high} became black and white; say which do here (--stretch 0 255: as they are)"
+        )
     if types != {"uint8"} and reading.stretch is None:
         raise ValueError(
             f"{file}: {types.pop()} and not 8-bit as in training; say which values are black and "
@@ -233,7 +243,12 @@ def scale_to(file: Path, frame: Frame, distances: Sequence[float], reading: Read
         except ValueError as error:
             raise ValueError(f"{file}: {error}; give the pixel size by --gsd") from error
     if size is None or not distances:
-        return 1.0, 1.0
+        if reading.assumed_scale != 1 and not reading.resample:
+            raise ValueError(
+                f"{file}: {reading.assumed_scale:.3g} pixels would become one, as in training; it "
+                "was not to be resampled"
+            )
+        return reading.assumed_scale, reading.assumed_scale
     across, down = size
     wanted = nearest(distances, (across * down) ** 0.5)
     if all(abs(wanted / side - 1) <= GSD_TOLERANCE for side in size):
@@ -244,12 +259,3 @@ def scale_to(file: Path, frame: Frame, distances: Sequence[float], reading: Read
     if max(size) > MOST_ENLARGED * wanted:
         raise ValueError(f"{file}: {pixels}: too coarse")
     return wanted / down, wanted / across
-
-
-def stretched(pixels: NDArray[np.generic], stretch: Pair | None) -> NDArray[np.uint8]:
-    """Return values as 0..255, linear between those of `stretch`; NaN becomes 0."""
-    if stretch is None:
-        return pixels.astype(np.uint8, copy=False)
-    low, high = stretch
-    scaled = (pixels.astype(np.float32) - low) * (255 / (high - low))
-    return np.clip(np.nan_to_num(scaled), 0, 255).round().astype(np.uint8)

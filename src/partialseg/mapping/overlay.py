@@ -14,9 +14,10 @@ from partialseg.core.classes import Colour
 from partialseg.core.files import new_file
 from partialseg.mapping.areas import MapAreas
 from partialseg.mapping.class_map import NODATA, read_classes
-from partialseg.mapping.orthophoto import Reading, stretched
+from partialseg.mapping.orthophoto import Reading
 from partialseg.source.bands import declared
 from partialseg.source.raster import open_raster
+from partialseg.source.reading import stretched
 
 STRENGTH, BORDER_STRENGTH = 0.45, 0.9  # of the class colours, inside a region and at its border
 MIN_WIDTH = 360  # px, room for the legend of a small map

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -44,24 +45,47 @@ def stitching_of(
 def remarks(orthophoto: Orthophoto, info: ModelInfo, reading: Reading) -> list[str]:
     """Return remarks on how an image is read: its bands, its georeference, its resampling."""
     frame = orthophoto.frame
-    asked = reading.bands is not None
-    bands = "" if asked else bands_remark(orthophoto.declared, orthophoto.bands)
-    found = [remark for remark in (bands, frame.remark) if remark]
+    found = [remark for remark in (_bands_remark(orthophoto, reading), frame.remark) if remark]
     if orthophoto.alpha:
         found.append(f"where band {orthophoto.alpha}, marked as alpha, is 0, it has no data")
     if frame.crs is None and frame.transform == Affine.identity():
         found.append("no georeference, so the maps have none either")
     elif frame.crs is None:
         found.append("no CRS: the maps lie where the image does, without areas in m2")
-    trained = " or ".join(f"{size:.3g} m" for size in info.ground_sampling_distances)
-    if not trained:
+    distances, scale = info.ground_sampling_distances, reading.assumed_scale
+    trained = " or ".join(f"{size:.3g} m" for size in distances)
+    rows, columns = orthophoto.shape
+    if not trained and scale == 1:
         found.append("not resampled: the pixel size of the training is unknown")
+    elif not trained:
+        found.append(f"resampled to {columns} x {rows} px, as the images of the training were")
     elif frame.crs is None and reading.gsd is None:
-        found.append(f"taken for pixels of {trained}; say otherwise by --gsd")
+        taken = " or ".join(f"{size / scale:.3g} m" for size in distances)
+        found.append(f"taken for pixels of {taken}; say otherwise by --gsd")
     elif max(orthophoto.scale) != 1 or min(orthophoto.scale) != 1:
-        rows, columns = orthophoto.shape
         found.append(f"resampled to {columns} x {rows} px, for a network trained at {trained}")
     return found
+
+
+def _bands_remark(orthophoto: Orthophoto, reading: Reading) -> str:
+    if reading.bands is None:
+        return bands_remark(orthophoto.declared, orthophoto.bands)
+    numbers = ", ".join(map(str, reading.bands))
+    of_training = "bands" in reading.from_training
+    return f"its bands {numbers} are read, as in training" if of_training else ""
+
+
+def reading_for(info: ModelInfo, asked: Reading) -> Reading:
+    """Return how images are read: as is asked for, and for the rest as those of the training."""
+    bands, stretch = asked.bands or info.bands, asked.stretch or info.stretch
+    taken = {"bands": bands != asked.bands, "stretch": stretch != asked.stretch}
+    return replace(
+        asked,
+        bands=bands,
+        stretch=stretch,
+        assumed_scale=info.scale,
+        from_training=frozenset(name for name, is_taken in taken.items() if is_taken),
+    )
 
 
 def predict_all(predictor: Predictor, images: Sequence[Path], out: Path, wanted: Wanted) -> None:
@@ -72,7 +96,9 @@ def predict_all(predictor: Predictor, images: Sequence[Path], out: Path, wanted:
     Raises:
         ValueError: an image cannot be read or does not fit the model, or memory is short.
     """
-    info, reading = predictor.model.info, predictor.reading
+    info = predictor.model.info
+    reading = reading_for(info, predictor.reading)
+    predictor = replace(predictor, reading=reading)
     sizes = []  # in Mpx
     for image in images:
         with open_orthophoto(image, info.ground_sampling_distances, reading) as orthophoto:
@@ -105,7 +131,8 @@ def check_trained_colours(
         ValueError: infrared was trained for red, for instance.
     """
     shown = colours_of(orthophoto.declared, orthophoto.bands)
-    if reading.bands is None and None not in (shown, info.colours) and shown != info.colours:
+    is_sure = reading.bands is not None and "bands" not in reading.from_training
+    if not is_sure and None not in (shown, info.colours) and shown != info.colours:
         raise ValueError(
             f"{image}: its bands {_listed(orthophoto.bands)} are {_listed(shown)}, and the network "
             f"was trained on {_listed(info.colours)}; if you know better, name them by --bands"

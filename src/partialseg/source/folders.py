@@ -8,6 +8,7 @@ from pathlib import Path
 from partialseg.source.raster import SUFFIXES
 
 KINDS = 8  # endings in a message
+NO_RASTER = f"not being one of {', '.join(SUFFIXES)}"
 
 
 def find_rasters(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -31,13 +32,13 @@ def find_rasters(folder: Path) -> tuple[list[Path], list[Path]]:
     return sorted(rasters), sorted(others)
 
 
-def left_out(folder: Path, files: Sequence[Path]) -> str:
+def left_out(folder: Path, files: Sequence[Path], why: str = NO_RASTER) -> str:
     """Return a sentence on files that are not taken: how many of each ending."""
     endings = Counter(file.suffix.lower() or file.name for file in files).most_common()
     named = ", ".join(f"{count} {ending}" for ending, count in endings[:KINDS])
     more = ", ..." if len(endings) > KINDS else ""
     what = "1 file is" if len(files) == 1 else f"{len(files)} files are"
-    return f"{folder}: {what} left out, not being one of {', '.join(SUFFIXES)}: {named}{more}"
+    return f"{folder}: {what} left out, {why}: {named}{more}"
 
 
 def _files_by_folder(folder: Path) -> Iterator[list[Path]]:

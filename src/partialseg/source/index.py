@@ -1,8 +1,7 @@
 """The index of a source, index.json: its legend, its orthophotos, and their masks and labels."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,11 +14,12 @@ from partialseg.core.files import new_file
 from partialseg.core.params import STRICT
 from partialseg.source.alignment import check_alignment
 from partialseg.source.bands import check_colours, rgb_bands
-from partialseg.source.folders import find_rasters, left_out
 from partialseg.source.legend import Legend
 from partialseg.source.mask_code import MaskCode
 from partialseg.source.mask_files import check_mask
-from partialseg.source.raster import SUFFIXES, Header, open_raster, read_header
+from partialseg.source.pairing import Files, files_in_folders
+from partialseg.source.raster import Header, open_raster, read_header
+from partialseg.source.reading import Reading, check_types
 from partialseg.source.remarks import print_remarks
 
 INDEX = "index.json"
@@ -49,10 +49,11 @@ class Orthophoto:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Source:
-    """A source: its legend and its orthophotos, sorted by name."""
+    """A source: its legend, its orthophotos, sorted by name, and how their images are read."""
 
     legend: Legend
     orthophotos: tuple[Orthophoto, ...]
+    reading: Reading = Reading()
 
 
 _SOURCE = TypeAdapter(Source)
@@ -63,37 +64,44 @@ _BLOCK = 1 << 20  # bytes
 def write_index(
     folder: Path, images: Path, masks: Path, legend: Legend, labels: Path | None = None
 ) -> Source:
-    """Check the orthophotos under images/, masks/ and labels/ and write folder/index.json.
+    """Index the orthophotos under images/, masks/ and labels/, as index_files() does.
 
-    Sub-folders count, too: masks/north/a.png is the mask of images/north/a.tif. Paths inside
-    `folder` are stored relative to it, others as absolute ones. Prints how many files are left out.
+    Sub-folders count, too: masks/north/a.png is the mask of images/north/a.tif. Prints how many
+    files are left out.
+
+    Raises:
+        ValueError: a folder has no image or two files of one name, or as index_files().
+    """
+    return index_files(folder, files_in_folders(images, masks, labels), legend, Reading())
+
+
+def index_files(folder: Path, files: Files, legend: Legend, reading: Reading) -> Source:
+    """Check the files of a source and write folder/index.json.
+
+    Paths inside `folder` are stored relative to it, others as absolute ones.
 
     Raises:
         ValueError: no image, an image with neither mask nor labels, one of these without image, an
             unreadable file or one to be shown turned, unequal sizes or georeferences, an image that
-            is not 8-bit RGB, a mask that cannot hold classes, or two images of one name.
+            cannot be read so, a mask that cannot hold classes, or two images of one name.
     """
-    image_files, mask_files = _rasters(images), _rasters(masks)
-    label_files = _rasters(labels) if labels else {}
-    if not image_files:
-        raise ValueError(f"{images}: no image with a suffix of {', '.join(SUFFIXES)}")
-    known = mask_files.keys() | label_files.keys()
-    _check_none_alone(image_files, known, "mask", f"{masks} or {labels}" if labels else str(masks))
-    _check_none_alone(mask_files, image_files.keys(), "image", str(images))
-    _check_none_alone(label_files, image_files.keys(), "image", str(images))
+    files.check_pairs()
     code = legend.code()
     headers: dict[Path, Header] = {}
     orthophotos = []
-    for name, key in sorted(_names(image_files).items()):
-        image = image_files[key]
+    for name, key in sorted(files.keys_by_name.items()):
+        image = files.images[key]
         headers[image] = read_header(image)
-        truth = mask_files.get(key), label_files.get(key)
+        _check_image(image, headers[image], reading)
+        truth = files.masks.get(key), files.labels.get(key)
         orthophotos.append(_orthophoto(name, image, headers[image], truth, code))
     stored = [_with_paths(item, partial(_stored, folder=folder)) for item in orthophotos]
-    source = Source(legend=legend, orthophotos=tuple(stored))
+    source = Source(legend=legend, orthophotos=tuple(stored), reading=reading)
+    # Left out where images are read as they are: so the index of a source stays what it was.
+    unused = {"reading"} if reading == Reading() else None
     with new_file(folder / INDEX) as file:
-        file.write_bytes(_SOURCE.dump_json(source, indent=1))
-    print_remarks(headers)
+        file.write_bytes(_SOURCE.dump_json(source, indent=1, exclude=unused))
+    print_remarks(headers, reading)
     return source
 
 
@@ -132,51 +140,6 @@ def check_unchanged(orthophoto: Orthophoto) -> None:
             )
 
 
-def _rasters(folder: Path) -> dict[str, Path]:
-    """Return the rasters of a folder by their path in it, without the suffix."""
-    rasters, others = find_rasters(folder)
-    if others:
-        print(left_out(folder, others))
-    files: dict[str, Path] = {}
-    for file in rasters:
-        key = file.relative_to(folder).with_suffix("").as_posix()
-        if key in files:
-            raise ValueError(f"{file}: {files[key].name} has the same name in this folder")
-        files[key] = file
-    return files
-
-
-def _names(image_files: Mapping[str, Path]) -> dict[str, str]:
-    """Return the keys of images by the names of their orthophotos.
-
-    That is the name of the file. Where several sub-folders have a file of one name, they belong to
-    the name, too: north/a and south/a are north_a and south_a.
-
-    Raises:
-        ValueError: two orthophotos have one name.
-    """
-    of_stem = Counter(key.rpartition("/")[2] for key in image_files)
-    names: dict[str, str] = {}
-    for key in image_files:
-        stem = key.rpartition("/")[2]
-        name = stem if of_stem[stem] == 1 else key.replace("/", "_")
-        if name in names:
-            raise ValueError(
-                f"{image_files[key]}: {image_files[names[name]]} has the same name, {name!r}"
-            )
-        names[name] = key
-    return names
-
-
-def _check_none_alone(
-    files: dict[str, Path], others: Set[str], other_kind: str, where: str
-) -> None:
-    alone = sorted(files.keys() - others)
-    if alone:
-        count = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
-        raise ValueError(f"{files[alone[0]]}: no {other_kind} of this name in {where}{count}")
-
-
 def _orthophoto(
     name: str,
     image: Path,
@@ -185,7 +148,6 @@ def _orthophoto(
     code: MaskCode,
 ) -> Orthophoto:
     mask, labels = truth
-    _check_image(image, header)
     for file, kind in ((mask, "a mask"), (labels, "a raster of labels")):
         if file is not None:
             check_mask(file, kind, code)
@@ -205,12 +167,13 @@ def _orthophoto(
     )
 
 
-def _check_image(image: Path, header: Header) -> None:
-    if header.bands < 3:
-        raise ValueError(f"{image}: an image needs 3 bands (RGB), got {header.bands}")
-    if header.dtype != "uint8":
-        raise ValueError(f"{image}: an image must be 8-bit, got {header.dtype}")
-    check_colours(image, header.declared.kinds, rgb_bands(header.declared))
+def _check_image(image: Path, header: Header, reading: Reading) -> None:
+    bands = reading.bands or rgb_bands(header.declared)
+    if header.bands < max(bands):
+        needed = f"the bands {', '.join(map(str, bands))}" if reading.bands else "3 bands (RGB)"
+        raise ValueError(f"{image}: an image needs {needed}, got {header.bands}")
+    check_types(image, [header.dtypes[band - 1] for band in bands], reading.stretch)
+    check_colours(image, header.declared.kinds, bands)
 
 
 def _with_paths(orthophoto: Orthophoto, change: Callable[[Path], Path]) -> Orthophoto:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from pydantic.dataclasses import dataclass
 
 from partialseg.core.classes import MAX_CLASSES, Colour
@@ -30,7 +30,10 @@ class Legend:
 
     classes: Annotated[tuple[LandCoverClass, ...], Field(min_length=2, max_length=MAX_CLASSES)]
     mask_values: MaskValues
-    ignored_ids: tuple[int, ...] = ()
+    # `ignored_ids` is its older name, in indexes and in params.yaml files of users.
+    ignored_ids: Annotated[
+        tuple[int, ...], Field(validation_alias=AliasChoices("ignored_values", "ignored_ids"))
+    ] = ()
     ignored_colours: tuple[tuple[Byte, Byte, Byte], ...] = ()
 
     def __post_init__(self) -> None:

@@ -41,7 +41,7 @@ class Header:
     width: int
     height: int
     bands: int
-    dtype: str
+    dtypes: tuple[str, ...]
     crs: str
     transform: tuple[float, ...]
     declared: Declared
@@ -82,7 +82,7 @@ def read_header(file: Path) -> Header:
             width=raster.width,
             height=raster.height,
             bands=raster.count,
-            dtype=", ".join(sorted(set(raster.dtypes))),
+            dtypes=raster.dtypes,
             crs=place.crs.to_string() if place.crs else "",
             transform=tuple(place.transform)[:6],
             declared=declared(raster),

@@ -18,21 +18,25 @@ class Cell:
     window: Window
 
 
-def full_cells(width: int, height: int, side: int) -> Iterator[Cell]:
-    """Yield the whole cells of `side` px, row by row from the upper left, without overlap.
+def cells_of(width: int, height: int, side: int, *, partial: bool = False) -> Iterator[Cell]:
+    """Yield the cells of `side` px, row by row from the upper left, without overlap.
 
-    Partial cells at the right and lower border are not yielded, but k counts them:
-    k = row * ceil(width / side) + column.
+    Partial cells at the right and lower border are yielded only on request, cut off at the border,
+    but k always counts them: k = row * ceil(width / side) + column.
     Source: split.py of the LandCover.ai archive (arXiv:2005.02264).
     """
     columns_with_partial = -(-width // side)
-    for row in range(height // side):
-        for column in range(width // side):
+    rows, columns = height // side, width // side
+    if partial:
+        rows, columns = -(-height // side), columns_with_partial
+    for row in range(rows):
+        for column in range(columns):
+            left, top = column * side, row * side
             yield Cell(
                 number=row * columns_with_partial + column,
                 row=row,
                 column=column,
-                window=Window(column * side, row * side, side, side),
+                window=Window(left, top, min(side, width - left), min(side, height - top)),
             )
 
 

@@ -14,16 +14,15 @@ def resampled_image(
     result is black, as images are that predict.py reads.
     """
     square = (size, size)
+    how = cv2.INTER_AREA if len(image) > size else cv2.INTER_LINEAR
     if covered is None or covered.all():
-        mean = (
-            cv2.resize(image, square, interpolation=cv2.INTER_AREA) if len(image) != size else image
-        )
+        mean = cv2.resize(image, square, interpolation=how) if len(image) != size else image
         return mean  # type: ignore[return-value]
     if len(image) == size:
         return np.where(covered[..., None], image, np.uint8(0))
     weights = covered.astype(np.float32)
-    total = cv2.resize(image * weights[..., None], square, interpolation=cv2.INTER_AREA)
-    share = cv2.resize(weights, square, interpolation=cv2.INTER_AREA)
+    total = cv2.resize(image * weights[..., None], square, interpolation=how)
+    share = cv2.resize(weights, square, interpolation=how)
     mean = total / np.maximum(share, np.finfo(np.float32).tiny)[..., None]
     shown = resampled_mask(covered.view(np.uint8), size) > 0
     return np.where(shown[..., None], mean.round(), 0).astype(np.uint8)

@@ -1,9 +1,10 @@
 """Split cells or orthophotos into those for training, validation and test."""
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 SPLITS = ("train", "val", "test")
@@ -11,29 +12,35 @@ SplitMethod = Literal["official", "orthophoto", "random", "pattern"]
 Assignment = dict[str, str]  # the split of each cell or orthophoto, by its name
 
 
-def official(lists: Path, names: Sequence[str]) -> Assignment:
+def official(lists: Path, names: Mapping[str, Sequence[str]], splits: Sequence[str]) -> Assignment:
     """Assign cell names by the lists train.txt, val.txt and test.txt in the folder `lists`.
 
-    Names that no list holds are left out.
+    A list names cells, or orthophotos for all cells of theirs, as files or without a suffix. names
+    are those of the cells by orthophoto. Cells that no list holds are left out.
 
     Raises:
         ValueError: a list is missing, names an unknown cell, or two lists name the same one.
     """
-    known = set(names)
+    known = {name: list(cells) for name, cells in names.items()}
+    known |= {cell: [cell] for cells in names.values() for cell in cells}
     assigned: Assignment = {}
-    for split in SPLITS:
+    for split in splits:
         file = lists / f"{split}.txt"
         if not file.is_file():
             raise ValueError(f"{file}: missing; the split 'official' needs the lists of the source")
         for name in filter(None, map(str.strip, file.read_text("utf-8").splitlines())):
-            if name not in known:
+            cells = known.get(name) or known.get(PurePath(name).stem)
+            if cells is None:
                 raise ValueError(
-                    f"{file}: no full cell is named {name!r}; lists name cells of source_size px "
-                    "(those of LandCover.ai: 512)"
+                    f"{file}: no full cell is named {name!r}, and no orthophoto; lists name both, "
+                    "cells of source_size px (those of LandCover.ai: 512)"
                 )
-            if name in assigned:
-                raise ValueError(f"{file}: {name!r} is listed twice (also for {assigned[name]})")
-            assigned[name] = split
+            for cell in cells:
+                if cell in assigned:
+                    raise ValueError(
+                        f"{file}: {name!r} is listed twice (also for {assigned[cell]})"
+                    )
+                assigned[cell] = split
     return assigned
 
 
@@ -60,16 +67,46 @@ def by_share(names: Sequence[str], seed: int, val: float, test: float) -> Assign
     return {name: chosen.get(name, "train") for name in names}
 
 
-def by_pattern(names: Sequence[str], val: str, test: str) -> Assignment:
-    """Assign orthophoto names by shell patterns (`Tile_6_*`); what matches neither is for training.
+def by_group(names: Sequence[str], groups: str, seed: int, val: float, test: float) -> Assignment:
+    """Assign names by shares of their groups; names in which `groups` finds the same are one.
+
+    groups is a regular expression; a name in which it finds nothing is a group of its own.
 
     Raises:
-        ValueError: a name matches both patterns.
+        ValueError: nothing is left for training.
+    """
+    group_of = {name: _group(name, groups) for name in names}
+    of_group = by_share(list(dict.fromkeys(group_of.values())), seed, val, test)
+    return {name: of_group[group] for name, group in group_of.items()}
+
+
+def _group(name: str, groups: str) -> str:
+    found = re.search(groups, name) if groups else None
+    return found[0] if found and found[0] else name
+
+
+def by_pattern(names: Sequence[str], patterns: Mapping[str, Sequence[str]]) -> Assignment:
+    """Assign orthophoto names by shell patterns (`Tile_6_*`) of each split.
+
+    Names that match none are left out.
+
+    Raises:
+        ValueError: a name matches patterns of two splits.
     """
     assigned: Assignment = {}
-    for name in names:
-        in_val, in_test = fnmatchcase(name, val), fnmatchcase(name, test)
-        if in_val and in_test:
-            raise ValueError(f"split: {name!r} matches both val {val!r} and test {test!r}")
-        assigned[name] = "val" if in_val else "test" if in_test else "train"
+    for split, of_split in patterns.items():
+        for pattern in of_split:
+            for name in names:
+                if not fnmatchcase(name, pattern):
+                    continue
+                if assigned.get(name, split) != split:
+                    raise ValueError(
+                        f"split: {name!r} matches both {assigned[name]} "
+                        f"{_shown(patterns[assigned[name]])} and {split} {pattern!r}"
+                    )
+                assigned[name] = split
     return assigned
+
+
+def _shown(patterns: Sequence[str]) -> str:
+    return ", ".join(map(repr, patterns))

@@ -1,0 +1,173 @@
+"""What images and masks of a folder hold: sizes, bands, types, pixel sizes, values."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from partialseg.core.classes import Colour
+from partialseg.source.alignment import check_alignment
+from partialseg.source.overlaps import Footprint, overlaps
+from partialseg.source.raster import (
+    Header,
+    ground_size,
+    open_raster,
+    palette_of,
+    read_bands,
+    read_colours,
+    read_header,
+    row_windows,
+)
+
+MOST_MASKS = 200  # that are read whole
+MOST_IMAGES = 20  # whose values are looked at, if they are not 8-bit
+PERCENT = (2, 98)  # of the values of a band: black and white
+SAMPLE = 512  # px: the side of the part of an image that is looked at
+MANY = 60  # values: more are no classes
+
+
+@dataclass
+class Survey:
+    """What was found in pairs of images and masks; problems are sentences with the file."""
+
+    headers: dict[Path, Header] = field(default_factory=dict)
+    gsd: dict[Path, float] = field(default_factory=dict)
+    are_colours: bool = False
+    counts: Counter[int] = field(default_factory=Counter)
+    palette: dict[int, Colour] = field(default_factory=dict)
+    nodata: set[float] = field(default_factory=set)
+    masks_read: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def survey_pairs(pairs: Sequence[tuple[Path, Path]]) -> Survey:
+    """Look at all headers, and at the values of at most MOST_MASKS masks, evenly spaced."""
+    found = Survey()
+    readable = [mask for image, mask in pairs if _look_at_headers(image, mask, found)]
+    chosen = _spaced(readable, MOST_MASKS)
+    found.masks_read = len(chosen)
+    found.are_colours = any(_has_colours(mask) for mask in chosen)
+    for mask in chosen:
+        _count_values(mask, found)
+    if len(found.counts) > MANY:
+        found.problems.append(
+            f"the masks hold {len(found.counts)} different values, too many for classes: are they "
+            "masks, and without loss?"
+        )
+    elif len(found.counts) == 1:
+        found.problems.append("the masks hold a single value, and a data set has two classes")
+    _look_for_copies([image for image, _ in pairs], found)
+    return found
+
+
+def _look_at_headers(image: Path, mask: Path, found: Survey) -> bool:
+    """Return whether image and mask can be read and lie on each other."""
+    try:
+        header, of_mask = read_header(image), read_header(mask)
+        found.headers[image] = header
+        check_alignment(image, header, mask, of_mask)
+        size = ground_size(header.crs, Affine(*header.transform), header.width, header.height)
+    except ValueError as error:
+        found.problems.append(str(error))
+        return False
+    if size is not None:
+        found.gsd[image] = float(np.sqrt(np.prod(size)))
+    if header.bands < 3:
+        found.problems.append(
+            f"{image}: {header.bands} band(s); bands: [1, 1, 1] shows one as grey"
+        )
+    return True
+
+
+def _count_values(mask: Path, found: Survey) -> None:
+    with open_raster(mask) as raster:
+        found.nodata |= {value for value in raster.nodatavals[:1] if value is not None}
+        if raster.driver == "JPEG":
+            found.problems.append(f"{mask}: a JPEG, whose compression changed the values")
+        if not found.are_colours:
+            palette = palette_of(raster) or {}
+            found.palette |= {number: colour[:3] for number, colour in palette.items()}
+        for window in row_windows(raster):
+            pixels = _values(raster, window, found.are_colours)
+            values, counts = np.unique(pixels[np.isfinite(pixels)], return_counts=True)
+            for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+                found.counts[int(value)] += count
+
+
+def _look_for_copies(images: Sequence[Path], found: Survey) -> None:
+    """Name images that are equal to the byte, and those that show the same ground."""
+    of_size: dict[int, list[Path]] = defaultdict(list)
+    for image in images:
+        of_size[image.stat().st_size].append(image)
+    first_of: dict[bytes, Path] = {}
+    for same in of_size.values():
+        for image in same if len(same) > 1 else ():
+            digest = hashlib.md5(image.read_bytes()).digest()
+            first = first_of.setdefault(digest, image)
+            if first != image:
+                found.problems.append(f"{image}: is equal to {first}; keep both in one split")
+    shared = overlaps(
+        Footprint(
+            name=image.name,
+            width=header.width,
+            height=header.height,
+            crs=header.crs,
+            transform=header.transform,
+        )
+        for image, header in found.headers.items()
+    )
+    found.problems += [
+        f"{item.first} and {item.second} share {item.share:.0%} of their ground; keep both in one "
+        "split (groups)"
+        for item in shared
+    ]
+
+
+def _spaced(files: Sequence[Path], most: int) -> list[Path]:
+    places = np.linspace(0, len(files) - 1, min(most, len(files))).round().astype(int)
+    return [files[place] for place in places]
+
+
+def _has_colours(mask: Path) -> bool:
+    """Return whether a mask has three bands that differ."""
+    with open_raster(mask) as raster:
+        if raster.count < 3:
+            return False
+        for window in row_windows(raster):
+            pixels = read_bands(raster, (1, 2, 3), window)
+            if (pixels[..., :1] != pixels[..., 1:]).any():
+                return True
+    return False
+
+
+def _values(raster: DatasetReader, window: Window, colours: bool) -> NDArray[np.generic]:
+    if not colours:
+        return read_bands(raster, (1,), window)[..., 0]
+    red, green, blue = read_colours(raster, window).astype(np.int64)
+    return red << 16 | green << 8 | blue
+
+
+def suggested_stretch(headers: dict[Path, Header], bands: Sequence[int]) -> list[list[float]]:
+    """Return a pair of values a band that black and white may be: percentiles of some images."""
+    of_bands: list[list[NDArray[np.generic]]] = [[] for _ in bands]
+    for image in _spaced([*headers], MOST_IMAGES):
+        header = headers[image]
+        side = min(SAMPLE, header.width), min(SAMPLE, header.height)
+        left, top = (header.width - side[0]) // 2, (header.height - side[1]) // 2
+        with open_raster(image) as raster:
+            pixels = read_bands(raster, tuple(bands), Window(left, top, *side))
+        for place, values in enumerate(of_bands):
+            band = pixels[..., place].ravel()
+            values.append(band[np.isfinite(band)])
+    pairs = []
+    for values in of_bands:
+        low, high = np.percentile(np.concatenate(values), PERCENT)
+        pairs.append([float(f"{low:.4g}"), float(f"{max(high, low + 1):.4g}")])
+    return pairs

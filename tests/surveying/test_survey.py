@@ -1,0 +1,160 @@
+"""What the survey prints of a folder, and that its section loads and can be cut."""
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from archive_layouts import LAYOUTS, make_layout
+from code_of_stage import SRC
+from partialseg.core.params import load_section
+from partialseg.datasets.download import download
+from partialseg.source.index import read_index
+from partialseg.tiling.params import Tile
+from partialseg.tiling.patches import Patch
+from partialseg.tiling.tile import tile
+from rasters import write_raster
+from survey import main
+
+REAL = Path(os.environ.get("PARTIALSEG_DATA", SRC.parent.parent / "shared" / "data"))
+
+
+@pytest.fixture
+def survey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Return a function that surveys a folder, adds the section, and returns what is printed."""
+    shutil.copy(SRC.parent / "params.yaml", tmp_path)
+
+    def run(folder: Path, *options: str) -> str:
+        params = str(tmp_path / "params.yaml")
+        arguments = ["survey.py", str(folder), "--add", "--params", params, *options]
+        monkeypatch.setattr(sys, "argv", arguments)
+        main()
+        return capsys.readouterr().out
+
+    return run
+
+
+def cut(folder: Path) -> list[Patch]:
+    params = folder / "params.yaml"
+    download("mine", params, folder / "source")
+    section = load_section(params, "datasets.mine.tile", Tile, "datasets.mine.splits.main")
+    return tile(folder / "source", folder / "patches", section)
+
+
+def values(text: str) -> dict[str, str]:
+    """Return the values of masks that were printed, and what is said of them."""
+    listed = text[text.index("Masks (") : text.index("roblems")]
+    found = re.findall(r"^ +(\d+|\[.*\]) +([\d.]+)%(.*)$", listed, flags=re.MULTILINE)
+    return {value: f"{share}{said}" for value, share, said in found}
+
+
+@pytest.mark.parametrize(
+    ("preset", "ignored"),
+    [
+        ("loveda", "[0]"),
+        ("deepglobe", "[[0, 0, 0]]"),
+        ("potsdam", "[]"),
+        ("vaihingen", "[]"),
+        ("dubai", "[[155, 155, 155]]"),
+        ("landcover_ai_100", "[]"),
+        ("folder", "[255]"),
+    ],
+)
+def test_the_section_of_a_real_layout_can_be_cut(
+    tmp_path: Path, survey, preset: str, ignored: str
+) -> None:
+    layout, mask, _, _ = LAYOUTS[preset]
+    make_layout(tmp_path / "files", layout, mask)
+    text = survey(tmp_path / "files")
+    with_mask = sum(mask is not None for mask in layout.values())
+    assert text.startswith(f"{tmp_path / 'files'}: {with_mask} images with masks\n")
+    assert text.endswith("params.yaml has datasets.mine\n")
+    assert f"sizes in px: 32 x 32 ({with_mask})" in text
+    named = re.findall(r"ignored_(?:values|colours): (\[.*\])  # guessed", text)
+    assert named == ([ignored] if ignored != "[]" else [])
+    if with_mask != len(layout):
+        assert f"{len(layout) - with_mask} images without a mask, as " in text
+    assert len(cut(tmp_path)) == with_mask
+
+
+def test_patterns_are_those_of_the_names(tmp_path: Path, survey) -> None:
+    for preset, expected in (
+        ("loveda", "*/*/images_png/{name}.png, masks: */*/masks_png/{name}.png"),
+        ("deepglobe", "train/{name}_sat.jpg, masks: train/{name}_mask.png"),
+        ("potsdam", "2_Ortho_RGB/{name}_RGB.tif, masks: 5_Labels/{name}_label.tif"),
+        ("vaihingen", "top/{name}.tif, masks: truth/{name}.tif"),
+        ("landcover_ai_100", "output/{name}.jpg, masks: output/{name}_m.png"),
+    ):
+        layout, mask, _, _ = LAYOUTS[preset]
+        make_layout(tmp_path / preset, layout, mask)
+        assert f"  images: {expected}\n" in survey(tmp_path / preset, "--name", preset)
+
+
+def test_deep_images_get_a_stretch_and_other_things_are_told(tmp_path: Path, survey) -> None:
+    ramp = np.linspace(100, 1100, 64 * 64).reshape(1, 64, 64).astype(np.uint16)
+    ids = np.zeros((1, 64, 64), np.uint8)
+    ids[:, :, 32:] = 7
+    for place, name in enumerate(("a", "b", "c")):
+        x = 500_000.0 + (8 if name == "b" else 10_000 * place)
+        bands = np.concatenate([ramp, ramp * 2, ramp * 3, ramp])
+        write_raster(tmp_path / "files/images" / f"{name}.tif", bands + place, x=x)
+        write_raster(tmp_path / "files/masks" / f"{name}.tif", ids, x=x)
+    shutil.copy(tmp_path / "files/images/c.tif", tmp_path / "files/images/d.tif")
+    shutil.copy(tmp_path / "files/masks/c.tif", tmp_path / "files/masks/d.tif")
+    text = survey(tmp_path / "files")
+    assert "bands: 4 of uint16 (4)" in text
+    assert "pixel size on the ground: 0.25 m (4)" in text
+    assert values(text) == {"0": "50.00", "7": "50.00"}
+    assert "stretch: [[121.0, 1081.0], [240.0, 2160.0], [359.7, 3239.0]]  # guessed" in text
+    assert "d.tif: is equal to " in text
+    # b lies 8 m of 16 m east of a.
+    assert "a.tif and b.tif share 50% of their ground" in text
+    patches = cut(tmp_path)
+    assert {patch.no_truth for patch in patches} == {0}
+    assert read_index(tmp_path / "source").legend.names == ("class_0", "class_7")
+
+
+def test_a_folder_without_pairs_is_named(tmp_path: Path, survey) -> None:
+    write_raster(tmp_path / "files" / "a.tif", np.zeros((3, 8, 8), np.uint8))
+    with pytest.raises(SystemExit):
+        survey(tmp_path / "files", "--images", "{name}.tif", "--masks")
+    with pytest.raises(
+        ValueError, match=r"files: no image with a mask among 1 rasters \(0 of them"
+    ):
+        survey(tmp_path / "files")
+    with pytest.raises(ValueError, match="--images and --masks: both or none"):
+        survey(tmp_path / "files", "--images", "{name}.tif")
+
+
+def test_pairs_that_do_not_fit_are_problems(tmp_path: Path, survey) -> None:
+    for name, side in (("a", 64), ("b", 64)):
+        write_raster(tmp_path / "files/x" / f"{name}_left.tif", np.zeros((3, 64, 64), np.uint8))
+        ids = np.arange(side * side, dtype=np.uint8).reshape(1, side, side) % 2
+        write_raster(tmp_path / "files/y" / f"right-{name}.png", ids, crs=None)
+    write_raster(tmp_path / "files/y" / "right-b.png", np.zeros((1, 60, 64), np.uint8), crs=None)
+    text = survey(tmp_path / "files", "--images", "x/{name}_left.tif", "--masks", "y/right-{name}")
+    assert "right-b.png: size 64 x 60 px differs from 64 x 64 px of" in text
+    assert values(text) == {"0": "50.00", "1": "50.00"}
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason=f"the real data are not at {REAL}")
+@pytest.mark.parametrize(
+    ("name", "expected", "patches"),
+    [
+        ("loveda", {"1": "11.99", "6": "30.43", "7": "47.50"}, 12),
+        ("chesapeake", {"2": "76.77", "3": "22.75", "5": "0.31", "6": "0.18"}, 16),
+        ("sentinel2-korea", {"10": "0.94", "50": "29.96", "100": "40.48"}, 8),
+        ("potsdam-crop", {"0": "9.42  looks like no truth", "1": "38.36"}, 16),
+        ("vaihingen-crop", {"0": "8.12  looks like no truth"}, 16),
+    ],
+)
+def test_real_folders(
+    tmp_path: Path, survey, name: str, expected: dict[str, str], patches: int
+) -> None:
+    text = survey(REAL / name)
+    assert expected.items() <= values(text).items()
+    assert len(cut(tmp_path)) == patches
