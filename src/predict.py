@@ -1,17 +1,27 @@
 """Predict the land cover of whole orthophotos: a class map for QGIS, and more on request."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
 from partialseg.core.command import run
 from partialseg.engine.compute import Precision
 from partialseg.mapping.images import find_images
-from partialseg.mapping.maps import MAPS, Predictor, Wanted
+from partialseg.mapping.maps import MAPS, Wanted
 from partialseg.mapping.model import VIEWS, Averaged
+from partialseg.mapping.mosaic import check_mosaic, measured, write_mosaic
 from partialseg.mapping.orthophoto import Reading
-from partialseg.mapping.predict import predict_all, stitching_of, without_maps
-from partialseg.mapping.runtime import Runtime, load_model
+from partialseg.mapping.predict import (
+    Outcome,
+    check_failures,
+    look_at,
+    predict_all,
+    stitching_of,
+    without_maps,
+)
+from partialseg.mapping.rasters import Predictor
+from partialseg.mapping.runtime import Runtime, choose, load_model
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -66,7 +76,13 @@ def parse_arguments() -> argparse.Namespace:
     )
     how.add_argument("--overlap", type=int, help="px (default: a sixth of a patch)")
     how.add_argument("--tta", choices=VIEWS, default="none", help="mean over flips, or all turns")
-    how.add_argument("--skip-existing", action="store_true", help="leave out images with maps")
+    many = parser.add_argument_group("many images")
+    many.add_argument("--skip-existing", action="store_true", help="leave out images with maps")
+    many.add_argument(
+        "--mosaic", action="store_true", help="all class maps as one VRT, and a table of areas"
+    )
+    many.add_argument("--workers", type=int, help="processes on this machine that share the work")
+    many.add_argument("--scheduler", default="", help="of a Dask cluster, tcp://host:port")
     return parser.parse_args()
 
 
@@ -87,14 +103,68 @@ def main() -> None:
         min_area=args.min_area,
     )
     images = find_images(args.images, args.out, MAPS)
+    missing = without_maps(images, args.out, wanted) if args.skip_existing else images
+    if args.skip_existing:
+        print(f"{len(images) - len(missing)} of {len(images)} images have their maps in {args.out}")
+    without = set(missing)
+    mapped = [image for image in images if image not in without]
+    with_workers = args.workers is not None or args.scheduler
+    predict = predict_by_workers if with_workers else predict_here
+    outcome = predict(args, reading, wanted, missing, mapped)
+    if outcome.areas:  # in the order of the images, whichever was ready first
+        areas = {image: outcome.areas[image] for image in images if image in outcome.areas}
+        print(", ".join(map(str, write_mosaic(args.out, areas))))
+    check_failures(outcome.failed, len(images))
+
+
+def predict_here(
+    args: argparse.Namespace,
+    reading: Reading,
+    wanted: Wanted,
+    missing: Sequence[Path],
+    mapped: Sequence[Path],
+) -> Outcome:
     model = load_model(args.checkpoint, args.onnx, args.runtime, args.device, args.precision)
     stitching = stitching_of(model, args.tile, args.overlap, args.batch_size)
-    if args.skip_existing:
-        asked = len(images)
-        images = without_maps(images, args.out, wanted)
-        print(f"{asked - len(images)} of {asked} images have their maps in {args.out}")
+    looked = [look_at(image, model.info, reading, wanted) for image in missing]
+    if args.mosaic:
+        places = {item.image: item.frame for item in looked}
+        check_mosaic(places, args.out, mapped, model.info.class_names)
     predictor = Predictor(Averaged(model, args.tta), reading, stitching)
-    predict_all(predictor, images, args.out, wanted)
+    failed = predict_all(predictor, looked, args.out, wanted)
+    done = [image for image in (*missing, *mapped) if image not in failed]
+    areas = measured(args.out, done) if args.mosaic else {}
+    return Outcome(areas=areas, failed=failed)
+
+
+def predict_by_workers(
+    args: argparse.Namespace,
+    reading: Reading,
+    wanted: Wanted,
+    missing: Sequence[Path],
+    mapped: Sequence[Path],
+) -> Outcome:
+    from partialseg.cluster import predict as cluster  # Dask takes a second to import
+
+    cluster.check_workers(args.workers, args.scheduler)
+    choice = choose(
+        args.onnx, args.runtime, args.device, args.precision, elsewhere=bool(args.scheduler)
+    )
+    network, runtime = cluster.described(args.checkpoint, args.onnx, choice)
+    request = cluster.Request(
+        file=args.checkpoint,
+        is_onnx=args.onnx,
+        choice=choice,
+        runtime=runtime,
+        views=args.tta,
+        reading=reading,
+        stitching=stitching_of(network, args.tile, args.overlap, args.batch_size),
+        wanted=wanted,
+        mosaic=args.mosaic,
+        out=args.out,
+    )
+    with cluster.client_of(args.workers, args.scheduler) as client:
+        return cluster.predict_by_workers(client, network, request, missing, mapped)
 
 
 if __name__ == "__main__":
