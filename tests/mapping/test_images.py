@@ -40,5 +40,10 @@ def test_maps_of_before_are_no_images(tmp_path: Path) -> None:
     for asked in (str(tmp_path), f"{tmp_path}/*"):
         images = find_images([asked], tmp_path / "sub" / "..", MAPS)
         assert [image.name for image in images] == ["a.tif", "b_classes_old.tif"]
+    mosaic = tmp_path / "maps" / "classes.vrt"
+    mosaic.parent.mkdir()
+    mosaic.touch()
+    images = find_images([str(tmp_path)], tmp_path / "others", MAPS)
+    assert mosaic not in images
     elsewhere = find_images([f"{tmp_path}/a_classes.tif"], tmp_path / "maps", MAPS)
     assert [image.name for image in elsewhere] == ["a_classes.tif"]

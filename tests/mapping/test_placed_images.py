@@ -11,9 +11,10 @@ from affine import Affine
 
 from geotiffs import CORNER, control_points, some_rpcs, write_geotiff
 from mapping_models import Brightness
-from partialseg.mapping.maps import Predictor, Wanted
+from partialseg.mapping.maps import Wanted, predict
 from partialseg.mapping.orthophoto import Reading
-from partialseg.mapping.predict import predict_all
+from partialseg.mapping.predict import look_at, predict_all
+from partialseg.mapping.rasters import Predictor
 from partialseg.mapping.stitch import Stitching
 from rasters import write_raster
 
@@ -36,7 +37,9 @@ def halves(count: int = 3) -> np.ndarray:
 def mapped(image: Path, trained: float | None = None, reading: Reading = READING) -> dict[str, Any]:
     """Predict an image; return the place of its map, its ids and its areas."""
     out = image.parent / "maps"
-    predict_all(Predictor(Brightness(trained), reading, SMALL), [image], out, WANTED)
+    predictor = Predictor(Brightness(trained), reading, SMALL)
+    looked = look_at(image, predictor.model.info, reading, WANTED)
+    assert predict_all(predictor, [looked], out, WANTED) == {}
     areas = json.loads((out / f"{image.stem}_areas.json").read_text())
     with rasterio.open(out / f"{image.stem}_classes.tif") as raster:
         return {
@@ -147,7 +150,7 @@ def test_the_overlay_shows_the_declared_bands(tmp_path: Path) -> None:
     wanted = Wanted(
         probabilities=False, entropy=False, polygons=False, areas=False, overlay=True, min_area=0
     )
-    predict_all(Predictor(Brightness(), READING, SMALL), [image], tmp_path / "maps", wanted)
+    predict(Predictor(Brightness(), READING, SMALL), image, tmp_path / "maps", wanted)
     red, green, blue = np.asarray(Image.open(tmp_path / "maps/a_overlay.png"))[30, 200].tolist()
     # 0.55 of (200, 0, 0) and 0.45 of the colour of bright, (200, 210, 220)
     assert (red, green, blue) == (200, 94, 99)

@@ -25,11 +25,12 @@ from code_of_stage import SRC
 from geotiffs import write_geotiff
 from mapping_models import PLAIN, Brightness
 from partialseg.engine.checkpoint import save_checkpoint
-from partialseg.mapping.maps import Predictor, Wanted, predict
+from partialseg.mapping.maps import Wanted, predict
 from partialseg.mapping.model import TorchModel
+from partialseg.mapping.rasters import Predictor
 from partialseg.mapping.tiles import Stitching
 from partialseg.tiling.patches import Imagery
-from predict import main, stretch_of
+from predict import main
 from rasters import write_raster
 from small_run import CPU, fails_with, isolate
 
@@ -450,6 +451,93 @@ def test_a_network_of_infrared_refuses_what_is_red_and_so_on(
         monkeypatch.setattr(sys, "argv", ["predict.py", *arguments])
         main()
         assert (tmp_path / "maps" / "a_classes.tif").exists()
+
+
+def test_an_image_that_fails_does_not_end_the_others(
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    damaged(tmp_path / "a.tif")
+    write_raster(tmp_path / "b.tif", halves())
+    error = fails_with(monkeypatch, capsys, main, ["best.pt", "a.tif", "b.tif", "--out", "maps"])
+    listed, last = error.splitlines()
+    assert listed.startswith("failed: a.tif: cannot be read as a raster")
+    assert last == (
+        "error: 1 of 2 images have failed, as listed above; --skip-existing goes on with those "
+        "that have no maps"
+    )
+    assert "b_classes.tif" in os.listdir("maps") and "a_classes.tif" not in os.listdir("maps")
+
+
+def test_a_mosaic_has_all_class_maps(
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_raster(tmp_path / "a.tif", halves())
+    write_raster(tmp_path / "b.tif", halves(), x=500_025.0)
+    run_main(monkeypatch, checkpoint, "a.tif", "--out", "maps")
+    arguments = [checkpoint, "a.tif", "b.tif", "--out", "maps", "--mosaic", "--skip-existing"]
+    run_main(monkeypatch, *arguments)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "maps/areas.csv, maps/classes.qml, maps/classes.vrt"
+    ids = read(tmp_path / "maps" / "classes.vrt")
+    assert ids.shape == (1, 60, 200)
+    np.testing.assert_array_equal(ids[:, :, :100], read(tmp_path / "maps" / "a_classes.tif"))
+    np.testing.assert_array_equal(ids[:, :, 100:], read(tmp_path / "maps" / "b_classes.tif"))
+    run_main(monkeypatch, *arguments)  # of maps that are all there
+    assert capsys.readouterr().out.splitlines()[-1] == last
+
+
+def test_a_mosaic_of_different_crs_is_refused_before_anything_is_predicted(
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_raster(tmp_path / "a.tif", halves())
+    write_raster(tmp_path / "b.tif", halves(), crs="EPSG:2177", x=6_500_000.0)
+    arguments = ["best.pt", "a.tif", "b.tif", "--out", "maps", "--mosaic"]
+    error = fails_with(monkeypatch, capsys, main, arguments)
+    assert error.startswith("error: b.tif: EPSG:2177, but a.tif: EPSG:2180; a mosaic has one CRS")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "maps").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--workers", "0"], "workers: must be at least 1, got 0"),
+        (["--workers", "2", "--scheduler", "tcp://a:1"], "workers: are started on this machine"),
+        (["--scheduler", "nonsense"], "scheduler nonsense: no address of one: missing port"),
+        (["--workers", "1", "--device", "gpu"], "device 'gpu': torch"),
+        (["--workers", "1", "--tile", "100"], "tile 100 and overlap 16 px"),
+        (
+            ["--workers", "1", "--runtime", "tensorrt"],
+            "runtime: must be one of auto, torch, openvino, onnxruntime, got 'tensorrt'",
+        ),
+        (
+            ["--scheduler", "tcp://a:1", "--device", "cuda"],
+            "precision: auto is chosen on this machine, which has no cuda; say which",
+        ),
+    ],
+)
+def test_workers_that_cannot_be_are_refused_before_anything_is_started(
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    message: str,
+) -> None:
+    write_raster(tmp_path / "a.tif", halves())
+    error = fails_with(monkeypatch, capsys, main, ["best.pt", "a.tif", "--out", "maps", *options])
+    assert error.startswith(f"error: {message}")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "maps").exists()
 
 
 def test_an_exhausted_memory_is_one_line(

@@ -16,9 +16,11 @@ from rasterio.windows import Window
 from class_maps import NAMES, frame
 from partialseg.mapping.class_map import class_map_layout, entropy_layout, probabilities_layout
 from partialseg.mapping.cog import Layout, new_cog
-from partialseg.mapping.maps import CLASSES, ENTROPY, PROBABILITIES, write_styles
+from partialseg.mapping.maps import write_styles
 from partialseg.mapping.model import ModelInfo
+from partialseg.mapping.mosaic import measured, write_mosaic
 from partialseg.mapping.polygons import write_polygons
+from partialseg.mapping.rasters import CLASSES, ENTROPY, PROBABILITIES
 
 pytestmark = pytest.mark.slow
 PYTHON = "/usr/bin/python3"  # QGIS's own: that of Debian
@@ -98,6 +100,19 @@ def test_a_class_map_has_its_classes_alone_in_their_colours(maps: Path, tmp_path
     assert picture.shape == (300, 400, 3)
     assert pixel(picture, 20, 10) == PALETTE[0]
     assert pixel(picture, 45, 10) == PALETTE[1]
+    assert pixel(picture, 45, 50) == PALETTE[2]
+    assert pixel(picture, 5, 10) == NODATA_COLOUR
+
+
+def test_a_mosaic_has_the_same_legend(maps: Path, tmp_path: Path) -> None:
+    write_mosaic(maps, measured(maps, [Path("a.tif")]))
+    (found,), picture = look(tmp_path / "a.png", maps / "classes.vrt")
+    assert found == {
+        "valid": True,
+        "crs": "EPSG:2180",
+        "extent": EXTENT,
+        "legend": [[name, colour] for name, colour in zip(NAMES, COLOURS, strict=True)],
+    }
     assert pixel(picture, 45, 50) == PALETTE[2]
     assert pixel(picture, 5, 10) == NODATA_COLOUR
 

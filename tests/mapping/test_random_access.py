@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mapping_models import PLAIN, Brightness
-from partialseg.mapping.maps import Predictor, Wanted, predict
+from partialseg.mapping.maps import Wanted, predict
 from partialseg.mapping.random_access import random_access
+from partialseg.mapping.rasters import Predictor
 from partialseg.mapping.tiles import Stitching
 from partialseg.source.raster import open_raster
 from rasters import limited_files, write_raster

@@ -11,9 +11,10 @@ from checkpoints import checkpoint_of, trained_network
 from mapping_models import PLAIN, Brightness
 from partialseg.engine.checkpoint import save_checkpoint
 from partialseg.mapping import runtime
-from partialseg.mapping.maps import Predictor, Wanted, predict
+from partialseg.mapping.maps import Wanted, predict
 from partialseg.mapping.model import TorchModel
 from partialseg.mapping.predict import stitching_of
+from partialseg.mapping.rasters import Predictor
 from partialseg.mapping.runtime import Runtime, choose_runtime, load_model
 from partialseg.mapping.tiles import Stitching
 from rasters import write_raster

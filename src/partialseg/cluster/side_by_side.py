@@ -5,7 +5,6 @@ given to another one, where it goes on at the last epoch that was saved.
 """
 
 import ctypes
-import logging
 import os
 import re
 import shlex
@@ -21,17 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cloudpickle
-from distributed import Client, Future, LocalCluster, get_worker, wait
-from distributed.scheduler import KilledWorker
+from distributed import Client, Future, get_worker
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from partialseg.cluster.clients import connected, ended, failure_of, local_workers
 from partialseg.cluster.stages import Training
 
 RESOURCE = "training"  # of which a worker has 1
 LOG = "log.txt"  # in the folder that a training resumes from
 OUT = ".out"  # beside it: what the command writes, removed again
-ANSWER_SECONDS = 20  # of a scheduler
 NO_WORKER_SECONDS = 60
 LOCK_SECONDS = 15  # until the loaders of a killed training have noticed
 # For glibc. Dask has its workers return memory at once (MALLOC_TRIM_THRESHOLD_=65536): a training
@@ -53,17 +51,7 @@ class Share:
 @contextmanager
 def local_client(jobs: int) -> Iterator[Client]:
     """Start a cluster of so many workers on this machine, for as long as the block lasts."""
-    with (
-        LocalCluster(
-            n_workers=jobs,
-            threads_per_worker=1,
-            resources={RESOURCE: 1},
-            memory_limit=0,  # Dask would watch the worker and not the training
-            dashboard_address=None,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    with local_workers(jobs, 1, {RESOURCE: 1}) as client:
         yield client
 
 
@@ -74,14 +62,7 @@ def remote_client(address: str) -> Iterator[Client]:
     Raises:
         ValueError: it does not answer, or none of its workers can train.
     """
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    try:
-        client = Client(address, timeout=ANSWER_SECONDS)
-    except ValueError as error:
-        raise ValueError(f"scheduler {address}: no address of one: {error}") from None
-    except OSError as error:  # TimeoutError is one
-        raise ValueError(f"scheduler {address}: does not answer: {error}") from None
-    with client:
+    with connected(address) as client:
         try:
             workers_of(client)
         except ValueError as error:
@@ -123,13 +104,8 @@ def train_side_by_side(
             for _ in range(min(len(waiting), workers_of(client) - len(running))):
                 training = waiting.pop(0)
                 running[submit(training)] = training
-            with suppress(TimeoutError, CancelledError):
-                wait(list(running), timeout=1, return_when="FIRST_COMPLETED")
-            # A future that is kept after its end makes Dask repeat the training if the worker
-            # that holds the result dies.
-            for future in [future for future in running if future.done()]:
-                why = _failure(future)
-                training = running.pop(future)
+            for future, training in ended(running):
+                why = failure_of(future, "take fewer JOBS") or str(future.result())
                 failed += [f"{training.stage}: {why}"] * bool(why)
                 bar.write(f"{training.stage}: {why or _epoch(folder, training)}", file=sys.stdout)
                 bar.update()
@@ -217,18 +193,6 @@ def _end_with_worker() -> Callable[[], object] | None:
     set_death_signal = 1  # PR_SET_PDEATHSIG
     prctl = ctypes.CDLL(None).prctl  # looked up here, as a fork of a process with threads may not
     return lambda: prctl(set_death_signal, signal.SIGKILL)
-
-
-def _failure(future: Future[str]) -> str:
-    if future.cancelled():
-        return "its scheduler is gone"
-    error = future.exception()
-    if isinstance(error, KilledWorker):
-        return (
-            "its worker died each time that it was tried; perhaps there is too little memory: "
-            "take fewer JOBS"
-        )
-    return str(error) if error else str(future.result())
 
 
 def _epoch(folder: Path, training: Training) -> str:

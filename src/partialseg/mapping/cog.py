@@ -122,6 +122,27 @@ def new_cog(file: Path, frame: Frame, layout: Layout) -> Iterator[CogWriter]:
         _publish(cog, file, layout)
 
 
+@contextmanager
+def new_strip(file: Path, size: tuple[int, int], layout: Layout) -> Iterator[CogWriter]:
+    """Yield a writer of some rows of a raster, (height, width), to be joined into a COG later.
+
+    After an exception the file may be there in part.
+
+    Raises:
+        OSError: it cannot be written (a full disk).
+    """
+    height, width = size
+    nowhere = Frame(width=width, height=height, crs=None, transform=Affine.identity())
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_MIB):
+        with _write_errors(file):
+            raster = _create(file, nowhere, layout)
+        try:
+            yield CogWriter(raster, file)
+        finally:
+            with _write_errors(file):
+                raster.close()
+
+
 def _create(raw: Path, frame: Frame, layout: Layout) -> DatasetWriter:
     # ZSTD at its lowest level takes as long as no compression, for a tenth of the disk; LZW and
     # DEFLATE take three times as long.

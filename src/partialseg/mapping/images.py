@@ -4,6 +4,7 @@ import glob
 from collections.abc import Sequence
 from pathlib import Path
 
+from partialseg.mapping.mosaic import MOSAIC
 from partialseg.source.folders import find_rasters, left_out
 
 
@@ -11,8 +12,8 @@ def find_images(asked: Sequence[str], out: Path, maps: Sequence[str]) -> list[Pa
     """Return the images that files, folders and patterns name, each once, in that order.
 
     Sub-folders of a folder count, too. Files in `out` with one of the endings `maps` are maps of an
-    earlier run and left out, and so are those in sub-folders. Prints which other files of a folder
-    are left out.
+    earlier run and left out, and so are those in sub-folders and mosaics of maps. Prints which
+    other files of a folder are left out.
 
     Raises:
         ValueError: an item names no image, or two images have the same name.
@@ -34,7 +35,7 @@ def _is_map(image: Path, out: Path, maps: Sequence[str]) -> bool:
 
 
 def _has_ending(image: Path, maps: Sequence[str]) -> bool:
-    return any(image.name.endswith(f"_{ending}") for ending in maps)
+    return image.name == MOSAIC or any(image.name.endswith(f"_{ending}") for ending in maps)
 
 
 def _matching(item: str, maps: Sequence[str]) -> list[Path]:

@@ -49,8 +49,8 @@ class ModelInfo:
     scale: float = 1.0
 
 
-class Model(Protocol):
-    """A network that predicts class probabilities, whatever runs it."""
+class Described(Protocol):
+    """What tiles and images have to suit in a network."""
 
     @property
     def info(self) -> ModelInfo:
@@ -63,13 +63,17 @@ class Model(Protocol):
         ...
 
     @property
-    def runtime(self) -> str:
-        """What runs it, for people: name and version, device, precision."""
-        ...
-
-    @property
     def on_gpu(self) -> bool:
         """Whether the processor is free while it computes."""
+        ...
+
+
+class Model(Described, Protocol):
+    """A network that predicts class probabilities, whatever runs it."""
+
+    @property
+    def runtime(self) -> str:
+        """What runs it, for people: name and version, device, precision."""
         ...
 
     def probabilities(self, images: Tensor) -> Tensor:
@@ -141,7 +145,17 @@ class TorchModel:
         inputs = normalise(images, self.info.mean, self.info.std)
         with self._compute.autocast():
             logits = self._network(inputs.contiguous(memory_format=torch.channels_last))
-        return logits.float().softmax(dim=1)
+        return softmax(logits.float())
+
+
+def softmax(logits: Tensor) -> Tensor:
+    """Return the softmax over the classes of logits (N, C, H, W), float32.
+
+    torch's own gives other last bits with 3 or 5 threads than with one.
+    """
+    logits = logits.contiguous()  # as fast as torch's, and three times as fast as channels last
+    powers = (logits - logits.amax(dim=1, keepdim=True)).exp_()
+    return powers.div_(powers.sum(dim=1, keepdim=True))
 
 
 def info_of(checkpoint: Checkpoint) -> ModelInfo:

@@ -1,8 +1,10 @@
 """Predict orthophotos one after the other, and report how each is read and what is written."""
 
+import sys
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -11,11 +13,12 @@ import torch
 from affine import Affine
 from tqdm import tqdm
 
-from partialseg.mapping.areas import row_areas
+from partialseg.mapping.areas import MapAreas, row_areas
 from partialseg.mapping.frame import Frame
-from partialseg.mapping.maps import Predictor, Wanted, predict
-from partialseg.mapping.model import Model, ModelInfo
+from partialseg.mapping.maps import Wanted, predict
+from partialseg.mapping.model import Described, ModelInfo
 from partialseg.mapping.orthophoto import Orthophoto, Reading, open_orthophoto
+from partialseg.mapping.rasters import Predictor
 from partialseg.mapping.tiles import Stitching
 from partialseg.source.bands import bands_remark, colours_of
 
@@ -24,7 +27,7 @@ BAR = "{desc} {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} Mpx, {remaining} le
 
 
 def stitching_of(
-    model: Model, tile: int | None, overlap: int | None, batch_size: int | None
+    model: Described, tile: int | None, overlap: int | None, batch_size: int | None
 ) -> Stitching:
     """Return tiles that suit a network, with side, overlap and batch size where they are given.
 
@@ -88,38 +91,100 @@ def reading_for(info: ModelInfo, asked: Reading) -> Reading:
     )
 
 
-def predict_all(predictor: Predictor, images: Sequence[Path], out: Path, wanted: Wanted) -> None:
-    """Predict images one by one, with a progress bar and a line of output for each.
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """An image that fits the network: where it lies, and its shape in the network's pixels."""
 
-    All of them are opened and checked before the first is predicted.
+    image: Path
+    frame: Frame
+    shape: tuple[int, int]
+
+    @property
+    def megapixels(self) -> float:
+        """Its size in the file."""
+        return self.frame.width * self.frame.height / 1e6
+
+
+def look_at(image: Path, info: ModelInfo, reading: Reading, wanted: Wanted) -> Looked:
+    """Open and check an image before hours of prediction, and print remarks on how it is read.
 
     Raises:
-        ValueError: an image cannot be read or does not fit the model, or memory is short.
+        ValueError: it cannot be read, or does not fit the network.
     """
-    info = predictor.model.info
-    reading = reading_for(info, predictor.reading)
-    predictor = replace(predictor, reading=reading)
-    sizes = []  # in Mpx
-    for image in images:
-        with open_orthophoto(image, info.ground_sampling_distances, reading) as orthophoto:
-            check_trained_colours(image, orthophoto, info, reading)
-            sizes.append(orthophoto.frame.width * orthophoto.frame.height / 1e6)
-            if wanted.areas or wanted.polygons or wanted.overlay:
-                check_areas(image, orthophoto.frame)
-            for remark in remarks(orthophoto, info, reading):
-                print(f"{image}: {remark}")
-    for image, size in zip(images, sizes, strict=True):
+    with open_orthophoto(image, info.ground_sampling_distances, reading) as orthophoto:
+        check_trained_colours(image, orthophoto, info, reading)
+        if wanted.areas or wanted.polygons or wanted.overlay:
+            check_areas(image, orthophoto.frame)
+        for remark in remarks(orthophoto, info, reading):
+            print(f"{image}: {remark}")
+        return Looked(image=image, frame=orthophoto.frame, shape=orthophoto.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The areas of images with maps, where they were asked for, and why others have none."""
+
+    areas: dict[Path, MapAreas]
+    failed: dict[Path, str]
+
+
+def predict_all(
+    predictor: Predictor, images: Sequence[Looked], out: Path, wanted: Wanted
+) -> dict[Path, str]:
+    """Predict images one by one, with a progress bar and a line of output for each.
+
+    Returns why images failed; the others go on.
+    """
+    failed: dict[Path, str] = {}
+    for looked in images:
+        image, size = looked.image, looked.megapixels
         started = time.perf_counter()
         with tqdm(total=size, desc=image.name, disable=None, bar_format=BAR) as bar:
             on_share = partial(_advance, bar, size)
             try:
-                files = predict(predictor, image, out, wanted, on_share)
-            except torch.OutOfMemoryError as error:
-                raise ValueError(f"{image}: out of memory: lower --batch-size or --tile") from error
+                with memory_errors(image):
+                    files = predict(predictor, image, out, wanted, on_share)
+            except (ValueError, OSError) as error:
+                failed[image] = str(error)
+        if image in failed:
+            if len(images) > 1:
+                print(f"{image}: failed: {failed[image]}", flush=True)
+            continue
         seconds = time.perf_counter() - started
         names = ", ".join(file.name for file in files)
         runtime = predictor.model.runtime
         print(f"{image}: {size:.1f} Mpx in {seconds:.1f} s by {runtime}: {names}", flush=True)
+    return failed
+
+
+@contextmanager
+def memory_errors(image: Path) -> Iterator[None]:
+    """Turn a memory that is exhausted by an image into a ValueError."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ValueError(f"{image}: out of memory: lower --batch-size or --tile") from error
+
+
+def check_failures(failed: Mapping[Path, str], asked: int) -> None:
+    """List on stderr why images failed, of so many.
+
+    Raises:
+        ValueError: any did.
+    """
+    reasons = [
+        reason if str(image) in reason else f"{image}: {reason}" for image, reason in failed.items()
+    ]
+    if not reasons:
+        return
+    if asked == 1:
+        raise ValueError(reasons[0])
+    for reason in reasons:
+        print(f"failed: {' '.join(reason.split())}", file=sys.stderr)
+    raise ValueError(
+        f"{len(reasons)} of {asked} images have failed, as listed above; --skip-existing goes on "
+        "with those that have no maps"
+    )
 
 
 def check_trained_colours(

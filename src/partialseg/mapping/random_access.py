@@ -20,6 +20,16 @@ from partialseg.source.raster import CACHE_MIB, open_raster
 IN_ORDER = ("JPEG", "PNG")
 
 
+def reads_in_order(image: Path) -> bool:
+    """Return whether the pixels of an image come from the first row on alone.
+
+    Raises:
+        ValueError: the image cannot be read.
+    """
+    with open_raster(image) as raster:
+        return raster.driver in IN_ORDER
+
+
 @contextmanager
 def random_access(image: Path, folder: Path) -> Iterator[Path]:
     """Yield a file of the pixels of an image that any window is quickly read from.
@@ -30,9 +40,7 @@ def random_access(image: Path, folder: Path) -> Iterator[Path]:
         ValueError: the image cannot be read.
         OSError: the copy cannot be made (the image is damaged, or the disk is full).
     """
-    with open_raster(image) as raster:
-        in_order = raster.driver in IN_ORDER
-    if not in_order:
+    if not reads_in_order(image):
         yield image
         return
     with part_folder(folder / f"{image.name}.pixels") as part:

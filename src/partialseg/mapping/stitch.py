@@ -60,26 +60,26 @@ def predict_blocks(
     orthophoto: Orthophoto,
     stitching: Stitching,
     on_share: Callable[[float], object],
+    chosen: range | None = None,
 ) -> Generator[Block]:
     """Yield the prediction of an orthophoto in blocks: each pixel at most once.
 
     Tiles whose part of the file has no data are left out. on_share is called with each share of the
-    work that is done; the shares sum to 1.
+    work that is done; the shares sum to 1. With chosen, only these rows of tiles are predicted, to
+    the same bits as all of them would be.
 
     Raises:
         ValueError: the file breaks off or is damaged.
     """
-    rows, columns = (
-        tiles_along(side, stitching.tile, stitching.overlap, fixed=model.tile is not None)
-        for side in orthophoto.shape
-    )
-    share = 1 / (len(rows.starts) * len(columns.starts))
+    rows, columns = tiles_of(orthophoto.shape, stitching, model.tile)
+    chosen = range(len(rows.starts)) if chosen is None else chosen
+    share = 1 / (len(chosen) * len(columns.starts))
     for strip in strips_of(columns, orthophoto.scale[1]):
         left, right = columns.starts[strip[0]], columns.starts[strip[-1]] + columns.length
-        bands = image_bands(orthophoto, rows, slice(left, right))
+        bands = image_bands(orthophoto, rows, slice(left, right), chosen)
         # Closed in any case: its thread must not read from a closed file.
         with closing(ahead(bands) if has_room(model) else bands) as images:
-            for row, image in enumerate(images):
+            for row, image in zip(chosen, images, strict=True):
                 tiles = [tile_at(rows, row, columns, column, orthophoto) for column in strip]
                 asked = [tile for tile in tiles if tile.has_data]
                 on_share(share * (len(tiles) - len(asked)))
@@ -91,6 +91,24 @@ def predict_blocks(
                     for tile, maps in zip(batch, found.cpu().numpy(), strict=True):
                         yield from blocks_of(tile, maps, orthophoto)
                     on_share(share * len(batch))
+
+
+def tiles_of(shape: tuple[int, int], stitching: Stitching, side: int | None) -> tuple[Tiles, Tiles]:
+    """Return the rows and the columns of tiles of a grid, for a network of tiles of that side."""
+    rows, columns = (
+        tiles_along(length, stitching.tile, stitching.overlap, fixed=side is not None)
+        for length in shape
+    )
+    return rows, columns
+
+
+def file_rows(orthophoto: Orthophoto, rows: Tiles, chosen: range) -> tuple[int, int]:
+    """Return the rows of the file, first and stop, that rows of tiles predict."""
+    first, stop = (
+        first_pixel(rows.cuts[row], orthophoto.scale[0], orthophoto.frame.height)
+        for row in (chosen.start, chosen.stop)
+    )
+    return first, stop
 
 
 def strips_of(columns: Tiles, scale: float) -> Iterator[range]:
@@ -145,25 +163,29 @@ def blocks_of(tile: Tile, maps: Probabilities, orthophoto: Orthophoto) -> Iterat
 
 
 def image_bands(
-    orthophoto: Orthophoto, rows: Tiles, columns: slice
+    orthophoto: Orthophoto, rows: Tiles, columns: slice, chosen: range
 ) -> Generator[NDArray[np.uint8]]:
-    """Yield the image (tile, w, 3) of each row of tiles.
+    """Yield the image (tile, w, 3) of each of the chosen rows of tiles.
 
     Beyond the image its last row and its last column are repeated.
     """
     height, width = orthophoto.shape
     inside = slice(columns.start, min(columns.stop, width))
     band = np.empty((0, columns.stop - columns.start, 3), np.uint8)
-    known = 0  # rows read so far
-    for start in rows.starts:
-        stop = start + rows.length
+    # What the first row shares with the one before is read with all that the latter adds: GDAL may
+    # round a half otherwise in another window, where it resamples.
+    first = max(0, chosen.start - 1)
+    known = rows.starts[first - 1] + rows.length if first else 0  # rows read so far
+    for row in range(first, chosen.stop):
+        stop = rows.starts[row] + rows.length
         new = orthophoto.read(slice(known, min(stop, height)), inside)
         missing = max(0, stop - height), columns.stop - inside.stop
         if any(missing):
             new = np.pad(new, ((0, missing[0]), (0, missing[1]), (0, 0)), "edge")
         known = stop
         band = np.concatenate([band, new])[-rows.length :]
-        yield band
+        if row in chosen:
+            yield band
 
 
 def place_in_grid(pixel: int, scale: float) -> float:
