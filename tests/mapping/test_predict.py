@@ -27,6 +27,7 @@ from mapping_models import PLAIN, Brightness
 from partialseg.engine.checkpoint import save_checkpoint
 from partialseg.mapping.maps import Wanted, predict
 from partialseg.mapping.model import TorchModel
+from partialseg.mapping.options import stretch_of
 from partialseg.mapping.rasters import Predictor
 from partialseg.mapping.tiles import Stitching
 from partialseg.tiling.patches import Imagery
