@@ -243,7 +243,13 @@ def test_the_class_map_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    made = checkpoint_of(trained_network(), ground_sampling_distances=[0.5], patch_size=48)
+    made = checkpoint_of(
+        trained_network(),
+        imagery=Imagery(),
+        ground_sampling_distances=[0.5],
+        patch_size=48,
+        source_size=48,
+    )
     save_checkpoint(made, tmp_path / "best.pt")
     return tmp_path / "best.pt"
 
