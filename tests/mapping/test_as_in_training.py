@@ -1,5 +1,6 @@
 """Images are read as those of the training were, unless somebody says otherwise."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +11,28 @@ from mapping_models import PLAIN, Brightness
 from partialseg.mapping.maps import Predictor, Wanted
 from partialseg.mapping.model import ModelInfo, info_of
 from partialseg.mapping.orthophoto import Reading, open_orthophoto
-from partialseg.mapping.predict import predict_all, reading_for
+from partialseg.mapping.predict import look_at, predict_all, reading_for
 from partialseg.mapping.tiles import Stitching
 from partialseg.tiling.patches import Imagery
 from rasters import write_raster
 
 ASKED = Reading(bands=None, stretch=None, gsd=None, resample=True)
+WANTED = Wanted(
+    probabilities=False, entropy=False, polygons=False, areas=False, overlay=False, min_area=0
+)
 STRETCH = ((0.0, 510.0), (100.0, 200.0), (0.0, 1020.0))
 
 
 def info(**changed: object) -> ModelInfo:
     plain = {"imagery": Imagery(), "ground_sampling_distances": [], "source_size": 32}
     return info_of(checkpoint_of(trained_network(), **plain | changed))
+
+
+def map_one(predictor: Predictor, file: Path, out: Path) -> None:
+    """Predict an image as src/predict.py does."""
+    reading = reading_for(predictor.model.info, predictor.reading)
+    looked = look_at(file, predictor.model.info, reading, WANTED)
+    assert predict_all(replace(predictor, reading=reading), [looked], out, WANTED) == {}
 
 
 def test_what_a_checkpoint_knows_is_taken_and_what_is_asked_for_counts_more() -> None:
@@ -76,16 +87,11 @@ def test_an_image_without_pixel_size_has_the_scale_of_the_training(
     model = Brightness()
     model.info = info(source_size=64, ground_sampling_distances=distances)
     stitching = Stitching.for_patches(32, 32, 16, 1)
-    predict_all(Predictor(model, PLAIN, stitching), [file], tmp_path / "maps", WANTED)
+    map_one(Predictor(model, PLAIN, stitching), file, tmp_path / "maps")
     assert f"{file}: {remark}\n" in capsys.readouterr().out
     refusing = Reading(bands=None, stretch=None, gsd=None, resample=False)
     with pytest.raises(ValueError, match=r"2 pixels would become one, as in training; it was not"):
-        predict_all(Predictor(model, refusing, stitching), [file], tmp_path / "maps", WANTED)
-
-
-WANTED = Wanted(
-    probabilities=False, entropy=False, polygons=False, areas=False, overlay=False, min_area=0
-)
+        map_one(Predictor(model, refusing, stitching), file, tmp_path / "maps")
 
 
 def test_bands_of_the_training_do_not_make_an_rgb_image_infrared(tmp_path: Path) -> None:
@@ -94,7 +100,7 @@ def test_bands_of_the_training_do_not_make_an_rgb_image_infrared(tmp_path: Path)
     model.info = info(imagery=Imagery(bands=(1, 2, 3), names=("nir", "red", "green")))
     stitching = Stitching.for_patches(32, 32, 16, 1)
     with pytest.raises(ValueError, match=r"a\.png: its bands 1, 2, 3 are red, green, blue, and"):
-        predict_all(Predictor(model, ASKED, stitching), [file], tmp_path / "maps", WANTED)
+        map_one(Predictor(model, ASKED, stitching), file, tmp_path / "maps")
     asked = Reading(bands=(1, 2, 3), stretch=None, gsd=None, resample=True)
-    predict_all(Predictor(model, asked, stitching), [file], tmp_path / "maps", WANTED)
+    map_one(Predictor(model, asked, stitching), file, tmp_path / "maps")
     assert (tmp_path / "maps" / "a_classes.tif").is_file()
