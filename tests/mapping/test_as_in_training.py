@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from checkpoints import checkpoint_of, trained_network
-from mapping_models import PLAIN, Brightness
-from partialseg.mapping.maps import Predictor, Wanted
+from mapping_models import PLAIN
+from partialseg.mapping.maps import Wanted
 from partialseg.mapping.model import ModelInfo, info_of
 from partialseg.mapping.orthophoto import Reading, open_orthophoto
-from partialseg.mapping.predict import predict_all, reading_for
-from partialseg.mapping.tiles import Stitching
+from partialseg.mapping.predict import look_at, reading_for
 from partialseg.tiling.patches import Imagery
 from rasters import write_raster
 
@@ -73,14 +72,13 @@ def test_an_image_without_pixel_size_has_the_scale_of_the_training(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], distances: list[float], remark: str
 ) -> None:
     file = write_raster(tmp_path / "a.png", np.full((3, 32, 48), 90, np.uint8), crs=None)
-    model = Brightness()
-    model.info = info(source_size=64, ground_sampling_distances=distances)
-    stitching = Stitching.for_patches(32, 32, 16, 1)
-    predict_all(Predictor(model, PLAIN, stitching), [file], tmp_path / "maps", WANTED)
+    trained = info(source_size=64, ground_sampling_distances=distances)
+    looked = look_at(file, trained, reading_for(trained, PLAIN), WANTED)
+    assert looked.shape == (16, 24)
     assert f"{file}: {remark}\n" in capsys.readouterr().out
     refusing = Reading(bands=None, stretch=None, gsd=None, resample=False)
     with pytest.raises(ValueError, match=r"2 pixels would become one, as in training; it was not"):
-        predict_all(Predictor(model, refusing, stitching), [file], tmp_path / "maps", WANTED)
+        look_at(file, trained, reading_for(trained, refusing), WANTED)
 
 
 WANTED = Wanted(
@@ -90,11 +88,8 @@ WANTED = Wanted(
 
 def test_bands_of_the_training_do_not_make_an_rgb_image_infrared(tmp_path: Path) -> None:
     file = write_raster(tmp_path / "a.png", np.full((3, 32, 32), 90, np.uint8), crs=None)
-    model = Brightness()
-    model.info = info(imagery=Imagery(bands=(1, 2, 3), names=("nir", "red", "green")))
-    stitching = Stitching.for_patches(32, 32, 16, 1)
+    trained = info(imagery=Imagery(bands=(1, 2, 3), names=("nir", "red", "green")))
     with pytest.raises(ValueError, match=r"a\.png: its bands 1, 2, 3 are red, green, blue, and"):
-        predict_all(Predictor(model, ASKED, stitching), [file], tmp_path / "maps", WANTED)
+        look_at(file, trained, reading_for(trained, ASKED), WANTED)
     asked = Reading(bands=(1, 2, 3), stretch=None, gsd=None, resample=True)
-    predict_all(Predictor(model, asked, stitching), [file], tmp_path / "maps", WANTED)
-    assert (tmp_path / "maps" / "a_classes.tif").is_file()
+    assert look_at(file, trained, reading_for(trained, asked), WANTED).shape == (32, 32)
