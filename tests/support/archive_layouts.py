@@ -101,14 +101,14 @@ LAYOUTS: dict[str, tuple[Mapping[str, str | None], Rows, Mapping[str, Any], list
     ),
     "landcover_ai_100": (
         {f"output/M-33-20-D-c-4-2_{k}.jpg": f"output/M-33-20-D-c-4-2_{k}_m.png" for k in (1, 5, 9)},
-        ids(0, 1, 2, 3, 4, bands=3),
+        ids(4, 3, 2, 1, 0, bands=3),
         {
             "train": {"M-33-20-D-c-4-2_1"},
             "val": {"M-33-20-D-c-4-2_5"},
             "test": {"M-33-20-D-c-4-2_9"},
             "names": "M-33-20-D-c-4-2_1",
         },
-        [1, 1, 1, 1, 28, 0],
+        [28, 1, 1, 1, 1, 0],
     ),
     "folder": (
         {f"images/{name}.tif": f"masks/{name}.png" for name in "abcde"},
