@@ -104,7 +104,7 @@ def test_too_little_disk_is_told_before_anything_is_fetched(
     params = write_params(landcover_ai=landcover(archive, tmp_path / "kept") | {"disk": 50.0})
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=49_900_000_000))
-    with pytest.raises(OSError, match=r"49\.9 GB are free, and archive, .* need 50 GB \(datasets\."):
+    with pytest.raises(OSError, match=r"49\.9 GB are free, and .* need 50 GB \(datasets\."):
         download("landcover_ai", params, tmp_path / "source")
     assert not (tmp_path / "source").exists() and not (tmp_path / "kept").exists()
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=50_100_000_000))

@@ -29,9 +29,9 @@ def source(make_source: Callable[..., Path], tmp_path: Path) -> Path:
 
 def run_tile(folder: Path, largest: int = resource.RLIM_INFINITY) -> tuple[int, str, str]:
     """Run the stage where no file may have more bytes than `largest`: what is more is refused."""
+    command = [sys.executable, SRC / "tile.py", "--dataset", "x", "--split", "main"]
     done = subprocess.run(
-        [sys.executable, SRC / "tile.py", "--dataset", "x", "--split", "main", "--source", "source"]
-        + ["--out", "patches", "--contact-sheet", "sheet.png"],
+        [*command, "--source", "source", "--out", "patches", "--contact-sheet", "sheet.png"],
         cwd=folder,
         capture_output=True,
         text=True,
