@@ -115,6 +115,25 @@ def test_too_little_disk_is_told_before_anything_is_fetched(
     assert (tmp_path / "source" / "index.json").exists()
 
 
+def test_what_has_arrived_of_the_archive_counts_as_space(
+    archive: Path,
+    tmp_path: Path,
+    write_params: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An interrupted transfer that began with just enough space goes on."""
+    part = tmp_path / "kept" / "landcover.zip.part"
+    part.parent.mkdir()
+    with part.open("wb") as stream:
+        stream.truncate(100_000_000)  # takes no space
+    usage = shutil.disk_usage(tmp_path)._replace(free=49_900_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    for disk, message in ((50.1, "need 50.1 GB"), (50.0, "md5 is")):
+        section = landcover(archive, tmp_path / "kept") | {"md5": "0" * 32, "disk": disk}
+        with pytest.raises(OSError, match=message):
+            download("landcover_ai", write_params(landcover_ai=section), tmp_path / "source")
+
+
 def test_an_archive_of_another_size_is_refused_and_the_right_one_taken_afterwards(
     archive: Path, tmp_path: Path, write_params: Callable[..., Path]
 ) -> None:

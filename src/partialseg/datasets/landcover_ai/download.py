@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from partialseg.core.files import new_folder
 from partialseg.core.params import STRICT
-from partialseg.datasets.landcover_ai.fetch import fetch
+from partialseg.datasets.landcover_ai.fetch import fetch, part_of
 from partialseg.source.index import write_index
 from partialseg.source.legend import LANDCOVER_AI
 
@@ -204,7 +204,9 @@ def _check_disk(archive: Path, disk: float) -> None:
     """Check the space for all that the pipeline makes of the archive, not for the archive alone."""
     folder = next(parent for parent in archive.absolute().parents if parent.exists())
     free = shutil.disk_usage(folder).free / 1e9
-    if free < disk:
+    part = part_of(archive)
+    arrived = part.stat().st_size / 1e9 if part.exists() else 0.0
+    if free + arrived < disk:
         reason = (
             f"{folder}: {free:.1f} GB are free, and archive, orthophotos, patches, labels and runs "
             f"with DVC's copies need {disk:g} GB (datasets.landcover_ai.download.disk: lower it if "
