@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -83,13 +82,11 @@ def test_the_first_answer_breaks_off_and_no_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_stage_is_killed_unless_it_has_ended(tmp_path: Path) -> None:
+def test_a_stage_is_killed_after_some_cpu_time_unless_it_has_ended(tmp_path: Path) -> None:
     clone = Clone(folder=tmp_path)
     clone.project.mkdir()
-    waits = [sys.executable, "-c", "import time; time.sleep(60)"]
-    began = time.monotonic()
-    assert interrupted.killed(clone, waits, 0.3)
-    assert time.monotonic() - began < 30
+    works = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
+    assert interrupted.killed(clone, [sys.executable, "-c", works], 0.5)
     assert not interrupted.killed(clone, [sys.executable, "-c", ""], 60)
     with pytest.raises(SystemExit, match="failed with status 3"):
         interrupted.killed(clone, [sys.executable, "-c", "raise SystemExit(3)"], 60)
