@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -69,6 +70,7 @@ def landcover(archive: Path, kept: Path) -> dict[str, object]:
         "archive": str(kept / "landcover.zip"),
         "retries": 0,
         "timeout": 1.0,
+        "disk": 0.0,
     }
 
 
@@ -91,6 +93,60 @@ def test_a_wrong_checksum_unpacks_nothing(
         download("landcover_ai", write_params(landcover_ai=section), tmp_path / "source")
     assert not (tmp_path / "source").exists()
     assert not (tmp_path / "kept" / "landcover.zip").exists()
+
+
+def test_too_little_disk_is_told_before_anything_is_fetched(
+    archive: Path,
+    tmp_path: Path,
+    write_params: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    params = write_params(landcover_ai=landcover(archive, tmp_path / "kept") | {"disk": 50.0})
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=49_900_000_000))
+    with pytest.raises(OSError, match=r"49\.9 GB are free, and .* need 50 GB \(datasets\."):
+        download("landcover_ai", params, tmp_path / "source")
+    assert not (tmp_path / "source").exists() and not (tmp_path / "kept").exists()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=50_100_000_000))
+    download("landcover_ai", params, tmp_path / "source")
+    # The archive is there now. What is needed from here on is checked when it is unpacked.
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100_000))
+    download("landcover_ai", params, tmp_path / "source")
+    assert (tmp_path / "source" / "index.json").exists()
+
+
+def test_what_has_arrived_of_the_archive_counts_as_space(
+    archive: Path,
+    tmp_path: Path,
+    write_params: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An interrupted transfer that began with just enough space goes on."""
+    part = tmp_path / "kept" / "landcover.zip.part"
+    part.parent.mkdir()
+    with part.open("wb") as stream:
+        stream.truncate(100_000_000)  # takes no space
+    usage = shutil.disk_usage(tmp_path)._replace(free=49_900_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    for disk, message in ((50.1, "need 50.1 GB"), (50.0, "md5 is")):
+        section = landcover(archive, tmp_path / "kept") | {"md5": "0" * 32, "disk": disk}
+        with pytest.raises(OSError, match=message):
+            download("landcover_ai", write_params(landcover_ai=section), tmp_path / "source")
+
+
+def test_an_archive_of_another_size_is_refused_and_the_right_one_taken_afterwards(
+    archive: Path, tmp_path: Path, write_params: Callable[..., Path]
+) -> None:
+    whole = archive.read_bytes()
+    section = landcover(archive, tmp_path / "kept")
+    for other in (whole[:-1], whole + b"x"):
+        archive.write_bytes(other)
+        with pytest.raises(OSError, match=r"mirror\.zip: md5 is \w{32}, expected \w{32}"):
+            download("landcover_ai", write_params(landcover_ai=section), tmp_path / "source")
+        assert not (tmp_path / "source").exists() and not list((tmp_path / "kept").iterdir())
+    archive.write_bytes(whole)
+    download("landcover_ai", write_params(landcover_ai=section), tmp_path / "source")
+    assert (tmp_path / "source" / "index.json").exists()
 
 
 def test_an_archive_without_images_is_refused(

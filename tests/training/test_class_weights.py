@@ -35,6 +35,13 @@ def test_auto_follows_the_order_of_the_counts() -> None:
     assert resolve_class_weights("auto", reversed_counts) == tuple(reversed(weights))
 
 
+def test_weights_of_a_real_mask_are_those_of_the_docs() -> None:
+    """The shares, in tenths of %, are those of the mask N-33-60-D-c-4-2 of LandCover.ai."""
+    counts = {"background": 641, "building": 18, "woodland": 245, "water": 77, "road": 19}
+    weights = inverse_root_frequency(counts)
+    assert weights == pytest.approx((0.68, 4.04, 1.09, 1.95, 3.93), abs=0.01)
+
+
 def test_none_means_no_weights() -> None:
     assert resolve_class_weights("none", COUNTS) is None
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated
 
-from pydantic import Field, NonNegativeInt, PositiveFloat
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 from pydantic.dataclasses import dataclass
 from tqdm import tqdm
 
 from partialseg.core.files import new_folder
 from partialseg.core.params import STRICT
-from partialseg.datasets.landcover_ai.fetch import fetch
+from partialseg.datasets.landcover_ai.fetch import fetch, part_of
 from partialseg.source.index import write_index
 from partialseg.source.legend import LANDCOVER_AI
 
@@ -172,7 +172,8 @@ class Download:
     """Where the archive comes from.
 
     urls are tried in turn: http(s)://, file:// or a path; md5 is that of the archive; archive is
-    where it is kept, so that an interrupted transfer goes on; timeout is in seconds.
+    where it is kept, so that an interrupted transfer goes on; timeout is in seconds; disk is the
+    space in GB (10^9 bytes) that must be free before the archive is fetched.
     """
 
     urls: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -180,16 +181,35 @@ class Download:
     archive: str
     retries: NonNegativeInt
     timeout: PositiveFloat
+    disk: NonNegativeFloat
 
 
 def download(params: Download, out: Path) -> None:
     """Fetch, verify and unpack the archive into `out` and index it.
 
     Raises:
-        ValueError: no mirror delivered the archive, it is damaged or its content is not usable.
+        ValueError: the archive is damaged or its content is not usable.
+        OSError: the disk has too little space, or no mirror delivers the archive.
     """
     archive = Path(params.archive)
+    if not archive.exists():
+        _check_disk(archive, params.disk)
     fetch(params.urls, params.md5, archive, retries=params.retries, timeout=params.timeout)
     with new_folder(out) as folder:
         unpack(archive, folder)
         write_index(folder, folder / "images", folder / "masks", LANDCOVER_AI)
+
+
+def _check_disk(archive: Path, disk: float) -> None:
+    """Check the space for all that the pipeline makes of the archive, not for the archive alone."""
+    folder = next(parent for parent in archive.absolute().parents if parent.exists())
+    free = shutil.disk_usage(folder).free / 1e9
+    part = part_of(archive)
+    arrived = part.stat().st_size / 1e9 if part.exists() else 0.0
+    if free + arrived < disk:
+        reason = (
+            f"{folder}: {free:.1f} GB are free, and archive, orthophotos, patches, labels and runs "
+            f"with DVC's copies need {disk:g} GB (datasets.landcover_ai.download.disk: lower it if "
+            "DVC's cache is on another disk)"
+        )
+        raise OSError(errno.ENOSPC, reason)

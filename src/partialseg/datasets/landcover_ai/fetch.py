@@ -42,7 +42,7 @@ def fetch(urls: Sequence[str], md5: str, file: Path, *, retries: int, timeout: f
     if file.exists() and _md5(file) == expected:
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
+    part = part_of(file)
     reasons = []
     for url in urls:
         try:
@@ -53,6 +53,11 @@ def fetch(urls: Sequence[str], md5: str, file: Path, *, retries: int, timeout: f
             os.replace(part, file)
             return
     raise OSError(f"{file}: no mirror delivers it: {'; '.join(reasons) or 'none is given'}")
+
+
+def part_of(file: Path) -> Path:
+    """Return the file in which fetch() keeps what has arrived of `file`."""
+    return file.with_name(file.name + ".part")
 
 
 def _md5(file: Path) -> str:
