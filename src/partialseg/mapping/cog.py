@@ -141,6 +141,8 @@ def new_strip(file: Path, size: tuple[int, int], layout: Layout) -> Iterator[Cog
         finally:
             with _write_errors(file):
                 raster.close()
+        with _write_errors(file):
+            _check_whole(file)
 
 
 def _create(raw: Path, frame: Frame, layout: Layout) -> DatasetWriter:
@@ -193,9 +195,13 @@ def _convert(raw: Path, cog: Path, layout: Layout) -> None:
             num_threads="ALL_CPUS",
             overview_resampling=layout.overviews.name,
         )
-        with rasterio.open(cog) as raster:
-            # GDAL may not report a disk that is full at the end; reading the last tile does.
-            raster.read(window=Window(raster.width - 1, raster.height - 1, 1, 1))
+        _check_whole(cog)
+
+
+def _check_whole(file: Path) -> None:
+    """Read the last tile: GDAL may not report a disk that is full when a file is closed."""
+    with rasterio.open(file) as raster:
+        raster.read(window=Window(raster.width - 1, raster.height - 1, 1, 1))
 
 
 def _publish(cog: Path, file: Path, layout: Layout) -> None:
