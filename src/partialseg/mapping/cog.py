@@ -141,6 +141,11 @@ def new_strip(file: Path, size: tuple[int, int], layout: Layout) -> Iterator[Cog
         finally:
             with _write_errors(file):
                 raster.close()
+        # GDAL may not report a disk that is full at the end.
+        with _write_errors(file), warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(file) as written:
+                written.read(window=Window(width - 1, height - 1, 1, 1))
 
 
 def _create(raw: Path, frame: Frame, layout: Layout) -> DatasetWriter:
