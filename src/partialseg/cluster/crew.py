@@ -8,7 +8,7 @@ from contextlib import suppress
 from distributed import Client, Future
 
 from partialseg.cluster.clients import failure_of
-from partialseg.cluster.remote import call, offer, packed
+from partialseg.cluster.remote import by_value, offer, packed
 from partialseg.cluster.worker import Job, prepare
 
 NO_WORKER_SECONDS = 120
@@ -49,7 +49,7 @@ class Crew:
             raise ValueError(f"the scheduler does not answer any more: {error}") from None
         for address in there - self._asked.keys() - self._ready - self._refused.keys():
             self._asked[address] = self._client.submit(
-                call, *packed(prepare, self._job), workers=[address], pure=False
+                by_value(), *packed(prepare, self._job), workers=[address], pure=False
             )
         for address in self._asked.keys() - there:  # its answer will never come
             self._asked.pop(address).cancel()

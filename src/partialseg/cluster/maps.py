@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from partialseg.cluster.clients import ended, failure_of
 from partialseg.cluster.crew import Crew
-from partialseg.cluster.remote import call, packed
+from partialseg.cluster.remote import by_value, packed
 from partialseg.cluster.worker import Job, Task, do
 from partialseg.mapping.predict import Looked, Outcome
 from partialseg.mapping.random_access import reads_in_order
@@ -63,7 +63,7 @@ def predict_side_by_side(crew: Crew, client: Client, job: Job, work: "Work") -> 
 
     def submit(task: Task) -> Future[str]:
         resources = {crew.resource: 1}
-        return client.submit(call, *packed(do, job, task), resources=resources, pure=False)
+        return client.submit(by_value(), *packed(do, job, task), resources=resources, pure=False)
 
     running: dict[Future[str], Task] = {}
     client.subscribe_topic(job.topic, lambda event: work.report(event[1]))

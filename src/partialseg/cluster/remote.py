@@ -5,6 +5,7 @@ What is here goes to the workers, and to schedulers that cannot import it either
 
 import pickle
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,19 @@ def call(source: str, pickled: bytes) -> Any:
     return function(*arguments)
 
 
+def by_value() -> Callable[[str, bytes], Any]:
+    """Return call() as a function that schedulers and workers without this package can unpickle.
+
+    Of a function at the top level Dask would send the name alone.
+    """
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+    def on_worker(source: str, pickled: bytes) -> Any:
+        return call(source, pickled)
+
+    return on_worker
+
+
 async def offer(resource: str, dask_worker: Any) -> None:
     """Let a worker take tasks that need a resource, one at a time."""
     await dask_worker.set_resources(**{resource: 1})
@@ -39,5 +53,4 @@ async def offer(resource: str, dask_worker: Any) -> None:
 
 def packed(function: Any, *arguments: Any) -> tuple[str, bytes]:
     """Return the arguments of call() for a function of this package, on any worker."""
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
     return str(SRC), pickle.dumps((function, arguments))

@@ -200,8 +200,10 @@ def _convert(raw: Path, cog: Path, layout: Layout) -> None:
 
 def _check_whole(file: Path) -> None:
     """Read the last tile: GDAL may not report a disk that is full when a file is closed."""
-    with rasterio.open(file) as raster:
-        raster.read(window=Window(raster.width - 1, raster.height - 1, 1, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(file) as raster:
+            raster.read(window=Window(raster.width - 1, raster.height - 1, 1, 1))
 
 
 def _publish(cog: Path, file: Path, layout: Layout) -> None:
