@@ -17,7 +17,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from clones import Clone
-from partialseg.cluster import side_by_side
+from partialseg.cluster import clients, side_by_side
 from partialseg.cluster.side_by_side import (
     LOG,
     Share,
@@ -139,7 +139,7 @@ def test_a_training_does_not_take_over_how_a_worker_of_dask_returns_memory(
 
 @pytest.mark.slow
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(side_by_side, "ANSWER_SECONDS", 1)
+    monkeypatch.setattr(clients, "ANSWER_SECONDS", 1)
     with (
         pytest.raises(ValueError, match=r"^scheduler tcp://127\.0\.0\.1:9: does not answer"),
         remote_client("tcp://127.0.0.1:9"),
