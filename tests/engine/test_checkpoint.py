@@ -8,6 +8,7 @@ from torch import nn
 
 from checkpoints import checkpoint_of, trained_network
 from partialseg.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from partialseg.tiling.patches import Imagery
 from small_run import record
 
 
@@ -24,7 +25,8 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("class_weights", [[0.5, 1.25, 1 / 3], None])
 def test_a_checkpoint_returns_as_it_was(tmp_path: Path, class_weights: list[float] | None) -> None:
-    saved = checkpoint_of(trained_network(), class_weights=class_weights)
+    imagery = Imagery(bands=(3, 2, 1), stretch=((0.0, 4095.0), (1.0, 9.0), (2.0, 7.0)))
+    saved = checkpoint_of(trained_network(), class_weights=class_weights, imagery=imagery)
     save_checkpoint(saved, tmp_path / "best.pt")
     loaded = load_checkpoint(tmp_path / "best.pt")
     assert without_weights(loaded) == without_weights(saved)

@@ -25,7 +25,7 @@ def checkpoint_of(network: nn.Module, **changes: Any) -> Checkpoint:
         palette=[(200, 180, 90), (200, 40, 30), (40, 90, 200)],
         mean=(120.0, 110.0, 100.5),
         std=(60.0, 50.5, 40.0),
-        imagery=Imagery(bands=(3, 2, 1), stretch=((0.0, 4095.0),) * 3),
+        imagery=Imagery(),
         patch_size=32,
         source_size=64,
         ground_sampling_distances=[0.25, 0.5],
