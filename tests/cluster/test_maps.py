@@ -35,7 +35,7 @@ from partialseg.cluster.predict import (
 from partialseg.engine.checkpoint import save_checkpoint
 from partialseg.mapping.maps import Wanted
 from partialseg.mapping.orthophoto import Reading
-from partialseg.mapping.predict import Outcome, stitching_of
+from partialseg.mapping.predict import Outcome, reading_for, stitching_of
 from partialseg.mapping.runtime import choose
 from predict import main
 from rasters import draw_orthophoto, write_raster
@@ -99,7 +99,8 @@ def request(checkpoint: Path, out: Path, **changes: Any) -> Request:
 
 def predicted(client: Client, asked: Request, *images: Path) -> Outcome:
     network, _ = described(asked.file, asked.is_onnx, asked.choice)
-    return predict_by_workers(client, network, asked, images, [])
+    reading = reading_for(network.info, asked.reading)
+    return predict_by_workers(client, network, replace(asked, reading=reading), images, [])
 
 
 def alone(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
