@@ -8,17 +8,15 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 
-import dask
 from distributed import Client, Future, LocalCluster, wait
 from distributed.scheduler import KilledWorker
 from distributed.utils import LoopRunner
 from tornado.ioloop import IOLoop
 
 T = TypeVar("T")
+DIED = "its worker died each time that it was tried; perhaps there is too little memory"
 ANSWER_SECONDS = 20  # of a scheduler
 START_TRIES = 12
-# Dask's 30 s are not enough for a machine that is busy with other work.
-PATIENT = {"distributed.comm.timeouts.connect": "180s", "distributed.comm.timeouts.tcp": "180s"}
 POLL_SECONDS = 0.2
 
 
@@ -49,7 +47,6 @@ def local_workers(number: int, threads: int, resources: Mapping[str, float]) -> 
     # Of a page of Dask's that nobody is told about.
     warnings.filterwarnings("ignore", r"Port \d+ is already in use")
     with (
-        dask.config.set(PATIENT),
         event_loop() as loop,
         LocalCluster(
             n_workers=number,
@@ -102,10 +99,7 @@ def failure_of(future: Future[str], advice: str) -> str:
         return "its scheduler is gone"
     error = future.exception()
     if isinstance(error, KilledWorker):
-        return (
-            "its worker died each time that it was tried; perhaps there is too little memory: "
-            f"{advice}"
-        )
+        return f"{DIED}: {advice}"
     if error is None or isinstance(error, (ValueError, OSError)):
         return str(error or "")
     return f"{type(error).__name__}: {error}"

@@ -27,7 +27,7 @@ class Crew:
         self.runtime = job.runtime
         self._client, self._job = client, job
         self._asked: dict[str, Future[str]] = {}  # by address
-        self._ready: set[str] = set()
+        self.ready: set[str] = set()  # their addresses
         self._refused: dict[str, str] = {}  # why
         self._lost = 0
         self._last = time.monotonic()  # when a worker was ready
@@ -47,7 +47,7 @@ class Crew:
             there = set(self._client.scheduler_info(n_workers=-1)["workers"])
         except (OSError, CancelledError) as error:
             raise ValueError(f"the scheduler does not answer any more: {error}") from None
-        for address in there - self._asked.keys() - self._ready - self._refused.keys():
+        for address in there - self._asked.keys() - self.ready - self._refused.keys():
             self._asked[address] = self._client.submit(
                 by_value(), *packed(prepare, self._job), workers=[address], pure=False
             )
@@ -56,12 +56,12 @@ class Crew:
             self._lost += 1
         for address in [address for address, future in self._asked.items() if future.done()]:
             self._take(address, self._asked.pop(address))
-        self._ready &= there
-        if self._ready:
+        self.ready &= there
+        if self.ready:
             self._last = time.monotonic()
         else:
             self._check(there)
-        return len(self._ready)
+        return len(self.ready)
 
     def _take(self, address: str, answer: Future[str]) -> None:
         why = failure_of(answer, "take fewer workers")
@@ -75,7 +75,7 @@ class Crew:
             return
         with suppress(OSError, CancelledError):  # it is gone again
             self._client.run(offer, self.resource, workers=[address])
-            self._ready.add(address)
+            self.ready.add(address)
 
     def _check(self, there: set[str]) -> None:
         if there and there <= self._refused.keys():

@@ -7,7 +7,7 @@ given them, whatever the strips and the number of workers.
 
 import math
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 from distributed import Client, Future
 from tqdm import tqdm
 
-from partialseg.cluster.clients import ended, failure_of
+from partialseg.cluster.clients import DIED, ended, failure_of
 from partialseg.cluster.crew import Crew
 from partialseg.cluster.remote import by_value, packed
 from partialseg.cluster.worker import Job, Task, do
@@ -29,6 +29,8 @@ from partialseg.mapping.tiles import Stitching
 # Mpx of a task: so many that starting it does not count, and so few that little is lost with a
 # worker and that all are busy to the end, with TURNS tasks for each.
 SMALLEST, LARGEST, TURNS = 8.0, 128.0, 4
+MOST_TRIES = 4  # of a task whose workers die, as many as Dask's own
+ADVICE = "take fewer workers"
 BAR = "maps {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} Mpx, {remaining} left{postfix}"
 
 
@@ -61,24 +63,47 @@ def predict_side_by_side(crew: Crew, client: Client, job: Job, work: "Work") -> 
         ValueError: no worker is left, or the scheduler is gone.
     """
 
-    def submit(task: Task) -> Future[str]:
-        resources = {crew.resource: 1}
-        return client.submit(by_value(), *packed(do, job, task), resources=resources, pure=False)
+    def submit(task: Task) -> None:
+        future = client.submit(
+            by_value(), *packed(do, job, task), resources={crew.resource: 1}, pure=False
+        )
+        running[future], able[task.number] = task, frozenset(crew.ready)
+
+    def take_back() -> None:
+        """Take back tasks whose workers are all gone.
+
+        Dask gives them to other workers that could do them then, and never to those that can since.
+        """
+        for future, task in list(running.items()):
+            if able[task.number] & crew.ready or future.done():
+                continue
+            future.cancel()
+            running.pop(future)
+            tries[task.number] += 1
+            if tries[task.number] < MOST_TRIES:
+                work.waiting.appendleft(task)
+            else:
+                tell(work.fail(task, f"{DIED}: {ADVICE}"))
+
+    def tell(said: str) -> None:
+        if said:
+            bar.write(said, file=sys.stdout)
 
     running: dict[Future[str], Task] = {}
+    # By the number of a task: the workers that were ready when it was submitted, and its tries.
+    able: dict[int, frozenset[str]] = {}
+    tries: Counter[int] = Counter()
     client.subscribe_topic(job.topic, lambda event: work.report(event[1]))
     with tqdm(total=work.megapixels, disable=None, bar_format=BAR, smoothing=0) as bar:
         while work.waiting or running:
             size = crew.size()
+            take_back()
             # No more than there are workers: when one dies, Dask blames all that it was to do.
             for _ in range(min(len(work.waiting), size - len(running))):
-                task = work.waiting.popleft()
-                running[submit(task)] = task
+                submit(work.waiting.popleft())
             for future, task in ended(running):
-                why = failure_of(future, "take fewer workers")
-                said = work.fail(task, why) if why else work.end(task, future.result())
-                if said:
-                    bar.write(said, file=sys.stdout)
+                why = failure_of(future, ADVICE)
+                tell(work.fail(task, why) if why else work.end(task, future.result()))
             bar.set_postfix_str(f"{size} workers", refresh=False)
             bar.update(work.done - bar.n)
     client.unsubscribe_topic(job.topic)
