@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import redirect_stdout
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -72,7 +73,8 @@ def cut(name: str, source: Path, out: Path, cell: int, size: int) -> int:
             items = zip(index.orthophotos, layouts, strict=True)
             return sum(len(cutter.cut(item, layout, {})[0]) for item, layout in items)
         case _:
-            return len(tile(source, out, params))
+            with redirect_stdout(sys.stderr):  # what it tells is no result
+                return len(tile(source, out, params))
 
 
 def measure(name: str, source: Path, cell: int, size: int) -> None:

@@ -146,7 +146,6 @@ def test_trainings_run_ahead_and_dvc_takes_them_over(
 ) -> None:
     project = tiny_pipeline(tmp_path, ["a", "b"], monkeypatch)
     monkeypatch.setattr(stage, "train_ahead", lambda *given: ahead.append(given))
-    monkeypatch.setattr(stage, "check_experiment", lambda file: None)  # its parameters are others
     ahead: list[Any] = []
     repro(jobs=2)
     ((trainings, jobs, scheduler),) = ahead
@@ -248,14 +247,15 @@ def test_an_experiment_needs_a_name_and_an_e_mail_for_its_commit(
         repro(["seeds=[1]"])
 
 
-def test_a_value_of_another_type_is_our_line_and_not_dvc_s(
+def test_a_list_that_becomes_a_number_is_our_line_and_not_dvc_s(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(stage, "check_committer", lambda: None)
     shipped = (ROOT / "params.yaml").read_bytes()
     (tmp_path / "params.yaml").write_bytes(shipped)
-    with pytest.raises(ValueError, match=r"^params\.yaml: seeds: should be a valid array, got 42$"):
+    message = r"^params\.yaml: seeds: should be a list, as seeds=\[42\], got 42$"
+    with pytest.raises(ValueError, match=message):
         repro(["seeds=42"])
     assert (tmp_path / "params.yaml").read_bytes() == shipped
 

@@ -9,17 +9,18 @@ them over.
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dvc.exceptions import DvcException
 from dvc.utils.hydra import apply_overrides
 from filelock import FileLock, Timeout
 
 from partialseg.cluster.stages import Training, out_of_date, training_levels
-from partialseg.core.params import load_section
+from partialseg.core.params import read_yaml
 
 PARAMS = "params.yaml"
 LOCK = Path(".dvc", "tmp", "repro.lock")
@@ -49,8 +50,6 @@ def repro(settings: Sequence[str] = (), jobs: int | None = None, scheduler: str 
 
 def _repro(settings: Sequence[str], jobs: int | None, scheduler: str) -> None:
     with changed_params(Path(PARAMS), settings):
-        if settings:
-            check_experiment(Path(PARAMS))
         dvc("repro", "check")
         for needed, names in training_levels():
             dvc("repro", *needed)
@@ -80,16 +79,15 @@ def check_committer() -> None:
             )
 
 
-def check_experiment(file: Path) -> None:
-    """Check the top level of a params file, which DVC reads first and says little about.
+def check_lists(file: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Check that lists of the top level are still lists: DVC makes stages of them.
 
     Raises:
-        ValueError: a key is missing or unknown, or a value is out of range.
+        ValueError: one is not.
     """
-    # Imported here: it takes PyTorch with it.
-    from partialseg.checking.check import Experiment
-
-    load_section(file, "", Experiment)
+    for key, value in now.items():
+        if isinstance(before.get(key), list) and not isinstance(value, list):
+            raise ValueError(f"{file}: {key}: should be a list, as {key}=[{value}], got {value!r}")
 
 
 def train_ahead(trainings: Sequence[Training], jobs: int | None, scheduler: str) -> None:
@@ -122,17 +120,22 @@ def changed_params(file: Path, settings: Sequence[str]) -> Iterator[None]:
     """Set parameters as `dvc exp run -S` does, while the block lasts; comments stay.
 
     Raises:
-        ValueError: a setting is not of the form key=value, or there is no such key.
+        ValueError: a setting is not of the form key=value, there is no such key, or a list becomes
+            something else.
     """
     if not settings:
         yield
         return
-    before = file.read_bytes()
+    before, values = file.read_bytes(), read_yaml(file)
     try:
         apply_overrides(file, list(settings))
+        check_lists(file, values, read_yaml(file))
     except DvcException as error:
         file.write_bytes(before)
         raise ValueError(f"-S {' '.join(settings)}: {error.__cause__ or error}") from error
+    except ValueError:
+        file.write_bytes(before)
+        raise
     changed = file.read_bytes()
     try:
         yield
