@@ -101,7 +101,7 @@ def test_the_committed_metrics_come_out_again(clone: Clone) -> None:
         ),
         ("seeds=[]", "seeds: should have at least 1 item, got []"),
         ("splits=[random]", "splits: 'random' is not in datasets.sample.splits (main, official)"),
-        ("dataset=moon", "dataset: should be 'sample', 'landcover_ai' or 'folder', got 'moon'"),
+        ("dataset=moon", "dataset 'moon' has no section under datasets (sample, landcover_ai, "),
         ("datasets.sample.tile.size=none", "datasets.sample.tile.size: should be a valid integer"),
     ],
 )

@@ -93,7 +93,7 @@ SCRIPTS = {
     file.relative_to(ROOT).as_posix(): script(file)
     for folder in ("src", "benchmarks")
     for file in (ROOT / folder).glob("*.py")
-}
+} | {"src/predict.py": script(ROOT / "src" / "partialseg" / "mapping" / "options.py")}
 SETTINGS = sorted(
     {tuple(settings(command)) for text in PAGES.values() for command in code(text)} - {()}
 )
