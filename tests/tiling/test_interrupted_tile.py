@@ -66,8 +66,8 @@ def test_a_list_with_a_cell_that_is_not_there_is_one_line_and_leaves_nothing(
     code, out, error = run_tile(tmp_path)
     assert (code, out) == (1, "")
     assert error == (
-        "error: source/val.txt: no full cell is named 'c_0'; lists name cells of source_size px "
-        "(those of LandCover.ai: 512)\n"
+        "error: source/val.txt: no full cell is named 'c_0', and no orthophoto; lists name both, "
+        "cells of source_size px (those of LandCover.ai: 512)\n"
     )
     assert {path.name for path in tmp_path.iterdir()} == {"params.yaml", "source"}
     (source / "val.txt").write_text("a_1\nb_7\n")
