@@ -163,6 +163,7 @@ def test_old_and_new_pixels_are_written_with_their_classes(
         assert acquired.bought == (~old).reshape(3, 4, 8, 4, 8).sum(axis=(2, 4))[whole].sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("strategy", "score"), [("entropy", entropy), ("margin", margin)])
 def test_the_pixels_that_the_network_is_least_sure_of_are_bought(
     patches: Path,

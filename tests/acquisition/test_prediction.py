@@ -54,6 +54,7 @@ def test_the_features_are_those_of_the_deepest_level(patches: Path, architecture
     np.testing.assert_allclose(found, x, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["unet", "unetplusplus"])
 @pytest.mark.parametrize("size", [32, 40])  # 40 px are padded to 48
 def test_the_features_of_pixels_are_what_the_head_turns_into_logits(

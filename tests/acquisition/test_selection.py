@@ -62,6 +62,7 @@ def test_more_than_there_are_is_refused() -> None:
         find_limit(orders.__getitem__, 1, 4)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_patches() -> None:
     def peak(places: int) -> int:
         levels = np.zeros(64 * 64, np.uint16)  # all alike: the keys decide everything

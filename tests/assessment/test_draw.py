@@ -68,6 +68,7 @@ def test_points_are_centres_of_distinct_pixels_of_their_class(
     assert not np.array_equal(draw(file, pixels, 60, seed=2), places)
 
 
+@pytest.mark.slow
 def test_every_pixel_of_a_class_is_drawn_equally_often(tmp_path: Path) -> None:
     ids = np.zeros((4, 6), np.uint8)
     ids[2:] = 1

@@ -90,6 +90,7 @@ def test_a_value_that_would_stop_a_late_stage_is_named(
     assert not (tmp_path / "note.txt").exists()
 
 
+@pytest.mark.slow
 def test_sections_of_what_is_not_run_are_left_alone(tmp_path: Path) -> None:
     check_changed(tmp_path, {OBJECTS: "house", "sample.recipes.dice.crop": 999}, dataset="sample")
     assert (tmp_path / "note.txt").exists()

@@ -35,6 +35,7 @@ def test_more_jobs_than_gpus_are_refused() -> None:
         choose_jobs(3, share, 4, 8)
 
 
+@pytest.mark.slow
 def test_a_share_is_that_of_the_recipes_that_train() -> None:
     def training(recipe: str) -> Training:
         return Training(stage="", command="", dataset="sample", recipe=recipe, resume=Path())
@@ -45,6 +46,7 @@ def test_a_share_is_that_of_the_recipes_that_train() -> None:
         share_of(params, [training("fast")], None, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "gpus", "processes"), [(None, 4, 1), (2, 4, 2), (1, 4, 4), (3, 4, 1), (None, 0, 1)]
 )

@@ -81,6 +81,7 @@ def test_a_training_is_out_of_date_until_it_ran_and_again_after_a_change(
     assert [item.stage for item in out_of_date(names)] == ["train@b"]
 
 
+@pytest.mark.slow
 def test_a_pipeline_that_dvc_cannot_read_is_one_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

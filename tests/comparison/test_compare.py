@@ -364,6 +364,7 @@ def test_scores_of_all_splits_and_mean_curves_of_the_first_are_drawn(
         assert item.deviations["train/loss"] == [0.0, 0.0]  # all seeds have the same one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("splits", "more"), [(SPLITS, 0), (SPLITS[::-1], 30)])
 def test_the_confusions_are_sums_over_the_seeds_under_the_first_split(
     folder_of_seeds: Path, drawn: dict[str, Any], splits: Sequence[str], more: int
@@ -429,6 +430,7 @@ def test_the_summary_has_means_and_the_deviation_of_the_test_miou_under_the_firs
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("splits", "more"), [(SPLITS, 0.0), (SPLITS[::-1], 0.3)])
 def test_the_headline_curves_are_means_under_the_first_split(
     folder_of_seeds: Path, drawn: dict[str, Any], splits: Sequence[str], more: float

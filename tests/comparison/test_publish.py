@@ -57,6 +57,7 @@ def test_another_split_is_not_comparable(folder: Path) -> None:
     assert publish_in(folder, [*RUNS, *others]) == BEST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["best.pt", "best.md"])
 def test_a_missing_file_is_named_and_nothing_handed_out(folder: Path, name: str) -> None:
     publish_in(folder, [RUNS[0]])

@@ -133,6 +133,7 @@ def table(splits: tuple[str, ...] = ("main",), recipes: int = 2) -> list[ScoredC
     return [make_scored(random_counts(place), **these) for place, these in enumerate(changes)]
 
 
+@pytest.mark.slow
 def test_values_of_every_axis_are_compared_pooled_first() -> None:
     found = differences(table())
     assert [(f.axis, f.values, len(f.first)) for f in found] == [
@@ -160,6 +161,7 @@ def test_recipes_are_compared_with_the_first_and_fractions_with_the_next_smaller
     assert fractions == [("0.05", "0.1"), ("0.1", "0.15")]
 
 
+@pytest.mark.slow
 def test_a_pooled_difference_is_the_mean_of_its_pairs() -> None:
     cells = table()
     found = [difference for difference in differences(cells) if difference.axis == "recipe"]
@@ -174,6 +176,7 @@ def test_a_pooled_difference_is_the_mean_of_its_pairs() -> None:
     assert pooled.jackknife == pytest.approx((mean - half, mean + half))
 
 
+@pytest.mark.slow
 def test_pairs_under_several_splits_are_pooled_as_independent() -> None:
     cells = table(("main", "other"), recipes=1)
     found = [difference for difference in differences(cells) if difference.axis == "architecture"]

@@ -126,6 +126,7 @@ def test_a_missing_run_is_named(
     assert not (folder / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_round_without_a_fraction_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

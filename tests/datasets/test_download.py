@@ -160,6 +160,7 @@ def test_an_archive_without_images_is_refused(
     assert not (tmp_path / "source").exists()
 
 
+@pytest.mark.slow
 def test_the_sample_is_rendered_into_the_same_layout(
     tmp_path: Path, write_params: Callable[..., Path]
 ) -> None:
@@ -245,6 +246,7 @@ def test_a_bad_legend_is_named_by_its_key(
         )
 
 
+@pytest.mark.slow
 def test_an_unknown_data_set_is_one_line_on_stderr(
     tmp_path: Path, write_params: Callable[..., Path]
 ) -> None:
@@ -281,6 +283,7 @@ def test_a_misspelt_parameter_is_one_line_on_stderr(
     assert not (tmp_path / "source").exists()
 
 
+@pytest.mark.slow
 def test_the_stage_imports_no_torch() -> None:
     """download, tile and label start at once."""
     code = "import sys, download, tile, label; print('torch' in sys.modules, 'cv2' in sys.modules)"
@@ -290,6 +293,7 @@ def test_the_stage_imports_no_torch() -> None:
     assert done.stdout == "False True\n"
 
 
+@pytest.mark.slow
 def test_the_index_is_plain_json(tmp_path: Path, write_params: Callable[..., Path]) -> None:
     download("sample", write_params(sample=SAMPLE), tmp_path / "source")
     stored = json.loads((tmp_path / "source" / "index.json").read_text())

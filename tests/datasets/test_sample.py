@@ -57,6 +57,7 @@ def test_archive_layout_without_leftovers(sample: Path) -> None:
     assert set(contents(sample)) == expected | {"train.txt", "val.txt", "test.txt"}
 
 
+@pytest.mark.slow
 def test_georeference(sample: Path) -> None:
     bounds = []
     for path in sorted(sample.glob("images/*.tif")):
@@ -77,6 +78,7 @@ def test_georeference(sample: Path) -> None:
             assert rasterio.coords.disjoint_bounds(one, two)
 
 
+@pytest.mark.slow
 def test_no_place_is_used_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("partialseg.datasets.sample.download.SHEETS_EAST", 2)
     monkeypatch.setattr("partialseg.datasets.sample.download.SHEETS_NORTH", 2)
@@ -207,6 +209,7 @@ def test_water_is_darker_than_road(orthophoto: tuple[np.ndarray, np.ndarray]) ->
     assert image[mask == WATER].mean() + 25 < image[mask == ROAD].mean()
 
 
+@pytest.mark.slow
 def test_photograph_is_neither_clipped_nor_flat(orthophoto: tuple[np.ndarray, np.ndarray]) -> None:
     image, _ = orthophoto
     assert np.mean((image == 0) | (image == 255)) < 0.02

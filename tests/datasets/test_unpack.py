@@ -50,6 +50,7 @@ def nothing_left_over(tmp_path: Path, folder: Path) -> Iterator[None]:
     assert {path.name for path in tmp_path.iterdir()} <= {"a.zip", "work"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_unpacks_exact_bytes(tmp_path: Path, folder: Path, method: int) -> None:
     unpack(write_zip(tmp_path / "a.zip", CONTENT, method), folder)

@@ -120,6 +120,7 @@ def probabilities_of(run_folder: Path, image: NDArray[np.uint8]) -> NDArray[np.f
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
+@pytest.mark.slow
 def test_scores_are_computed_with_the_threads_that_were_asked_for(
     patches: Path, trained: Path, files: RunFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +136,7 @@ def mean_iou(counts: NDArray[np.int64]) -> float:
     return float((hits[either > 0] / either[either > 0]).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_scores_are_those_of_an_independent_computation(
     patches: Path, trained: Path, files: RunFiles, split: str
@@ -186,6 +188,7 @@ def test_no_examples_leave_the_panel_alone(patches: Path, trained: Path, files: 
     assert [*made.predictions] == [patch.name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_scores_of_places_and_confidence_are_those_of_the_same_predictions(
     patches: Path, trained: Path, files: RunFiles, split: str
@@ -377,6 +380,7 @@ def test_more_panel_patches_than_there_are_are_all(
     assert [ids.shape for ids in results.predictions.values()] == [(32, 32)] * 3
 
 
+@pytest.mark.slow
 def test_scores_depend_on_batch_size_only_where_they_say_so(
     patches: Path, trained: Path, files: RunFiles
 ) -> None:
@@ -413,6 +417,7 @@ def test_a_missing_checkpoint_is_named(
     assert not files.scores.parent.exists()
 
 
+@pytest.mark.slow
 def test_the_card_of_another_run_or_data_set_stays(
     patches: Path, trained: Path, files: RunFiles
 ) -> None:

@@ -19,6 +19,7 @@ def test_the_network_stays_as_it_was() -> None:
     assert all(torch.equal(*pair) for pair in zip(before, network.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_unetplusplus_of_the_report_costs_two_and_a_half_unets() -> None:
     unet, nested = (
         forward_gflop(build_network(name, 3, 5, 8, False), 384) for name in ("unet", "unetplusplus")

@@ -52,6 +52,7 @@ def test_a_class_without_truth_has_an_empty_row() -> None:
     assert len(axes.texts) == 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("runs", "columns"), [(1, 1), (2, 2), (3, 3), (4, 2), (5, 3), (6, 3), (7, 3)]
 )

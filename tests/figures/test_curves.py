@@ -154,6 +154,7 @@ def test_one_bad_epoch_does_not_flatten_the_losses() -> None:
     assert labels == ["0.5", "1", "20"]
 
 
+@pytest.mark.slow
 def test_a_bad_epoch_of_one_recipe_sets_the_scale_of_all() -> None:
     curves = make_curves(make_cells([0.1], RECIPES), 5)
     curves[0] = with_value(curves[0], "train/loss", 0, 40.0)
@@ -193,6 +194,7 @@ def test_bands_stand_with_the_recipe_they_belong_to() -> None:
     assert len(legend_texts(figure)) == 4  # bands are not in the legend
 
 
+@pytest.mark.slow
 def test_a_band_down_to_zero_leaves_the_scale_of_a_wide_loss_alone() -> None:
     (curves, _) = make_curves(make_cells([0.1]), 3)
     curves = with_value(curves, "val/loss", 0, 40.0)

@@ -51,6 +51,7 @@ def test_seed_and_name_alone_decide(pattern: str) -> None:
     assert (draw(pattern, 0.25, name="a_1").visible != first.visible).any()
 
 
+@pytest.mark.slow
 @of_each_pattern
 @pytest.mark.parametrize("fraction", [0.25, 0.9])
 def test_pixels_without_a_truth_are_never_labelled(pattern: str, fraction: float) -> None:

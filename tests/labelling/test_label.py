@@ -103,6 +103,7 @@ def test_the_command_refuses_other_fractions(
     assert not (tmp_path / "labels").exists()
 
 
+@pytest.mark.slow
 def test_the_command_draws_the_labels_of_the_labelling(
     make_patches: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -167,6 +168,7 @@ def test_each_pattern_labels_each_patch_by_its_own_function(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", get_args(Pattern))
 def test_equal_seeds_give_equal_bytes_by_any_pattern(
     make_patches: Callable[..., Path], tmp_path: Path, pattern: Pattern

@@ -140,6 +140,7 @@ def test_a_negative_least_area_is_refused(tmp_path: Path, min_area: float) -> No
         write_polygons(class_map, tmp_path / "map.gpkg", min_area)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [150_000, 400_000])
 def test_a_full_disk_leaves_the_earlier_file(tmp_path: Path, limit: int) -> None:
     ids = np.random.default_rng(4).integers(0, 3, (100, 100)).astype(np.uint8)

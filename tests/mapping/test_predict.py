@@ -188,6 +188,7 @@ class Failing(Brightness):
         return super().probabilities(images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failure", [ValueError("damaged"), KeyboardInterrupt(), SystemExit(143)])
 def test_a_failure_leaves_the_earlier_maps_and_nothing_else(
     tmp_path: Path, failure: BaseException
@@ -294,6 +295,7 @@ def test_the_command_gives_what_the_network_gives(
     assert np.abs(steps - 250 * expected.numpy()).max() < 0.51  # rounded to whole steps
 
 
+@pytest.mark.slow
 def test_test_time_augmentation_changes_a_map(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -420,6 +422,7 @@ def test_bands_named_blue_green_red_are_taken_as_named(
 INFRARED = {"names": ["nir", "red", "green"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trained", "of_image", "options", "message"),
     [

@@ -40,6 +40,7 @@ def test_a_copy_has_the_pixels_and_goes_away(name: str, tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == [name]
 
 
+@pytest.mark.slow
 def test_a_copy_keeps_what_says_where_there_is_data(tmp_path: Path) -> None:
     pixels = noise(4)
     pixels[..., 3] = 255

@@ -56,6 +56,7 @@ def joined(image: Path, folder: Path, by: Predictor, cuts: list[int]) -> dict[st
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gsd", [None, 0.4, 0.15])
 def test_strips_give_the_bytes_of_the_whole(tmp_path: Path, gsd: float | None) -> None:
     """Resampled, too: pixels of 0.25 m for a network of 0.4 and of 0.15 m."""
@@ -78,6 +79,7 @@ def test_strips_give_the_bytes_of_the_whole(tmp_path: Path, gsd: float | None) -
         assert len(np.unique(raster.read(1))) > 2  # classes and nodata
 
 
+@pytest.mark.slow
 def test_strips_of_a_wide_image_give_the_bytes_of_the_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +137,7 @@ def test_a_strip_that_does_not_fit_on_the_disk_is_no_strip(tmp_path: Path) -> No
     assert outcomes == {"error", "written"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [2, 3, 5, 7])
 def test_the_bits_do_not_depend_on_the_number_of_threads(threads: int) -> None:
     """So that workers with fewer cores give the same maps."""

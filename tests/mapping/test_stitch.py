@@ -142,6 +142,7 @@ def test_coarse_images_stay_in_place_and_in_bounds(tmp_path: Path, gsd: float) -
     assert (bright - expected).abs().mean() < 0.1
 
 
+@pytest.mark.slow
 def test_nothing_is_read_after_the_image_is_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

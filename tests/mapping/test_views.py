@@ -44,6 +44,7 @@ def test_flips_keep_the_shape_and_all_has_the_quarter_turns() -> None:
     assert sorted(tuple(item.shape[-2:]) for item in seen.images) == [(32, 48)] * 4 + [(48, 32)] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("views", ["flips", "all"])
 def test_the_mean_of_all_views_is_the_same_for_a_mirrored_image(views: Views) -> None:
     model = Averaged(network_model(), views)

@@ -62,6 +62,7 @@ def test_the_official_loop_counts_partial_cells_and_keeps_colours(tmp_path: Path
     assert np.abs(cell - image[32:64, 32:64]).mean() < 20  # noise through a JPEG
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", synthetic.FORMATS)
 def test_all_sides_cut_the_same_number_of_patches(
     layout: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

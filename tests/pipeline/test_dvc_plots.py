@@ -52,6 +52,7 @@ def test_there_are_the_four_charts(charts: dict[str, Any]) -> None:
     assert charts.keys() == CHARTS.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chart", CHARTS)
 def test_a_chart_has_the_curves_of_both_commits(charts: dict[str, Any], chart: str) -> None:
     (drawn,) = charts[chart]

@@ -81,6 +81,7 @@ def test_deps_of_the_other_stages_are_the_rooms_that_they_enter(
             assert files_of(ROOT / dep) & imported, f"{stage} imports nothing of {dep}"
 
 
+@pytest.mark.slow
 def test_the_walk_sees_what_it_should() -> None:
     """The test above could agree on nothing: some members by hand."""
 

@@ -176,6 +176,7 @@ def test_every_target_of_make_is_one(page: str) -> None:
                 assert re.search(rf"^{variable} [:?]?=", makefile, re.MULTILINE), command
 
 
+@pytest.mark.slow
 @pages
 def test_every_stage_of_a_command_is_one(page: str) -> None:
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]

@@ -42,6 +42,7 @@ def test_the_smallest_accumulation_that_fits_is_taken(memory: float, accumulatio
     assert training_memory.smallest_accumulation(memory, needed) == accumulation
 
 
+@pytest.mark.slow
 def test_hours_are_those_of_all_operations() -> None:
     network = replace(UNET, base=2)
     step, scored = (training_memory.operations(network, training) for training in (True, False))

@@ -119,6 +119,7 @@ def split_of(patches: list[Patch]) -> dict[str, set[str]]:
     }
 
 
+@pytest.mark.slow
 @real
 @pytest.mark.parametrize(
     ("name", "preset", "cell", "size", "values"),
@@ -141,6 +142,7 @@ def test_real_sets_as_they_are(
     assert ignored == sum(counts.values()) - sum(wanted)
 
 
+@pytest.mark.slow
 @real
 def test_the_bands_of_korea_are_turned_and_its_splits_are_listed(tmp_path: Path) -> None:
     store = cut(tmp_path, KOREA.replace("gsd: 20.0", "source_size: 64"), REAL / "sentinel2-korea")
@@ -155,6 +157,7 @@ def test_the_bands_of_korea_are_turned_and_its_splits_are_listed(tmp_path: Path)
     }
 
 
+@pytest.mark.slow
 @real
 def test_patches_of_sentinel_are_cut_at_20_m(tmp_path: Path) -> None:
     store = cut(tmp_path, KOREA, REAL / "sentinel2-korea")

@@ -34,6 +34,7 @@ def cut(folder: Path, params: Path, **changed: Any) -> list[Patch]:
     return tile(folder / "source", folder / "patches", replace(how, **changed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", LAYOUTS)
 def test_a_preset_reads_the_layout_of_its_archive(tmp_path: Path, preset: str) -> None:
     layout, mask, wanted, rows = LAYOUTS[preset]
@@ -68,6 +69,7 @@ def test_every_preset_has_a_layout_here() -> None:
             assert {"# Size", "# Licence", "# Cite", "# Get it"} <= set(said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", LAYOUTS)
 def test_a_preset_is_a_whole_section_that_check_accepts(tmp_path: Path, preset: str) -> None:
     params = added(tmp_path, preset, tmp_path)

@@ -52,6 +52,7 @@ def values(text: str) -> dict[str, str]:
     return {value: f"{share}{said}" for value, share, said in found}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("preset", "ignored"),
     [
@@ -81,6 +82,7 @@ def test_the_section_of_a_real_layout_can_be_cut(
     assert len(cut(tmp_path)) == with_mask
 
 
+@pytest.mark.slow
 def test_patterns_are_those_of_the_names(tmp_path: Path, survey) -> None:
     for preset, expected in (
         ("loveda", "*/*/images_png/{name}.png, masks: */*/masks_png/{name}.png"),
@@ -94,6 +96,7 @@ def test_patterns_are_those_of_the_names(tmp_path: Path, survey) -> None:
         assert f"  images: {expected}\n" in survey(tmp_path / preset, "--name", preset)
 
 
+@pytest.mark.slow
 def test_deep_images_get_a_stretch_and_other_things_are_told(tmp_path: Path, survey) -> None:
     ramp = np.linspace(100, 1100, 64 * 64).reshape(1, 64, 64).astype(np.uint16)
     ids = np.zeros((1, 64, 64), np.uint8)
@@ -141,6 +144,7 @@ def test_pairs_that_do_not_fit_are_problems(tmp_path: Path, survey) -> None:
     assert values(text) == {"0": "50.00", "1": "50.00"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"the real data are not at {REAL}")
 @pytest.mark.parametrize(
     ("name", "expected", "patches"),

@@ -59,6 +59,7 @@ def write_folder(folder: Path, kind: str) -> None:
         (folder / f"{name}.txt").write_text(cells)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truth", ["masks", "labels"])
 @pytest.mark.parametrize("kind", ["alpha", "nodata", "internal", "beside"])
 def test_pixels_without_an_image_have_no_truth_and_are_black(

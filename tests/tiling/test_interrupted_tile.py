@@ -40,6 +40,7 @@ def run_tile(folder: Path, largest: int = resource.RLIM_INFINITY) -> tuple[int, 
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_a_disk_that_refuses_bytes_on_the_way_leaves_nothing_and_the_next_run_goes_on(
     source: Path, tmp_path: Path
 ) -> None:
@@ -59,6 +60,7 @@ def test_a_disk_that_refuses_bytes_on_the_way_leaves_nothing_and_the_next_run_go
     assert run_tile(tmp_path) == whole
 
 
+@pytest.mark.slow
 def test_a_list_with_a_cell_that_is_not_there_is_one_line_and_leaves_nothing(
     source: Path, tmp_path: Path
 ) -> None:

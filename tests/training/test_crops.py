@@ -309,6 +309,7 @@ def test_a_crop_of_16_px_alone_in_a_part_is_refused(
         trained(make_patches(rows=2, columns=2), tmp_path / "run", **{"batch_size": 1} | changes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("crop", [17, 31])
 def test_a_crop_that_is_padded_to_32_px_trains_alone(
     make_patches: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crop: int

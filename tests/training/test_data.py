@@ -65,6 +65,7 @@ def equal(first: list[Batch], second: list[Batch]) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_batches_do_not_depend_on_the_workers_or_on_earlier_passes(make: Make) -> None:
     used = make(LIVELY)
     for epoch in (1, 2):

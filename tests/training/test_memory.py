@@ -111,6 +111,7 @@ def test_a_cpu_has_no_memory_of_its_own_to_fill() -> None:
     check_auto(train_params(accumulation=2), CPU)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["none", "pseudo_labels", "consistency", "gated_crf"])
 def test_a_trial_step_computes_the_method_and_teaches_nothing(method: Any) -> None:
     changes = {"select": "last"} if method == "pseudo_labels" else {}

@@ -95,6 +95,7 @@ def test_a_checkpoint_says_how_its_weights_came_about(
     assert type(made.build()) is UNet
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deep_supervision", [False, True])
 def test_deep_supervision_reaches_the_network(
     patches: Path, tmp_path: Path, deep_supervision: bool
@@ -126,6 +127,7 @@ def test_the_class_weights_are_used(patches: Path, tmp_path: Path) -> None:
     assert losses[1] < 1e-6
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_weights_and_other_seeds_others(
     patches: Path, tmp_path: Path
 ) -> None:
@@ -341,6 +343,7 @@ def test_a_missing_parameter_and_a_wrong_type_are_named(
     assert "datasets.sample.train.workers: is missing" in error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
