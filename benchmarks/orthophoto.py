@@ -158,12 +158,12 @@ def measure(command: Sequence[str]) -> Cost:
 
 
 def share_kept(folder: Path, side: str) -> str:
-    """Return the share of pixels that have the class of predict.py in torch, '' without a map."""
+    """Return the share of pixels that have the class of predict.py, '' without a map."""
     files = {
         name: folder / name / "a_classes.tif"
         if name in (OURS, TORCH, EARLIER)
         else folder / f"{name}.tif"
-        for name in (side, TORCH)
+        for name in (side, OURS)
     }
     if side == ALONE:
         return ""
@@ -193,7 +193,7 @@ def compare(
             "MiB": max(turn[side].mebibytes for turn in turns),
             "predict.py is faster": f"{seconds[side] / seconds[OURS]:.2f}x",
             "in CPU time": f"{cpu_seconds[side] / cpu_seconds[OURS]:.2f}x",
-            "classes as torch": share_kept(folder, side),
+            "classes as predict.py": share_kept(folder, side),
         }
         for side in commands
     ]
@@ -210,6 +210,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--earlier", type=Path, help="a checkout of an earlier commit")
     parser.add_argument("--geoai", type=Path, help="the unpacked wheel of geoai-py 0.40.1")
+    parser.add_argument("--whole", action="store_true", help="whole commands of others alone")
     parser.add_argument("--side", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -217,7 +218,7 @@ def main() -> None:
         return geoai_side(args.folder, args.geoai)
     if args.side:
         return {ALONE: network_alone, LOOP: plain_loop}[args.side](args.folder)
-    sides = [OURS, TORCH, ALONE, LOOP]
+    sides = [OURS, LOOP] if args.whole else [OURS, TORCH, ALONE, LOOP]
     sides += [EARLIER] if args.earlier else []
     sides += [GEOAI] if args.geoai else []
     rows = []

@@ -68,7 +68,7 @@ def test_what_does_not_tile_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("size", "tile", "overlap"), [(384, 768, 64), (100, 224, 32), (32, 64, 16)]
+    ("size", "tile", "overlap"), [(384, 768, 48), (100, 224, 16), (32, 64, 16)]
 )
 def test_the_tiles_suit_the_patches(size: int, tile: int, overlap: int) -> None:
     chosen = Stitching.for_patches(size, None, None, 4)

@@ -111,8 +111,10 @@ class Averaged:
     def probabilities(self, images: Tensor) -> Tensor:
         """Return the class probabilities (N, C, H, W), float32, of images (N, 3, H, W), uint8."""
         views = VIEWS[self.views]
+        if len(views) == 1:  # the tile as it is: torch.rot90 copies even where it turns nothing
+            return self.model.probabilities(images)
         predicted = [_back(self.model.probabilities(_view(images, *view)), *view) for view in views]
-        return torch.stack(predicted).mean(dim=0) if len(views) > 1 else predicted[0]
+        return torch.stack(predicted).mean(dim=0)
 
 
 def _view(images: Tensor, turns: int, mirrored: bool) -> Tensor:

@@ -62,7 +62,7 @@ def parse_arguments(description: str | None) -> argparse.Namespace:
         type=int,
         help="px at most (default: two patches of the training, or that of the ONNX file)",
     )
-    how.add_argument("--overlap", type=int, help="px (default: a sixth of a patch)")
+    how.add_argument("--overlap", type=int, help="px (default: an eighth of a patch)")
     how.add_argument("--tta", choices=VIEWS, default="none", help="mean over flips, or all turns")
     many = parser.add_argument_group("many images")
     many.add_argument("--skip-existing", action="store_true", help="leave out images with maps")

@@ -65,11 +65,11 @@ class Stitching:
         """Return a stitching that suits a network trained on patches of `size`.
 
         It fills in the tile or the overlap that is None. Tiles larger than the patches are
-        predicted no worse, and less of them overlaps; what an overlap of a sixth of a patch gives
-        is in docs/maps.md.
+        predicted no worse, and less of them overlaps; what an overlap of an eighth of a patch
+        gives is in docs/maps.md.
         """
         if tile is None:
             tile = 2 * -(-size // STRIDE) * STRIDE
         if overlap is None:
-            overlap = min(-(-size // (6 * STRIDE)), tile // 2 // STRIDE) * STRIDE
+            overlap = min(-(-size // (8 * STRIDE)), tile // 2 // STRIDE) * STRIDE
         return cls(tile=tile, overlap=overlap, batch_size=batch_size)
