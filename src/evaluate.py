@@ -7,7 +7,7 @@ from partialseg.core.command import run
 from partialseg.core.params import load_section
 from partialseg.evaluation.evaluate import evaluate
 from partialseg.evaluation.params import Evaluate
-from partialseg.evaluation.results import SCORED_SPLITS
+from partialseg.evaluation.results import WITHOUT_TEST, scored_splits
 from partialseg.evaluation.runs import RunFiles
 
 
@@ -24,12 +24,15 @@ def main() -> None:
     params = load_section(args.params, f"datasets.{args.dataset}.evaluate", Evaluate)
     out = RunFiles(scores=args.scores, detail=args.detail, predictions=args.predictions)
     results = evaluate(args.patches, args.run, out, params, args.dataset)
-    for split in SCORED_SPLITS:
+    splits = scored_splits(results.detail)
+    for split in splits:
         scores = results.detail[split]
         print(
             f"{split}: mIoU {scores['miou']:.4f} (all {scores['majority_class']}: "
             f"{scores['majority_miou']:.4f}), accuracy {scores['accuracy']:.4f}"
         )
+    if "test" not in splits:
+        print(WITHOUT_TEST)
 
 
 if __name__ == "__main__":

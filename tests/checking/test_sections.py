@@ -78,7 +78,6 @@ def test_every_recipe_split_labelling_and_strategy_as_shipped_is_valid(
         ({"folder.evaluate.examples": -1}, r"folder\.evaluate\.examples: .*greater than or equal"),
         ({"folder.evaluate.panels": 1}, r"folder\.evaluate\.panels: is unknown"),
         ({"folder.tile.size": 8}, r"folder\.tile\.size: .*greater than or equal to 32, got 8"),
-        ({"folder.tile.test": "none"}, r"tile with split 'main': test: must not be none, since"),
         ({"folder.labellings.random.box": 0}, r"folder\.labellings\.random\.box: .*greater than 0"),
     ],
 )
@@ -101,3 +100,19 @@ def test_a_precision_that_this_machine_lacks_is_named(tmp_path: Path) -> None:
     message = r"datasets\.sample\.evaluate\.precision: float16 needs a CUDA device"
     with pytest.raises(ValueError, match=message):
         check_changed(tmp_path, {"sample.evaluate.precision": "float16"})
+
+
+@pytest.mark.slow
+def test_a_data_set_may_be_without_a_test_split(tmp_path: Path) -> None:
+    check_changed(tmp_path, {"folder.tile.test": "none"}, dataset="folder")
+
+
+@pytest.mark.slow
+def test_splits_with_and_without_a_test_are_not_compared(tmp_path: Path) -> None:
+    changes = {"folder.splits": {"main": {"test": "none"}, "tested": {}}}
+    message = (
+        r"params\.yaml: splits: 'main' has no test split \(test: none\) and 'tested' has one; one "
+        "table cannot compare validation scores with test scores"
+    )
+    with pytest.raises(ValueError, match=message):
+        check_changed(tmp_path, changes, dataset="folder", splits=["main", "tested"])

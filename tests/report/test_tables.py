@@ -13,7 +13,7 @@ from partialseg.comparison.publish import best_run
 from partialseg.comparison.table import table_rows
 from partialseg.evaluation.results import RunResults
 from partialseg.report.data import cell_details, check_details
-from partialseg.report.quality import (
+from partialseg.report.quality_tables import (
     boundary_f1_table,
     boundary_iou_table,
     calibration_table,
@@ -23,12 +23,12 @@ from partialseg.report.quality import (
 )
 from partialseg.report.score_tables import (
     DIFFERENCE_KEYS,
-    ROW_KEYS,
     comparison_table,
     cost_table,
     differences_table,
     leakage_table,
     read_rows,
+    row_keys,
 )
 from partialseg.report.summary import data_table, spread_note, summary_facts
 from partialseg.report.tables import NONE, Entry, Table, number, over_seeds, spread, text
@@ -336,4 +336,4 @@ def test_a_damaged_table_is_refused(tmp_path: Path, content: str | None, message
 def test_the_tables_of_compare_have_the_keys(results: list[RunResults], tmp_path: Path) -> None:
     file = tmp_path / "table.json"
     file.write_text(json.dumps(table_rows("sample", results)))
-    assert len(read_rows(file, ROW_KEYS)) == 16
+    assert len(read_rows(file, row_keys("test"))) == 16

@@ -36,12 +36,13 @@ def check_sections(file: Path, experiment: "Experiment") -> None:
         load_section(file, f"{section}.tile", Tile, f"{section}.splits.{name}")
         for name in experiment.splits
     ]
-    for name, tile in zip(experiment.splits, tiles, strict=True):
-        if tile.test == NONE:
-            raise ValueError(
-                f"{file}: {section}.tile with split {name!r}: test: must not be {NONE}, since "
-                "evaluate scores a test split"
-            )
+    without = [tile.test == NONE for tile in tiles]
+    if any(without) and not all(without):
+        raise ValueError(
+            f"{file}: splits: {experiment.splits[without.index(True)]!r} has no test split (test: "
+            f"{NONE}) and {experiment.splits[without.index(False)]!r} has one; one table cannot "
+            "compare validation scores with test scores"
+        )
     for name in experiment.labellings:
         load_section(file, f"{section}.label", Label, f"{section}.labellings.{name}")
     for name in experiment.strategies:

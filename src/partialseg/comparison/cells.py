@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partialseg.engine.curves import CURVES, FOLDER, read_curve
-from partialseg.evaluation.results import RunResults
+from partialseg.evaluation.results import (
+    SPLIT_NAMES,
+    RunResults,
+    common_shown_split,
+    shown_scores,
+    shown_split,
+)
 from partialseg.evaluation.runs import Cell, Run
 
 
@@ -45,23 +51,29 @@ def mean_and_std(values: Sequence[float]) -> tuple[float, float | None]:
 class SeedScore:
     """A score, 0..1: the mean over the seeds and the sample standard deviation (None for one seed).
 
-    labelled is the share of the training pixels that had a label.
+    labelled is the share of the training pixels that had a label, scored what the score is on.
     """
 
     mean: float
     std: float | None
     labelled: float
+    scored: str = "test"
 
 
 def seed_score(results: Sequence[RunResults]) -> SeedScore:
-    """Return the test mIoU of a cell from the results of its runs."""
-    mean, std = mean_and_std([item.detail["test"]["miou"] for item in results])
+    """Return the test mIoU of a cell from the results of its runs; without a test, that of val.
+
+    Raises:
+        ValueError: some runs have a test split, and others none.
+    """
+    mean, std = mean_and_std([shown_scores(item.detail)["miou"] for item in results])
     labelled = statistics.fmean(item.detail["labelled_pixels"] for item in results)
-    return SeedScore(mean=mean, std=std, labelled=labelled)
+    scored = SPLIT_NAMES[common_shown_split(results)]
+    return SeedScore(mean=mean, std=std, labelled=labelled, scored=scored)
 
 
 def split_scores(results: Sequence[RunResults], split: str) -> dict[Cell, SeedScore]:
-    """Return the test mIoU of the cells of one split."""
+    """Return the score of each cell of one split."""
     cells = by_cell(results)
     return {cell: seed_score(of_cell) for cell, of_cell in cells.items() if cell.split == split}
 
@@ -70,20 +82,22 @@ def split_scores(results: Sequence[RunResults], split: str) -> dict[Cell, SeedSc
 class ScoredCell:
     """The test results of a cell: pixels counts[seed, orthophoto, truth, prediction].
 
-    counts is int64 (S, N, C, C), its first two axes in the order of seeds and orthophotos.
+    counts is int64 (S, N, C, C), its first two axes in the order of seeds and orthophotos. scored
+    is 'test', or 'validation' of data sets without a test split.
     """
 
     cell: Cell
     seeds: tuple[int, ...]
     orthophotos: tuple[str, ...]
     counts: NDArray[np.int64]
+    scored: str = "test"
 
     def seed_mious(self) -> NDArray[np.float64]:
-        """Return the test mIoU of each seed's run, over all orthophotos, (S,)."""
+        """Return the mIoU of each seed's run, over all orthophotos, (S,)."""
         return miou(self.counts.sum(axis=1))
 
     def miou(self) -> float:
-        """Return the mean of the seeds' test mIoU."""
+        """Return the mean of the seeds' mIoU."""
         return float(self.seed_mious().mean())
 
 
@@ -107,19 +121,21 @@ def scored_cells(runs: Sequence[RunResults]) -> list[ScoredCell]:
     An orthophoto without any pixel of known truth is left out.
 
     Raises:
-        ValueError: runs under one split were scored on different test orthophotos, or on none.
+        ValueError: runs under one split were scored on different orthophotos, or on none.
     """
     names: dict[str, tuple[str, ...]] = {}
     for run in runs:
         expected = names.setdefault(run.run.cell.split, _known_orthophotos(run))
         if set(_known_orthophotos(run)) != set(expected):
             raise ValueError(
-                f"run {run.run.path}: its test orthophotos are {_listed(_known_orthophotos(run))},"
-                f" those of the other runs under this split {_listed(expected)}"
+                f"run {run.run.path}: its {_scored(run)} orthophotos are "
+                f"{_listed(_known_orthophotos(run))}, those of the other runs under this split "
+                f"{_listed(expected)}"
             )
     for split, found in names.items():
         if not found:
-            raise ValueError(f"split {split}: no test orthophoto has a pixel of known truth")
+            scored = _scored(next(run for run in runs if run.run.cell.split == split))
+            raise ValueError(f"split {split}: no {scored} orthophoto has a pixel of known truth")
     cells = [_scored_cell(cell, names[cell.split], of) for cell, of in by_cell(runs).items()]
     # The runs of a table are a product of its axes.
     assert len({cell.seeds for cell in cells}) <= 1, "cells with different seeds"
@@ -132,16 +148,24 @@ def _scored_cell(
     counts = [[_confusion(run, name) for name in orthophotos] for run in runs]
     seeds = tuple(run.run.seed for run in runs)
     return ScoredCell(
-        cell=cell, seeds=seeds, orthophotos=orthophotos, counts=np.array(counts, np.int64)
+        cell=cell,
+        seeds=seeds,
+        orthophotos=orthophotos,
+        counts=np.array(counts, np.int64),
+        scored=_scored(runs[0]),
     )
 
 
+def _scored(run: RunResults) -> str:
+    return SPLIT_NAMES[shown_split(run.detail)]
+
+
 def _confusion(run: RunResults, orthophoto: str) -> NDArray[np.int64]:
-    return np.array(run.detail["test"]["orthophotos"][orthophoto]["confusion"], np.int64)
+    return np.array(shown_scores(run.detail)["orthophotos"][orthophoto]["confusion"], np.int64)
 
 
 def _known_orthophotos(run: RunResults) -> tuple[str, ...]:
-    orthophotos = run.detail["test"]["orthophotos"]
+    orthophotos = shown_scores(run.detail)["orthophotos"]
     return tuple(name for name in orthophotos if _confusion(run, name).any())
 
 

@@ -19,7 +19,14 @@ from partialseg.comparison.cells import (
 )
 from partialseg.core.files import new_file
 from partialseg.engine.curves import CURVES
-from partialseg.evaluation.results import RunResults, read_results
+from partialseg.evaluation.results import (
+    SPLIT_NAMES,
+    RunResults,
+    common_shown_split,
+    read_results,
+    shown_scores,
+    shown_split,
+)
 from partialseg.evaluation.runs import Cell, Run, is_main, run_files
 
 MISSING = "nan"  # of a shorter run in a CSV of DVC plots, which draw an empty cell as 0
@@ -51,9 +58,14 @@ class ComparedRuns:
 
     @property
     def majority(self) -> tuple[str, float]:
-        """The largest class of the first split, and the test mIoU of predicting it everywhere."""
-        test = self.results[0].detail["test"]
-        return test["majority_class"], test["majority_miou"]
+        """The largest class of the first split, and the mIoU of predicting it everywhere."""
+        scores = shown_scores(self.results[0].detail)
+        return scores["majority_class"], scores["majority_miou"]
+
+    @property
+    def scored(self) -> str:
+        """What the scores are on: 'test', or 'validation' of data sets without a test split."""
+        return SPLIT_NAMES[shown_split(self.results[0].detail)]
 
 
 def read_compared_runs(
@@ -62,11 +74,13 @@ def read_compared_runs(
     """Read the results and curves of the listed runs from where dvc.yaml lays them.
 
     Raises:
-        ValueError: no run is at the headline, or a listed run is missing or damaged.
+        ValueError: no run is at the headline, a listed run is missing or damaged, or some have a
+            test split and others none.
     """
     if headline not in [item.cell.fraction for item in listed]:
         raise ValueError(f"no run to compare is at the headline fraction {headline}")
     results = [read_results(run_files(runs, metrics, item), item) for item in listed]
+    common_shown_split(results)
     of_cells = by_cell([read_curves(runs, item) for item in listed])
     curves = [mean_curves(cell, of_cell) for cell, of_cell in of_cells.items()]
     return ComparedRuns(dataset=dataset, headline=headline, results=results, curves=curves)
@@ -85,14 +99,16 @@ def headline_cells(results: Sequence[RunResults], headline: str) -> dict[Cell, l
 def summary(results: Sequence[RunResults], headline: str) -> dict[str, dict[str, Any]]:
     """Return the headline's scores by architecture and recipe; no key names another axis.
 
-    They are means over the seeds; for several seeds with the deviation of the test mIoU.
+    They are means over the seeds; for several seeds with the deviation of the test mIoU (without
+    a test split: of the validation mIoU).
     """
     scores: dict[str, dict[str, Any]] = {}
     for cell, of_cell in headline_cells(results, headline).items():
         of_seeds = [item.scores() for item in of_cell]
         means = {name: statistics.fmean(item[name] for item in of_seeds) for name in of_seeds[0]}
-        _, std = mean_and_std([item["test_miou"] for item in of_seeds])
-        means |= {} if std is None else {"test_miou_std": std}
+        score = f"{common_shown_split(of_cell)}_miou"
+        _, std = mean_and_std([item[score] for item in of_seeds])
+        means |= {} if std is None else {f"{score}_std": std}
         scores.setdefault(cell.architecture, {})[cell.recipe] = means
     return scores
 

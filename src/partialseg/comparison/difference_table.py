@@ -52,7 +52,7 @@ def markdown(found: Sequence[Difference]) -> str:
         {
             "Compared": compared(difference),
             "Where": where(difference, found),
-            "Difference of test mIoU": f"{difference.difference:+.4f}",
+            f"Difference of {difference.scored} mIoU": f"{difference.difference:+.4f}",
             "95 % interval, bootstrap": interval(difference.bootstrap),
             "jackknife": interval(difference.jackknife),
             "Verdict": verdict(difference),
@@ -96,12 +96,12 @@ def verdict(difference: Difference) -> str:
 
 def footnote(found: Sequence[Difference]) -> str:
     """Return what significant means, what the intervals cover, and what is to expect by chance."""
-    seeds = found[0].seeds
+    seeds, scored = found[0].seeds, found[0].scored
     intervals = sum(difference.jackknife is not None for difference in found)
     if not intervals:
-        return "There are no intervals: they need at least two test orthophotos."
+        return f"There are no intervals: they need at least two {scored} orthophotos."
     numbers = sorted({number for difference in found for number in difference.orthophotos})
-    over = f"{' or '.join(map(str, numbers))} test orthophotos"
+    over = f"{' or '.join(map(str, numbers))} {scored} orthophotos"
     if seeds == 1:
         return (
             f"{SIGNIFICANT} The intervals cover the choice of {over}. With one seed they hold for "

@@ -1,4 +1,6 @@
-"""Differences of test mIoU between the cells of a table, with 95 % confidence intervals.
+"""Differences of mIoU between the cells of a table, with 95 % confidence intervals.
+
+The mIoU is that on the test split or, where there is none, on validation.
 
 Each has two: a bootstrap over test orthophotos and seeds, and a jackknife with Student's quantile,
 which holds the truth more often where orthophotos and seeds are few
@@ -35,7 +37,7 @@ class Difference:
     first[k] and second[k] are equal on the other axes; of several pairs the difference is the
     mean ("pooled"). orthophotos has their number under each split that is compared. bootstrap and
     jackknife are intervals (low, high), None where there is none. With one seed they do not cover
-    others.
+    others. scored is what the mIoU is on: 'test', or 'validation' without a test split.
     """
 
     axis: str
@@ -46,6 +48,7 @@ class Difference:
     jackknife: Interval | None
     orthophotos: tuple[int, ...]
     seeds: int
+    scored: str = "test"
 
     @property
     def pooled(self) -> bool:
@@ -138,6 +141,7 @@ def _difference(axis: str, pairs: Sequence[tuple[ScoredCell, ScoredCell]]) -> Di
         jackknife=jackknife,
         orthophotos=tuple(numbers.values()),
         seeds=len(firsts[0].seeds),
+        scored=firsts[0].scored,
     )
 
 

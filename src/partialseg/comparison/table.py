@@ -16,21 +16,23 @@ from tabulate import tabulate
 
 from partialseg.comparison.cells import by_cell, mean_and_std
 from partialseg.core.files import new_file
-from partialseg.evaluation.results import RunResults
+from partialseg.evaluation.results import WITHOUT_TEST, RunResults, common_shown_split
 from partialseg.evaluation.runs import Cell, architecture_name, percent, share
 
 DATASET = "landcover_ai"
 RECIPE = "reproduction"
 LABELLING = "random"
+TEST, VALIDATION = "Test mIoU", "Validation mIoU"  # headings
 SPLIT = "main"  # the official one, as params.yaml has it
 Row = dict[str, Any]
+Scores = Mapping[str, Callable[[dict[str, Any]], float]]
 LABELS = ("labelled_pixels", "clicks", "annotation_seconds")
-SCORES: Mapping[str, Callable[[dict[str, Any]], float]] = {
+CURVE_SCORES: Scores = {
     "final_val_miou": itemgetter("final_val_miou"),
     "best_val_miou": itemgetter("best_val_miou"),
     "final_val_accuracy": itemgetter("final_val_accuracy"),
-    "test_miou": lambda detail: detail["test"]["miou"],
-    "test_accuracy": lambda detail: detail["test"]["accuracy"],
+}
+MORE: Scores = {
     "train_seconds": itemgetter("train_seconds"),
     "final_val_batch_miou": itemgetter("final_val_batch_miou"),
     "best_val_batch_miou": itemgetter("best_val_batch_miou"),
@@ -69,9 +71,14 @@ def table_rows(dataset: str, runs: Sequence[RunResults]) -> list[Row]:
     Scores are means over the seeds, with their sample standard deviation under the same name and
     '_std' (None for one seed). labelled_pixels is the share of the training pixels with a label,
     clicks and annotation_seconds what they cost a person by an estimate (None: unknown), as means
-    too. The report's are those of its own recipe, labelling and split.
+    too. The report's are those of its own recipe, labelling and split. Without a test split there
+    are val_miou and val_accuracy of the kept epoch in place of test_miou and test_accuracy.
+
+    Raises:
+        ValueError: some runs have a test split, and others none.
     """
-    rows = [_row(cell, of_cell) for cell, of_cell in by_cell(runs).items()]
+    scores = _scores_of(common_shown_split(runs))
+    rows = [_row(cell, of_cell, scores) for cell, of_cell in by_cell(runs).items()]
     if dataset == DATASET:
         rows = [row | _reported(row) for row in rows]
     return rows
@@ -80,8 +87,8 @@ def table_rows(dataset: str, runs: Sequence[RunResults]) -> list[Row]:
 def write_table(rows: Sequence[Row], majority: tuple[str, float], folder: Path) -> None:
     """Write table.md, table.csv and table.json into a folder.
 
-    majority names the largest class and gives the test mIoU of predicting it everywhere, under
-    the split of the first row.
+    majority names the largest class and gives the mIoU of predicting it everywhere, under the split
+    of the first row.
     """
     write_rows(rows, markdown(rows, majority), folder / "table")
 
@@ -107,10 +114,13 @@ def markdown(rows: Sequence[Row], majority: tuple[str, float]) -> str:
     """Return the table as Markdown, and below it the scores beside those of the report."""
     majority_class, majority_miou = majority
     ours = [_split_of(row, rows) | _shown(row, _several(rows, "labelling")) for row in rows]
-    trivial = {"Architecture": f"all {majority_class}", "Test mIoU": _score(majority_miou)}
+    _, heading = _kept_miou(rows[0])
+    trivial = {"Architecture": f"all {majority_class}", heading: _score(majority_miou)}
     trivial |= _split_of(rows[0], rows)
     ours.append({key: trivial.get(key, "") for key in ours[0]})
     parts = [github_table(ours)]
+    if heading != TEST:
+        parts.append(f"{WITHOUT_TEST} {heading} is that of the epoch that is kept.")
     seeds = rows[0]["seeds"]
     if len(seeds) > 1:
         parts.append(f"Mean ± standard deviation over the seeds {', '.join(map(str, seeds))}.")
@@ -122,6 +132,11 @@ def markdown(rows: Sequence[Row], majority: tuple[str, float]) -> str:
             github_table(beside),
         ]
     return "\n\n".join(parts) + "\n"
+
+
+def _kept_miou(row: Row) -> tuple[str, str]:
+    """Return the key of the mIoU that the table is about, and the heading of its column."""
+    return ("test_miou", TEST) if "test_miou" in row else ("val_miou", VALIDATION)
 
 
 def _split_of(row: Row, rows: Sequence[Row]) -> Row:
@@ -145,6 +160,7 @@ def _labels_of(row: Row) -> Row:
 
 def _shown(row: Row, labellings: bool) -> Row:
     labels = _labels_of(row) if labellings else {}
+    score, heading = _kept_miou(row)
     return {
         "Label fraction": percent(row["label_fraction"]),
         **labels,
@@ -153,15 +169,24 @@ def _shown(row: Row, labellings: bool) -> Row:
         "Final val mIoU": _spread(row, "final_val_miou"),
         "Best val mIoU": _spread(row, "best_val_miou"),
         "Final val accuracy": _spread(row, "final_val_accuracy"),
-        "Test mIoU": _spread(row, "test_miou"),
+        heading: _spread(row, score),
         "Training time": _duration(row["train_seconds"]),
         "Parameters": f"{row['parameters'] / 1e6:.2f} M",
     }
 
 
-def _row(cell: Cell, runs: Sequence[RunResults]) -> Row:
+def _scores_of(split: str) -> Scores:
+    """Return how each score of a row is found, with those of the kept epoch on the split."""
+    kept: Scores = {
+        f"{split}_miou": lambda detail: detail[split]["miou"],
+        f"{split}_accuracy": lambda detail: detail[split]["accuracy"],
+    }
+    return {**CURVE_SCORES, **kept, **MORE}
+
+
+def _row(cell: Cell, runs: Sequence[RunResults], scores: Scores) -> Row:
     row: Row = cell.identity() | {"seeds": [item.run.seed for item in runs]}
-    for score, find in SCORES.items():
+    for score, find in scores.items():
         mean, std = mean_and_std([find(item.detail) for item in runs])
         row |= {score: mean, f"{score}_std": std}
     row |= {key: _mean([item.detail[key] for item in runs]) for key in LABELS}

@@ -1,4 +1,7 @@
-"""The stage evaluate: score the best checkpoint of a run on the full validation and test truth."""
+"""The stage evaluate: score the best checkpoint of a run on the full truth of its held-out splits.
+
+These are validation and test, or validation alone where the data set has no test split.
+"""
 
 import dataclasses
 from collections.abc import Sequence
@@ -61,24 +64,38 @@ def evaluate(
     compute.use_threads(params.threads)
     network = compute.place(best.build())
     detail = run_scores(last, best.epoch) | cost(best) | {"panel_patches": params.panel_patches}
-    for split in SCORED_SPLITS:
+    for split in splits_to_score(store):
         scored = score_split(network, store, split, best, params, compute)
         detail[split] = (
             pixel_scores(scored.scores, best.class_names)
             | {"calibration": scored.calibration.summary()}
             | spatial_scores(store, store.of_split(split), scored.predictions, params.spatial)
         )
-    # The test split comes last, so `scored` is its: figures and report show test patches.
-    tested = store.of_split("test")
-    examples = class_examples(store, tested, scored.predictions, params.examples)
+    # `split` and `scored` are of the last split, which is the one that figures and report show.
+    patches_shown = store.of_split(split)
+    examples = class_examples(store, patches_shown, scored.predictions, params.examples)
     results = Results(
-        detail=detail | {"test_examples": examples},
-        predictions=kept_predictions(tested, scored.predictions, examples, params.panel_patches),
+        detail=detail | {f"{split}_examples": examples},
+        predictions=kept_predictions(
+            patches_shown, scored.predictions, examples, params.panel_patches
+        ),
     )
     write_results(out, results)
     with new_file(card) as file:
         file.write_text(model_card(best, results.detail), encoding="utf-8")
     return results
+
+
+def splits_to_score(store: PatchStore) -> list[str]:
+    """Return 'val' and, unless the data set has no test split, 'test'.
+
+    Raises:
+        ValueError: there is no patch for validation.
+    """
+    found = [split for split in SCORED_SPLITS if store.of_split(split)]
+    if found[:1] != ["val"]:
+        raise ValueError(f"{store.folder}: no patch is of the validation split")
+    return found
 
 
 def card_file(run_folder: Path, out: RunFiles, best: Checkpoint, dataset: str) -> Path:

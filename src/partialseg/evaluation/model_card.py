@@ -9,7 +9,13 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from partialseg.engine.checkpoint import BEST, Checkpoint
-from partialseg.evaluation.results import SCORED_SPLITS
+from partialseg.evaluation.results import (
+    SPLIT_NAMES,
+    WITHOUT_TEST,
+    scored_splits,
+    shown_scores,
+    shown_split,
+)
 from partialseg.evaluation.runs import architecture_name, percent, share
 
 CARD = "best.md"  # beside best.pt
@@ -79,31 +85,35 @@ def _labels(checkpoint: Checkpoint) -> str:
 
 
 def _scores(checkpoint: Checkpoint, detail: dict[str, Any]) -> str:
+    splits = scored_splits(detail)
     rows = {
-        "mIoU": [detail[split]["miou"] for split in SCORED_SPLITS],
-        "Accuracy": [detail[split]["accuracy"] for split in SCORED_SPLITS],
+        "mIoU": [detail[split]["miou"] for split in splits],
+        "Accuracy": [detail[split]["accuracy"] for split in splits],
         "mIoU of the largest class everywhere": [
-            detail[split]["majority_miou"] for split in SCORED_SPLITS
+            detail[split]["majority_miou"] for split in splits
         ],
     } | {
-        f"IoU of {name}": [detail[split]["iou"].get(name) for split in SCORED_SPLITS]
+        f"IoU of {name}": [detail[split]["iou"].get(name) for split in splits]
         for name in checkpoint.class_names
     }
     table = [
         [name, *("absent" if value is None else f"{value:.4f}" for value in values)]
         for name, values in rows.items()
     ]
-    return tabulate(table, ["", "Validation", "Test"], tablefmt="github", disable_numparse=True)
+    headings = ["", *(SPLIT_NAMES[split].capitalize() for split in splits)]
+    return tabulate(table, headings, tablefmt="github", disable_numparse=True)
 
 
 def _caution(detail: dict[str, Any]) -> str:
-    iou = detail["test"]["iou"]
+    split = shown_split(detail)
+    iou = shown_scores(detail)["iou"]
     worst = min(iou, key=iou.get)
-    pixels = sum(map(sum, detail["test"]["confusion"]))
+    pixels = sum(map(sum, shown_scores(detail)["confusion"]))
+    without = "" if split == "test" else f"{WITHOUT_TEST} "
     return (
-        f"All scores are of this one training; those of the test split rest on {pixels / 1e6:.1f} "
-        f"Mpx. The weakest class there is {worst} (IoU {iou[worst]:.2f}): do not rely on it "
-        "unseen."
+        f"{without}All scores are of this one training; those of the {SPLIT_NAMES[split]} split "
+        f"rest on {pixels / 1e6:.1f} Mpx. The weakest class there is {worst} "
+        f"(IoU {iou[worst]:.2f}): do not rely on it unseen."
     )
 
 

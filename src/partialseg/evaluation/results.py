@@ -3,7 +3,7 @@
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,11 @@ from partialseg.core.files import new_file, write_json
 from partialseg.evaluation.runs import Run, RunFiles
 
 SCORED_SPLITS = ("val", "test")
+SPLIT_NAMES: Mapping[str, str] = {"val": "validation", "test": "test"}
+WITHOUT_TEST = (
+    "There is no test split: all scores are of the validation split. Epochs and runs are chosen by "
+    "it, too, so its scores are rather too high."
+)
 # What reading a JSON file or an .npz raises on damaged bytes or other content.
 DAMAGED = (
     OSError,
@@ -34,8 +39,8 @@ class Results:
     """The results of scoring a run.
 
     detail is the content of the detail file: the run's identity, settings and cost, and for each
-    split its scores and its confusion matrix counts[t][p]; predictions the predicted class ids,
-    uint8 (H, W), of the test patches that figures show, by patch name.
+    scored split its scores and its confusion matrix counts[t][p]; predictions the predicted class
+    ids, uint8 (H, W), of the patches that figures show, by patch name.
     """
 
     detail: dict[str, Any]
@@ -45,7 +50,7 @@ class Results:
         """Return the few numbers of the best checkpoint that `dvc metrics` shows."""
         scores = {
             f"{split}_{score}": self.detail[split][score]
-            for split in SCORED_SPLITS
+            for split in scored_splits(self.detail)
             for score in ("miou", "accuracy")
         }
         return scores | {"train_seconds": self.detail["train_seconds"]}
@@ -81,7 +86,7 @@ def read_results(files: RunFiles, run: Run) -> RunResults:
     reading = files.detail
     try:
         detail = json.loads(files.detail.read_text(encoding="utf-8"))
-        if not isinstance(detail, dict) or not detail.keys() >= {"seed", *SCORED_SPLITS}:
+        if not isinstance(detail, dict) or not detail.keys() >= {"seed", "val"}:
             raise ValueError("no results of a run")
         if not detail.items() >= run.identity().items():
             raise ValueError(f"not of the run {run.path}")
@@ -91,6 +96,39 @@ def read_results(files: RunFiles, run: Run) -> RunResults:
     except DAMAGED as error:
         raise ValueError(f"{reading}: missing or damaged results of a run: {error}") from error
     return RunResults(run=run, detail=detail, predictions=predictions)
+
+
+def scored_splits(detail: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return which of SCORED_SPLITS the details of a run hold: a data set may have no test."""
+    return tuple(split for split in SCORED_SPLITS if split in detail)
+
+
+def shown_split(detail: Mapping[str, Any]) -> str:
+    """Return the split whose scores tables and figures show: 'test', or 'val' where it is alone."""
+    return scored_splits(detail)[-1]
+
+
+def shown_scores(detail: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the scores on the split that tables and figures show."""
+    scores: Mapping[str, Any] = detail[shown_split(detail)]
+    return scores
+
+
+def common_shown_split(runs: Sequence[RunResults]) -> str:
+    """Return the split that tables and figures of the runs show.
+
+    Raises:
+        ValueError: some runs were scored on a test split, and others have none.
+    """
+    first = runs[0]
+    split = shown_split(first.detail)
+    for item in runs:
+        if shown_split(item.detail) != split:
+            raise ValueError(
+                f"run {item.run.path}: scores on {SPLIT_NAMES[shown_split(item.detail)]} cannot "
+                f"stand beside those of {first.run.path} on {SPLIT_NAMES[split]}"
+            )
+    return split
 
 
 def is_measured(key: str) -> bool:

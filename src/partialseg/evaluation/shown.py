@@ -1,4 +1,4 @@
-"""The choice of the test patches that figures and report show."""
+"""The choice of the test (without a test split: validation) patches that figures show."""
 
 import math
 from collections.abc import Sequence

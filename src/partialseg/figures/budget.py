@@ -28,7 +28,7 @@ ALL = 0.99  # labelled share of the pixels that counts as all: a few have no tru
 def draw_budget(
     scores: Mapping[Cell, SeedScore], majority_miou: float, majority_class: str, file: Path
 ) -> None:
-    """Write a PNG of the test mIoU of cells of one split over their label fractions.
+    """Write a PNG of the mIoU of cells of one split over their label fractions.
 
     A label fraction is of what the labelling counts: pixels, or clicks for points. Where all pixels
     are labelled at the last fraction of a line, a dotted line shows its score across the figure.
@@ -59,6 +59,8 @@ def budget_figure(
             _draw_ceiling(axes, scores[cells[-1]].mean, styles[cells[-1]].colour)
     _draw_majority(axes, majority_miou, majority_class)
     _scale(axes, sorted({cell.label_fraction for cell in scores}))
+    (scored,) = {score.scored for score in scores.values()}
+    axes.set_ylabel(f"{scored} mIoU", color=INK)
     add_legend(figure, 2)
     return figure
 
@@ -127,5 +129,4 @@ def _scale(axes: Axes, fractions: Sequence[float]) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda fraction, _: percent(fraction)))
     axes.set_ylim(bottom=0)
     axes.set_xlabel("label fraction (log scale)", color=INK)
-    axes.set_ylabel("test mIoU", color=INK)
     style_axes(axes, "y")

@@ -13,7 +13,7 @@ from partialseg.comparison.compared import ComparedRuns, headline_cells
 from partialseg.comparison.difference_table import write_differences
 from partialseg.comparison.significance import differences
 from partialseg.comparison.table import table_rows, write_table
-from partialseg.evaluation.results import RunResults
+from partialseg.evaluation.results import RunResults, scored_splits, shown_split
 from partialseg.evaluation.runs import Cell, Run, cell_names
 from partialseg.evaluation.shown import choose_panel
 from partialseg.figures.budget import draw_budget
@@ -57,7 +57,7 @@ def _write_all(compared: ComparedRuns, store: PatchStore, label: Label, folder: 
     names = cell_names(list(shown))
     class_names, palette = store.summary.class_names, store.summary.palette
     confusions = {
-        names[cell]: np.sum([item.confusion("test") for item in of_cell], axis=0)
+        names[cell]: np.sum([item.confusion(shown_split(item.detail)) for item in of_cell], axis=0)
         for cell, of_cell in shown.items()
     }
     draw_confusions(confusions, class_names, folder / "confusion.png")
@@ -74,7 +74,8 @@ def panel_rows(
     """Return the panel's patches, with the labels and predictions of each cell's first seed."""
     firsts = {cell: of_cell[0] for cell, of_cell in shown.items()}
     first = next(iter(firsts.values()))
-    chosen = choose_panel(store.of_split("test"), first.detail["panel_patches"])
+    split = shown_split(first.detail)
+    chosen = choose_panel(store.of_split(split), first.detail["panel_patches"])
     return [
         PanelRow(
             name=patch.name,
@@ -90,7 +91,7 @@ def panel_rows(
 
 
 def would_be_visible(store: PatchStore, patch: Patch, run: Run, label: Label) -> NDArray[np.bool_]:
-    """Return which pixels (H, W) of a test patch the run would have seen labels of in training.
+    """Return which pixels (H, W) of a held-out patch the run would have seen labels of in training.
 
     All are False where that is not known: where a person draws the labels, and where the patch
     cannot hold as many as the label fraction asks for (an error for a training patch only).
@@ -98,7 +99,7 @@ def would_be_visible(store: PatchStore, patch: Patch, run: Run, label: Label) ->
     truth = store.truth(patch)
     if label.pattern == "drawn":
         return np.zeros(truth.shape, np.bool_)
-    names = [item.name for item in store.of_split("test")]
+    names = [item.name for item in store.of_split(patch.split)]
     try:
         annotator = Annotator(label, run.cell.label_fraction, run.seed, names)
         return annotator.annotate(patch.name, truth).visible
@@ -107,7 +108,15 @@ def would_be_visible(store: PatchStore, patch: Patch, run: Run, label: Label) ->
 
 
 def _score(cell: Cell, results: Sequence[RunResults]) -> CellScore:
-    (val, _), (test, std) = (
-        mean_and_std([item.detail[split]["miou"] for item in results]) for split in ("val", "test")
+    mious = {
+        split: mean_and_std([item.detail[split]["miou"] for item in results])
+        for split in scored_splits(results[0].detail)
+    }
+    (val, val_std), (test, test_std) = mious["val"], mious.get("test", (None, None))
+    return CellScore(
+        cell=cell,
+        val_miou=val,
+        test_miou=test,
+        test_deviation=test_std,
+        val_deviation=val_std if test is None else None,
     )
-    return CellScore(cell=cell, val_miou=val, test_miou=test, test_deviation=std)

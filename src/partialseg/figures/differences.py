@@ -38,7 +38,8 @@ def differences_figure(found: Sequence[Difference]) -> Figure:
     name_rows(axes, places, names, margin=0.7)
     for label, difference in zip(axes.get_yticklabels(), found, strict=True):
         label.set_fontweight("bold" if difference.pooled else "normal")
-    axes.set_xlabel("difference of test mIoU" if found else "nothing to compare", color=INK)
+    quantity = f"difference of {found[0].scored} mIoU" if found else "nothing to compare"
+    axes.set_xlabel(quantity, color=INK)
     handles = [
         Line2D([], [], color=INK, linewidth=3.5, label="95 %, bootstrap"),
         Line2D([], [], color=INK, linewidth=1.2, label="95 %, jackknife"),

@@ -34,13 +34,30 @@ ABOVE, BELOW, THICKNESS = 0.16, 0.28, 0.44
 class CellScore:
     """The mIoU, 0..1 or NaN, of a cell on validation and test: means over its seeds.
 
-    test_deviation is the standard deviation over the seeds; None for one seed.
+    test_miou is None where there is no test split. Deviations are standard deviations over the
+    seeds, None for one seed; that of validation is shown only where it is alone.
     """
 
     cell: Cell
     val_miou: float
-    test_miou: float
+    test_miou: float | None
     test_deviation: float | None = None
+    val_deviation: float | None = None
+
+    @property
+    def bar(self) -> float:
+        """What the bar shows: the score on the test, without one that on validation."""
+        return self.val_miou if self.test_miou is None else self.test_miou
+
+    @property
+    def deviation(self) -> float | None:
+        """The deviation of what the bar shows."""
+        return self.val_deviation if self.test_miou is None else self.test_deviation
+
+    @property
+    def bar_end(self) -> float:
+        """Where the bar and its deviation end."""
+        return self.bar + (self.deviation or 0)
 
 
 def draw_miou(
@@ -68,13 +85,15 @@ def miou_figure(scores: Sequence[CellScore], majority_miou: float, majority_clas
     names = cell_names(cells)
     name_rows(axes, places, [names[cell] for cell in cells], margin=0.6)
     axes.set_xlabel("mIoU (mean IoU of the classes)", color=INK)
-    values = [majority_miou, *(v for score in scores for v in (score.val_miou, _test_end(score)))]
+    values = [majority_miou, *(v for score in scores for v in (score.val_miou, score.bar_end))]
     axes.set_xlim(0, 1.12 * max((value for value in values if value > 0), default=1))
     _draw_majority(axes, majority_miou, majority_class)
-    handles: list[Patch | Line2D] = [
-        Patch(color=QUIET, label="test"),
-        Line2D([], [], color=INK, marker="D", mfc=QUIET, linestyle="", label="validation"),
-    ]
+    handles: list[Patch | Line2D] = [Patch(color=QUIET, label="validation")]
+    if any(score.test_miou is not None for score in scores):
+        handles = [
+            Patch(color=QUIET, label="test"),
+            Line2D([], [], color=INK, marker="D", mfc=QUIET, linestyle="", label="validation"),
+        ]
     add_legend(figure, len(handles), handles)
     return figure
 
@@ -96,19 +115,18 @@ def _tint(channel: float, strength: float) -> float:
 
 
 def _draw_score(axes: Axes, place: float, score: CellScore, colour: Colour) -> None:
-    """Draw a bar for the test, its deviation over seeds, and below it a mark for the validation."""
+    """Draw a bar with its deviation over seeds, and below it a mark for the validation.
+
+    Without a test split the bar is for the validation, and there is no mark.
+    """
     bar, mark = place - ABOVE, place + BELOW
-    axes.barh(bar, score.test_miou, height=THICKNESS, color=colour)
-    if score.test_deviation is not None:
-        axes.errorbar(score.test_miou, bar, xerr=score.test_deviation, color=INK, capsize=3)
-    axes.plot(score.val_miou, mark, "D", color=INK, markerfacecolor=colour, markersize=5)
-    _write_value(axes, bar, score.test_miou, "bold", _test_end(score))
-    _write_value(axes, mark, score.val_miou, "normal")
-
-
-def _test_end(score: CellScore) -> float:
-    """Return where the bar of the test score and its deviation end."""
-    return score.test_miou + (score.test_deviation or 0)
+    axes.barh(bar, score.bar, height=THICKNESS, color=colour)
+    if score.deviation is not None:
+        axes.errorbar(score.bar, bar, xerr=score.deviation, color=INK, capsize=3)
+    _write_value(axes, bar, score.bar, "bold", score.bar_end)
+    if score.test_miou is not None:
+        axes.plot(score.val_miou, mark, "D", color=INK, markerfacecolor=colour, markersize=5)
+        _write_value(axes, mark, score.val_miou, "normal")
 
 
 def _write_value(

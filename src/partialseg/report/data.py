@@ -8,10 +8,10 @@ from pathlib import Path
 from partialseg.comparison.cells import by_cell
 from partialseg.comparison.compared import ComparedRuns, headline_cells
 from partialseg.comparison.publish import best_run
-from partialseg.evaluation.results import RunResults
+from partialseg.evaluation.results import RunResults, shown_scores, shown_split
 from partialseg.evaluation.runs import Cell, cell_names, labels_folder, percent
 from partialseg.report.provenance import TrackedOutput, tracked_outputs, used_parameters
-from partialseg.report.score_tables import DIFFERENCE_KEYS, ROW_KEYS, Row, read_rows
+from partialseg.report.score_tables import DIFFERENCE_KEYS, Row, read_rows, row_keys
 from partialseg.report.tables import Detail
 from partialseg.tiling.patches import PatchStore
 
@@ -20,9 +20,8 @@ SHOWN = {
     "gflop",
     "peak_memory_mib",
     "commit",
-    "test_examples",
 }  # keys of the details ...
-SHOWN_OF_TEST = {"orthophotos", "boundary", "objects", "calibration", "border_distance"}
+SHOWN_OF_SPLIT = {"orthophotos", "boundary", "objects", "calibration", "border_distance"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +107,7 @@ def read_report_data(
     return ReportData(
         compared=compared,
         stores={split: PatchStore(folder) for split, folder in stores.items()},
-        rows=read_rows(comparison / "table.json", ROW_KEYS),
+        rows=read_rows(comparison / "table.json", row_keys(compared.scored)),
         differences=read_rows(comparison / "differences.json", DIFFERENCE_KEYS),
         parameters=used_parameters(params, compared.dataset),
         outputs=tracked_outputs(lock, [path.as_posix() for path in outputs]),
@@ -122,7 +121,10 @@ def check_details(results: Sequence[RunResults]) -> None:
         ValueError: they lack something, being of an earlier version.
     """
     for item in results:
-        missing = (SHOWN - item.detail.keys()) | (SHOWN_OF_TEST - item.detail["test"].keys())
+        examples = f"{shown_split(item.detail)}_examples"
+        missing = ({*SHOWN, examples} - item.detail.keys()) | (
+            SHOWN_OF_SPLIT - shown_scores(item.detail).keys()
+        )
         if missing:
             lacking = ", ".join(sorted(missing))
             raise ValueError(f"details of the run {item.run.path}: lack {lacking}; evaluate again")

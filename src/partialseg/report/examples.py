@@ -1,4 +1,4 @@
-"""The best and the worst test patches of each class, and their pictures inside the page."""
+"""The best and the worst held-out patches of each class, and their pictures in the page."""
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from partialseg.core.classes import NO_TRUTH, Colour
+from partialseg.evaluation.results import SPLIT_NAMES, shown_split
 from partialseg.figures.panel import WRONG, PanelRow, error_map
 from partialseg.report.tables import Detail
 from partialseg.tiling.contact_sheet import NO_TRUTH_COLOUR
@@ -91,7 +92,7 @@ def _uri(kind: str, buffer: BytesIO) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """A test patch that is among the best or the worst of a class, by its IoU there."""
+    """A held-out patch that is among the best or the worst of a class, by its IoU there."""
 
     class_name: str
     rank: str
@@ -111,15 +112,18 @@ def examples(
     Raises:
         ValueError: a patch is not in the store, or has no prediction of its size.
     """
-    patches = {patch.name: patch for patch in store.of_split("test")}
+    split = shown_split(detail)
+    patches = {patch.name: patch for patch in store.of_split(split)}
     made: dict[str, ExamplePictures] = {}
     found = []
-    for class_name, ranks in detail["test_examples"].items():
+    for class_name, ranks in detail[f"{split}_examples"].items():
         for rank in RANKS:
             for item in ranks[rank]:
                 name = item["patch"]
                 if name not in patches:
-                    raise ValueError(f"{store.folder}: no test patch is named {name!r}")
+                    raise ValueError(
+                        f"{store.folder}: no {SPLIT_NAMES[split]} patch is named {name!r}"
+                    )
                 truth = store.truth(patches[name])
                 if name not in predictions or predictions[name].shape != truth.shape:
                     raise ValueError(f"example patch {name!r}: no prediction of {truth.shape} px")

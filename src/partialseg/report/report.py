@@ -7,6 +7,7 @@ from pathlib import Path
 
 from partialseg.comparison.cells import scored_cells, split_scores
 from partialseg.comparison.significance import differences
+from partialseg.evaluation.results import WITHOUT_TEST
 from partialseg.figures.budget import budget_figure
 from partialseg.figures.curves import curves_figure
 from partialseg.figures.differences import differences_figure
@@ -69,7 +70,10 @@ def _summary(data: ReportData) -> Section:
     return Section(
         anchor="summary",
         title="Summary",
-        paragraphs=[spread_note(data.seeds)],
+        paragraphs=[
+            spread_note(data.seeds),
+            *([WITHOUT_TEST] if data.compared.scored != "test" else []),
+        ],
         facts=summary_facts(data),
         tables=[data_table(data.stores)],
     )
@@ -79,6 +83,7 @@ def _scores(data: ReportData) -> Section:
     majority_class, majority_miou = data.compared.majority
     scores = split_scores(data.compared.results, data.compared.first_split)
     budget = budget_figure(scores, majority_miou, majority_class)
+    scored = data.compared.scored
     bars = "bars are the standard deviation over the seeds, " if data.seeds > 1 else ""
     return Section(
         anchor="scores",
@@ -86,10 +91,10 @@ def _scores(data: ReportData) -> Section:
         charts=[
             Chart(
                 svg=svg_text(budget, "budget"),
-                alt="Test mIoU over the label fraction, one line per architecture, "
-                "recipe and labelling; the numbers are in the table below.",
-                caption=f"Test mIoU over the label budget; {bars}the dashed line is the score of "
-                "predicting the largest class everywhere.",
+                alt=f"{scored.capitalize()} mIoU over the label fraction, one line per "
+                "architecture, recipe and labelling; the numbers are in the table below.",
+                caption=f"{scored.capitalize()} mIoU over the label budget; {bars}the "
+                "dashed line is the score of predicting the largest class everywhere.",
             )
         ],
         tables=[comparison_table(data.rows, majority_class, majority_miou)],
@@ -100,20 +105,21 @@ def _differences(data: ReportData) -> Section | None:
     if not data.differences:
         return None
     figure = differences_figure(differences(scored_cells(data.compared.results)))
-    over = "test orthophotos and seeds" if data.seeds > 1 else "test orthophotos"
+    scored = data.compared.scored
+    over = f"{scored} orthophotos and seeds" if data.seeds > 1 else f"{scored} orthophotos"
     return Section(
         anchor="differences",
         title="Differences",
         charts=[
             Chart(
                 svg=svg_text(figure, "differences"),
-                alt="Differences of test mIoU and their 95 % confidence intervals; the numbers "
-                "are in the table below.",
+                alt=f"Differences of {scored} mIoU and their 95 % confidence intervals; the "
+                "numbers are in the table below.",
                 caption=f"Thick lines: bootstrap over {over}; thin lines: jackknife. Blue: "
                 "significant, since both exclude 0.",
             )
         ],
-        tables=[differences_table(data.differences)],
+        tables=[differences_table(data.differences, scored)],
     )
 
 
@@ -136,14 +142,15 @@ def _splits(data: ReportData) -> Section | None:
     table = leakage_table(data.cells)
     if table is None:
         return None
+    scored = data.compared.scored
     return Section(
         anchor="leakage",
         title="Leakage between splits",
         paragraphs=[
             "The same training under different splits. Where neighbouring patches of one "
-            "orthophoto fall into training and test, the test is no longer of unseen ground, and "
-            "its score is too high: the difference estimates by how much. The differences above "
-            "say whether it is significant."
+            f"orthophoto fall into training and {scored}, the {scored} is no longer of unseen "
+            "ground, and its score is too high: the difference estimates by how much. The "
+            "differences above say whether it is significant."
         ],
         tables=[table],
     )
@@ -159,7 +166,7 @@ def _examples(data: ReportData) -> Section | None:
     names = [*store.summary.class_names, "wrong", "no truth"]
     return Section(
         anchor="examples",
-        title="Best and worst test patches",
+        title=f"Best and worst {data.compared.scored} patches",
         paragraphs=[
             f"Of the run of the highest validation mIoU: {name}, seed {best.run.seed}. Best and "
             "worst are by the IoU of the class on the patch."

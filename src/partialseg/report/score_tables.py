@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from partialseg.evaluation.results import SPLIT_NAMES, shown_scores, shown_split
 from partialseg.evaluation.runs import AXES, Cell, cell_names
 from partialseg.report.tables import (
     NONE,
@@ -26,21 +27,28 @@ from partialseg.report.tables import (
 Row = Mapping[str, Any]
 ALIKE = {"split": "split", "labelling": "labels drawn as", "recipe": "recipe"}  # by axis
 LABELLED = ("Labelled (%)", "Annotation (h, estimate)")
-SCORES = {
-    "test_miou": "Test mIoU",
-    "test_accuracy": "Test accuracy",
+KEPT_SCORES = {
+    "test": {"test_miou": "Test mIoU", "test_accuracy": "Test accuracy"},
+    "validation": {"val_miou": "Validation mIoU", "val_accuracy": "Validation accuracy"},
+}
+CURVE_SCORES = {
     "final_val_miou": "Final val mIoU",
     "best_val_miou": "Best val mIoU",
     "final_val_accuracy": "Final val accuracy",
 }
-ROW_KEYS = {
-    *(*AXES, "label_fraction", "seeds", "labelled_pixels", "annotation_seconds"),
-    *(*SCORES, *(f"{score}_std" for score in SCORES)),
-} - {"fraction"}
 DIFFERENCE_KEYS = {
     *("axis", "compared", "where", "difference", "low", "high"),
     *("jackknife_low", "jackknife_high", "verdict"),
 }
+
+
+def row_keys(scored: str) -> set[str]:
+    """Return the keys that each row of the table must have, by what was scored."""
+    scores = KEPT_SCORES[scored] | CURVE_SCORES
+    return {
+        *(*AXES, "label_fraction", "seeds", "labelled_pixels", "annotation_seconds"),
+        *(*scores, *(f"{score}_std" for score in scores)),
+    } - {"fraction"}
 
 
 def read_rows(file: Path, keys: set[str]) -> list[Row]:
@@ -70,15 +78,20 @@ def comparison_table(rows: Sequence[Row], majority_class: str, majority_miou: fl
     cells = [_cell(row) for row in rows]
     names = cell_names(cells)
     several = len({cell.labelling for cell in cells}) > 1
-    headings = ["Cell", *SCORES.values(), *(LABELLED if several else ())]
-    trivial = {"Cell": text(f"all {majority_class}"), "Test mIoU": number(majority_miou)}
+    kept = KEPT_SCORES["test" if "test_miou" in rows[0] else "validation"]
+    scores = kept | CURVE_SCORES
+    headings = ["Cell", *scores.values(), *(LABELLED if several else ())]
+    trivial = {
+        "Cell": text(f"all {majority_class}"),
+        next(iter(kept.values())): number(majority_miou),
+    }
     return Table(
         caption=f"Scores of the cells{_alike(cells)}",
         headings=headings,
         rows=[
             [
                 text(names[cell]),
-                *(spread(row[score], row[f"{score}_std"]) for score in SCORES),
+                *(spread(row[score], row[f"{score}_std"]) for score in scores),
                 *(_labelled(row) if several else ()),
             ]
             for row, cell in zip(rows, cells, strict=True)
@@ -87,10 +100,10 @@ def comparison_table(rows: Sequence[Row], majority_class: str, majority_miou: fl
     )
 
 
-def differences_table(rows: Sequence[Row]) -> Table:
-    """Return the differences of test mIoU with their intervals, what is said of them first."""
+def differences_table(rows: Sequence[Row], scored: str = "test") -> Table:
+    """Return the differences of mIoU with their intervals, what is said of them first."""
     return Table(
-        caption="Differences of test mIoU, with 95 % confidence intervals",
+        caption=f"Differences of {scored} mIoU, with 95 % confidence intervals",
         headings=["Compared", "Difference", "Verdict", "Bootstrap", "Jackknife"],
         rows=[
             [
@@ -106,7 +119,7 @@ def differences_table(rows: Sequence[Row]) -> Table:
 
 
 def leakage_table(cells: CellDetails) -> Table | None:
-    """Return the test mIoU of each split side by side, and what it differs from the first.
+    """Return the mIoU of each split side by side, and what it differs from the first.
 
     None where there is one split.
     """
@@ -115,11 +128,11 @@ def leakage_table(cells: CellDetails) -> Table | None:
         return None
     first, *others = splits
     names = cell_names([cell for cell in cells if cell.split == first])
+    scored = SPLIT_NAMES[shown_split(next(iter(cells.values()))[0])].capitalize()
     rows = []
     for cell, name in names.items():
         first_score, *others_scores = (
-            over_seeds(map(_test_miou, cells.get(replace(cell, split=split), ())))
-            for split in splits
+            over_seeds(map(_miou, cells.get(replace(cell, split=split), ()))) for split in splits
         )
         rows.append(
             [
@@ -129,7 +142,7 @@ def leakage_table(cells: CellDetails) -> Table | None:
             ]
         )
     return Table(
-        caption=f"Test mIoU by split{_alike(list(cells))}",
+        caption=f"{scored} mIoU by split{_alike(list(cells))}",
         headings=["Cell", *splits, *(f"{other} − {first}" for other in others)],
         rows=rows,
     )
@@ -164,8 +177,8 @@ def _each(key: str, details: Sequence[Detail]) -> list[float | None]:
     return [detail[key] for detail in details]
 
 
-def _test_miou(detail: Detail) -> float:
-    return float(detail["test"]["miou"])
+def _miou(detail: Detail) -> float:
+    return float(shown_scores(detail)["miou"])
 
 
 def _minus(value: float | None, other: float | None) -> float | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from partialseg.comparison.significance import expected_by_chance
+from partialseg.evaluation.results import shown_scores
 from partialseg.evaluation.runs import architecture_name, percent
 from partialseg.report.data import ReportData
 from partialseg.report.score_tables import Row
@@ -16,9 +17,9 @@ def summary_facts(data: ReportData) -> list[tuple[str, str]]:
     """Return what was compared and what came out, as names and texts."""
     cells, results, best = data.cells, data.compared.results, data.best
     name, runs = data.names[best.run.cell], cells[best.run.cell]
-    test = best.detail["test"]
-    miou = over_seeds(detail["test"]["miou"] for detail in runs)
-    accuracy = over_seeds(detail["test"]["accuracy"] for detail in runs)
+    shown = shown_scores(best.detail)
+    miou = over_seeds(shown_scores(detail)["miou"] for detail in runs)
+    accuracy = over_seeds(shown_scores(detail)["accuracy"] for detail in runs)
     seeds = "seed" if len(runs) == 1 else "seeds"
     fractions = sorted({cell.label_fraction for cell in cells})
     facts = [
@@ -32,8 +33,9 @@ def summary_facts(data: ReportData) -> list[tuple[str, str]]:
         ("Trainings", f"{len(results)} ({len(cells)} cells × {len(runs)} {seeds})"),
         (
             "Best cell",
-            f"{name}, by the highest validation mIoU of a run: test mIoU {miou.text}, accuracy "
-            f"{accuracy.text} (all {test['majority_class']}: mIoU {test['majority_miou']:.3f})",
+            f"{name}, by the highest validation mIoU of a run: {data.compared.scored} mIoU "
+            f"{miou.text}, accuracy {accuracy.text} (all {shown['majority_class']}: mIoU "
+            f"{shown['majority_miou']:.3f})",
         ),
     ]
     judged = [row for row in data.differences if row["low"] is not None]
@@ -62,7 +64,7 @@ def _significant(judged: Sequence[Row], seeds: int) -> str:
 
 
 def data_table(stores: Mapping[str, PatchStore]) -> Table:
-    """Return a row for training, validation and test of each split, with shares of the classes.
+    """Return the patches of training, validation and, if any, test of each split by class share.
 
     stores are by the name of the split.
     """
@@ -73,6 +75,8 @@ def data_table(stores: Mapping[str, PatchStore]) -> Table:
     for split, store in stores.items():
         for part in PARTS:
             patches = store.of_split(part)
+            if part == "test" and not patches:  # test: none
+                continue
             counts = [sum(of_class) for of_class in zip(*(p.counts for p in patches), strict=True)]
             rows.append(
                 [
