@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from partialseg.tiling.split import SPLITS, by_group, by_pattern, by_share, official
+from partialseg.tiling.split import SPLITS, by_group, by_pattern, by_share, named_groups, official
 
 NAMES = [f"cell_{number}" for number in range(10)]
 CELLS = {"cell": NAMES}
@@ -92,12 +92,13 @@ def test_a_list_for_a_split_that_is_not_wanted_may_be_missing(tmp_path: Path) ->
 
 def test_a_group_is_drawn_as_a_whole() -> None:
     names = [f"Tile_{tile}_part_{part}" for tile in range(5) for part in range(3)]
-    assigned = by_group(names, r"Tile_\d", 1, 0.2, 0.4)
+    assigned = by_group(named_groups(names, r"Tile_\d"), 1, 0.2, 0.4)
     of_tiles = by_share([f"Tile_{tile}" for tile in range(5)], 1, 0.2, 0.4)
     assert sorted(of_tiles.values()) == ["test", "test", "train", "train", "val"]
     assert assigned == {name: of_tiles[name[:6]] for name in names}
     # A name without a group is one of its own.
-    assert by_group(["a", "b", "c"], "x", 1, 0.1, 0.1) == by_share(["a", "b", "c"], 1, 0.1, 0.1)
+    alone = named_groups(["a", "b", "c"], "x")
+    assert by_group(alone, 1, 0.1, 0.1) == by_share(["a", "b", "c"], 1, 0.1, 0.1)
 
 
 def test_patterns() -> None:

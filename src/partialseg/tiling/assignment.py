@@ -3,19 +3,21 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from partialseg.source.index import Source
 from partialseg.tiling import split
+from partialseg.tiling.ground import ground_groups, tell_groups
 from partialseg.tiling.layout import Layout
-from partialseg.tiling.params import NONE, HeldOut, Tile
+from partialseg.tiling.params import GROUND, NONE, HeldOut, Tile
 
 
 def assign_splits(
-    layouts: Mapping[str, Layout], source_folder: Path, params: Tile
+    source: Source, layouts: Mapping[str, Layout], source_folder: Path, params: Tile
 ) -> split.Assignment:
     """Return the split of each cell by its name; official lists may leave cells out.
 
     Raises:
-        ValueError: a list is missing or wrong, patterns contradict each other, or shares leave
-            nothing for training.
+        ValueError: a list is missing or wrong, patterns contradict each other or the groups,
+            shares leave nothing for training, or places are needed and unknown.
     """
     cells_of = {name: layout.names(name) for name, layout in layouts.items()}
     test = 0.0 if params.test == NONE else params.test
@@ -31,9 +33,15 @@ def assign_splits(
         case "pattern":
             patterns = {"val": _patterns(params.val), "test": _patterns(test)}
             assigned = split.by_pattern(list(cells_of), patterns)
-    rest = [name for name in cells_of if name not in assigned]
+    if params.groups == GROUND:
+        group_of = ground_groups(source.orthophotos)
+        tell_groups(group_of)
+        assigned = split.spread(assigned, group_of)
+    else:
+        group_of = split.named_groups(list(cells_of), params.groups)
+    rest = {name: group_of[name] for name in cells_of if name not in assigned}
     if any(shares):
-        assigned |= split.by_group(rest, params.groups, params.split_seed, *shares)
+        assigned |= split.by_group(rest, params.split_seed, *shares)
     else:
         assigned |= dict.fromkeys(rest, "train")
     return {cell: assigned[name] for name, names in cells_of.items() for cell in names}

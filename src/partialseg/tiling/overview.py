@@ -7,8 +7,9 @@ from tabulate import tabulate
 
 from partialseg.source.index import Orthophoto, Source
 from partialseg.source.legend import Legend
-from partialseg.source.overlaps import Footprint, overlaps
+from partialseg.source.overlaps import overlaps
 from partialseg.tiling import split
+from partialseg.tiling.ground import footprint_of
 from partialseg.tiling.patches import Patch
 
 LISTED = 20  # sentences of one kind
@@ -59,16 +60,7 @@ def _shared_ground(used: Sequence[Orthophoto], splits: dict[str, set[str]]) -> I
     found = [
         f"{item.first} ({_named(splits[item.first])}) and {item.second} "
         f"({_named(splits[item.second])}) share {item.share:.0%} of their ground"
-        for item in overlaps(
-            Footprint(
-                name=item.name,
-                width=item.width,
-                height=item.height,
-                crs=item.crs,
-                transform=item.transform,
-            )
-            for item in used
-        )
+        for item in overlaps(map(footprint_of, used))
         if _apart(splits[item.first], splits[item.second])
     ]
     yield from found[:LISTED]

@@ -13,6 +13,7 @@ TrainTruth = Literal["masks", "labels"]
 PartialCells = Literal["drop", "pad"]
 MIN_SIZE = 32  # px: below, the deepest level has 1 x 1 px, and BatchNorm fails on a batch of one
 HeldOut = float | str | tuple[str, ...]
+GROUND = "ground"  # as groups: by place instead of by name
 NONE = "none"  # instead of patterns or a share: there is no such split
 
 
@@ -28,7 +29,8 @@ class Tile:
     val and test are shares for the splits 'orthophoto' and 'random' (drawn with split_seed), for
     'pattern' file name patterns, one or more, or a share of the orthophotos that no pattern
     matches, and without effect for 'official'; test may be 'none'. Orthophotos in whose names the
-    regular expression groups finds the same text are drawn together. train_truth says whether the
+    regular expression groups finds the same text are drawn together; with groups 'ground', those
+    that share ground are in one split. train_truth says whether the
     truth of training patches is that of the masks or the labels that a person drew.
     """
 

@@ -67,15 +67,20 @@ def by_share(names: Sequence[str], seed: int, val: float, test: float) -> Assign
     return {name: chosen.get(name, "train") for name in names}
 
 
-def by_group(names: Sequence[str], groups: str, seed: int, val: float, test: float) -> Assignment:
-    """Assign names by shares of their groups; names in which `groups` finds the same are one.
+def named_groups(names: Sequence[str], groups: str) -> dict[str, str]:
+    """Return the group of each name: what the regular expression `groups` finds in it.
 
-    groups is a regular expression; a name in which it finds nothing is a group of its own.
+    A name in which it finds nothing is a group of its own.
+    """
+    return {name: _group(name, groups) for name in names}
+
+
+def by_group(group_of: Mapping[str, str], seed: int, val: float, test: float) -> Assignment:
+    """Assign names by shares of their groups, which stay together.
 
     Raises:
         ValueError: nothing is left for training.
     """
-    group_of = {name: _group(name, groups) for name in names}
     of_group = by_share(list(dict.fromkeys(group_of.values())), seed, val, test)
     return {name: of_group[group] for name, group in group_of.items()}
 
@@ -83,6 +88,23 @@ def by_group(names: Sequence[str], groups: str, seed: int, val: float, test: flo
 def _group(name: str, groups: str) -> str:
     found = re.search(groups, name) if groups else None
     return found[0] if found and found[0] else name
+
+
+def spread(assigned: Assignment, group_of: Mapping[str, str]) -> Assignment:
+    """Assign the rest of each group to the split of those of its names that have one.
+
+    Raises:
+        ValueError: names of one group have different splits.
+    """
+    first_of: dict[str, str] = {}
+    for name in assigned:
+        first = first_of.setdefault(group_of[name], name)
+        if assigned[first] != assigned[name]:
+            raise ValueError(
+                f"split: {first!r} ({assigned[first]}) and {name!r} ({assigned[name]}) are in one "
+                "group (groups), as they share ground, directly or through others"
+            )
+    return {name: assigned[first_of[of]] for name, of in group_of.items() if of in first_of}
 
 
 def by_pattern(names: Sequence[str], patterns: Mapping[str, Sequence[str]]) -> Assignment:

@@ -30,7 +30,7 @@ def tile(source_folder: Path, out: Path, params: Tile) -> list[Patch]:
     layouts = {
         item.name: layout_of(item, source.reading.gsd, params) for item in source.orthophotos
     }
-    assigned = assign_splits(layouts, source_folder, params)
+    assigned = assign_splits(source, layouts, source_folder, params)
     sides = {layout.side for layout in layouts.values()}
     summary = Summary(
         size=params.size,
