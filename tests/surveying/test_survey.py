@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from code_of_stage import SRC
 from partialseg.core.params import load_section
 from partialseg.datasets.download import download
 from partialseg.source.index import read_index
+from partialseg.surveying.content import Survey
+from partialseg.surveying.suggestion import split_values, to_decide
 from partialseg.tiling.params import Tile
 from partialseg.tiling.patches import Patch
 from partialseg.tiling.tile import tile
@@ -162,3 +165,28 @@ def test_real_folders(
     text = survey(REAL / name)
     assert expected.items() <= values(text).items()
     assert len(cut(tmp_path)) == patches
+
+
+@pytest.mark.parametrize(
+    ("counts", "are_colours", "ignored", "doubtful"),
+    [
+        ({0: 5, 1: 60, 2: 35}, False, [0], ["0, on 5.00% of the pixels"]),
+        ({0: 5, 1: 60, 2: 30, 255: 5}, False, [0, 255], ["0, on 5.00% of the pixels"]),
+        ({0: 10, 1: 60, 2: 30}, False, [], []),  # not rare
+        ({-1: 5, 1: 60, 2: 35}, False, [-1], []),  # no class has such an id
+        ({0: 5, 0xFF0000: 60, 0xFF: 35}, True, [0], ["[0, 0, 0], on 5.00% of the pixels"]),
+    ],
+)
+def test_a_value_that_is_merely_rare_is_left_to_the_user(
+    counts: dict[int, int], are_colours: bool, ignored: list[int], doubtful: list[str]
+) -> None:
+    found = Survey(counts=Counter(counts), are_colours=are_colours)
+    values = split_values(found)
+    assert values.ignored == ignored
+    rest = (
+        ", is taken for no truth as it is rare. If it is a class (background), move it from what "
+        "is ignored to the classes: what is ignored is neither learnt nor scored, and maps never "
+        "show it"
+    )
+    assert to_decide(values, found) == [start + rest for start in doubtful]
+    assert values.doubtful == ignored[: len(doubtful)]

@@ -1,5 +1,6 @@
 """A data set for params.yaml, made from what a survey found."""
 
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,15 @@ COLOURS: tuple[Colour, ...] = (
 
 @dataclass(frozen=True)
 class Values:
-    """The values of masks that look like classes, and those that look like no truth."""
+    """The values of masks that look like classes, and those that look like no truth.
+
+    doubtful are those of the latter that only their rarity speaks for: background is rare, too,
+    where classes cover nearly all.
+    """
 
     classes: list[int]
     ignored: list[int]
+    doubtful: list[int]
 
 
 def split_values(found: Survey) -> Values:
@@ -37,22 +43,42 @@ def split_values(found: Survey) -> Values:
     """
     total = sum(found.counts.values())
     values = sorted(found.counts)
-    ignored = []
+    ignored, doubtful = [], []
     for value in values:
         others = [other for other in values if other != value]
         is_rare = found.counts[value] < RARE * total
+        by_rarity = False
         if value in found.nodata or value < 0:
             is_ignored = True
         elif found.are_colours:
             red, green, blue = as_colour(value)
-            is_ignored = red == green == blue < 255 and is_rare
+            is_ignored = by_rarity = red == green == blue < 255 and is_rare
         else:
             last = value == 255 and len(others) > 1 and others[-1] < 254
             first = value == 0 and bool(others) and others[0] == 1 and is_rare
-            is_ignored = last or (first and _is_gapless(others))
+            by_rarity = first and _is_gapless(others)
+            is_ignored = last or by_rarity
         if is_ignored:
             ignored.append(value)
-    return Values([value for value in values if value not in ignored], ignored)
+        if by_rarity:
+            doubtful.append(value)
+    return Values([value for value in values if value not in ignored], ignored, doubtful)
+
+
+def named(value: int, found: Survey) -> str:
+    """Return a value of masks as people write it."""
+    return str(list(as_colour(value)) if found.are_colours else value)
+
+
+def to_decide(values: Values, found: Survey) -> list[str]:
+    """Return sentences on the doubtful values: what it changes if the guess is wrong."""
+    total = sum(found.counts.values())
+    return [
+        f"{named(value, found)}, on {found.counts[value] / total:.2%} of the pixels, is taken for "
+        "no truth as it is rare. If it is a class (background), move it from what is ignored to "
+        "the classes: what is ignored is neither learnt nor scored, and maps never show it"
+        for value in values.doubtful
+    ]
 
 
 def _is_gapless(values: list[int]) -> bool:
@@ -82,6 +108,7 @@ def preset_text(folder: Path, pairs: Pairs, found: Survey) -> str:
             "    classes:",
             *(f"      - {line}" for line in _classes(values.classes, found)),
             *_ignored(values.ignored, found),
+            *(line for sentence in to_decide(values, found) for line in _comment(sentence)),
             *_tile(found),
             "splits:",
             "  main: {}",
@@ -89,6 +116,10 @@ def preset_text(folder: Path, pairs: Pairs, found: Survey) -> str:
             "",
         ]
     )
+
+
+def _comment(sentence: str) -> list[str]:
+    return [f"    # {line}" for line in textwrap.wrap(f"Decide: {sentence}.", 90)]
 
 
 def _patterns(pairs: Pairs) -> Iterable[str]:

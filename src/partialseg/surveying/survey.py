@@ -10,7 +10,7 @@ from partialseg.source.reading import Reading
 from partialseg.source.remarks import remarks_on
 from partialseg.surveying.content import Survey
 from partialseg.surveying.pairs import Pairs, find_pairs
-from partialseg.surveying.suggestion import as_colour, split_values
+from partialseg.surveying.suggestion import named, split_values, to_decide
 
 LISTED = 20  # lines of one kind
 
@@ -50,6 +50,7 @@ def report(folder: Path, pairs: Pairs, found: Survey) -> str:
         "",
         f"Masks ({found.masks_read} read): {'colours' if found.are_colours else 'ids'}",
         *_values(found),
+        *_to_decide(found),
         "",
         "Problems" if found.problems else "No problems found.",
         *_listed(found.problems),
@@ -94,10 +95,14 @@ def _values(found: Survey) -> Iterable[str]:
     ignored = set(split_values(found).ignored)
     lines = []
     for value, count in sorted(found.counts.items()):
-        shown = str(list(as_colour(value))) if found.are_colours else str(value)
         why = "  looks like no truth" if value in ignored else ""
-        lines.append(f"{shown:>17}  {count / total:7.2%}{why}")
+        lines.append(f"{named(value, found):>17}  {count / total:7.2%}{why}")
     yield from _listed(lines)
+
+
+def _to_decide(found: Survey) -> Iterable[str]:
+    if sentences := to_decide(split_values(found), found):
+        yield from ("", "To decide", *_listed(sentences))
 
 
 def _listed(lines: Sequence[str]) -> Iterable[str]:
