@@ -99,12 +99,13 @@ def test_in_one_band_it_counts_only_if_no_image_can_hold_it(
 
 @pytest.mark.parametrize("nodata", [None, np.nan, 0])
 @pytest.mark.parametrize("bands", [(0,), (0, 1, 2)])
-def test_not_a_number_is_no_image_with_or_without_a_tag(
-    tmp_path: Path, nodata: float | None, bands: tuple[int, ...]
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_is_no_image_with_or_without_a_tag(
+    tmp_path: Path, value: float, nodata: float | None, bands: tuple[int, ...]
 ) -> None:
     values = image("float32", 50)
     for band in bands:
-        values[band][HOLE] = np.nan
+        values[band][HOLE] = value
     file = write_raster(tmp_path / "a.tif", values)
     if nodata is not None:
         set_tags(file, nodata=nodata)

@@ -17,7 +17,14 @@ from rasterio.windows import Window
 from partialseg.mapping.frame import Frame, frame_of
 from partialseg.mapping.resampling import around, centres, resampled_by_mask
 from partialseg.models.blocks import STRIDE
-from partialseg.source.bands import Bands, Declared, check_colours, declared, rgb_bands
+from partialseg.source.bands import (
+    Bands,
+    Declared,
+    check_colours,
+    check_positive,
+    declared,
+    rgb_bands,
+)
 from partialseg.source.coverage import alpha_band, covered, may_have_holes
 from partialseg.source.orientation import check_upright
 from partialseg.source.raster import ground_size, open_raster, read_bands, unreadable
@@ -212,6 +219,7 @@ def check_bands(file: Path, raster: DatasetReader, reading: Reading) -> None:
             f"bands {', '.join(map(str, bands))}"
         )
     check_colours(file, raster.colorinterp, bands)
+    check_positive(file, declared(raster))
     types = {raster.dtypes[band - 1] for band in bands}
     if len(types) > 1 or any(np.dtype(item).kind not in "uif" for item in types):
         raise ValueError(f"{file}: bands of the type {', '.join(sorted(types))} are no image")

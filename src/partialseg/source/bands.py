@@ -31,16 +31,21 @@ OTHER_COLOURS = (
 
 @dataclass(frozen=True)
 class Declared:
-    """What the bands of a file say that they are: their colours, and their names ('': none)."""
+    """What the bands of a file say that they are: their colours, and their names ('': none).
+
+    A negative has white as 0 (MINISWHITE), which viewers turn round and GDAL does not.
+    """
 
     kinds: tuple[ColorInterp, ...]
     names: tuple[str, ...]
+    negative: bool = False
 
 
 def declared(raster: DatasetReader) -> Declared:
     """Return what the bands of an open raster say that they are."""
     names = tuple((name or "").strip() for name in raster.descriptions)
-    return Declared(kinds=tuple(raster.colorinterp), names=names)
+    negative = raster.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
+    return Declared(kinds=tuple(raster.colorinterp), names=names, negative=negative)
 
 
 def rgb_bands(bands: Declared) -> Bands:
@@ -98,6 +103,19 @@ def check_colours(file: Path, kinds: Sequence[ColorInterp], bands: Bands) -> Non
             )
         if kind in OTHER_COLOURS:
             raise ValueError(f"{file}: band {band} is declared {kind.name}; make the image RGB")
+
+
+def check_positive(file: Path, bands: Declared) -> None:
+    """Check that 0 is black in an image.
+
+    Raises:
+        ValueError: it is white.
+    """
+    if bands.negative:
+        raise ValueError(
+            f"{file}: is a negative, in which 0 is white (MINISWHITE): image viewers turn its "
+            "values round, GDAL does not; write it anew with 0 as black (MINISBLACK)"
+        )
 
 
 def bands_remark(bands: Declared, taken: Bands) -> str:

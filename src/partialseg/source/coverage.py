@@ -41,9 +41,9 @@ def covered(
     """Return which pixels (H, W) of a window hold data; each sign against a pixel counts.
 
     These signs are: alpha is 0; a mask of the file, internal or beside it (.msk), or of one of the
-    bands; a NaN in any band; the nodata values in all bands. A nodata value outside of span, the
-    least and the largest value of an image, counts in any band: it cannot be a measurement, as a
-    dark 0 in one band can.
+    bands; NaN, or in an image infinity, in any band; the nodata values in all bands. A nodata value
+    outside of span, the least and the largest value of an image, counts in any band: it cannot be a
+    measurement, as a dark 0 in one band can.
 
     Args:
         raster: the open file.
@@ -60,7 +60,9 @@ def covered(
     for mask in _masks(raster, bands, window):
         valid &= mask != 0
     if pixels.dtype.kind == "f":
-        valid &= ~np.isnan(pixels).any(axis=-1)
+        # A division by zero is no measurement either. In a mask it stays a value, and is named.
+        unmeasured = np.isnan if np.isinf(span[1]) else _is_not_finite
+        valid &= ~unmeasured(pixels).any(axis=-1)
     if nodata is None:
         nodata = [raster.nodatavals[band - 1] for band in bands]
     is_nodata = np.zeros(pixels.shape, bool)
@@ -72,6 +74,10 @@ def covered(
             valid &= ~is_nodata[..., index]
     valid &= ~is_nodata.all(axis=-1)
     return valid
+
+
+def _is_not_finite(pixels: NDArray[np.generic]) -> NDArray[np.bool_]:
+    return ~np.isfinite(pixels)
 
 
 def _masks(

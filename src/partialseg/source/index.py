@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from partialseg.core.files import new_file
 from partialseg.core.params import STRICT
 from partialseg.source.alignment import check_alignment
-from partialseg.source.bands import check_colours, rgb_bands
+from partialseg.source.bands import check_colours, check_positive, rgb_bands
 from partialseg.source.legend import Legend
 from partialseg.source.mask_code import MaskCode
 from partialseg.source.mask_files import check_mask
@@ -174,6 +174,7 @@ def _check_image(image: Path, header: Header, reading: Reading) -> None:
         raise ValueError(f"{image}: an image needs {needed}, got {header.bands}")
     check_types(image, [header.dtypes[band - 1] for band in bands], reading.stretch)
     check_colours(image, header.declared.kinds, bands)
+    check_positive(image, header.declared)
 
 
 def _with_paths(orthophoto: Orthophoto, change: Callable[[Path], Path]) -> Orthophoto:
