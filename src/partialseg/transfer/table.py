@@ -52,13 +52,17 @@ def transfer_table(results: TransferResults) -> str:
             "Rank": NONE,
             f"Trained on {trained}": f"all {best['class']}",
             f"mIoU on {tested}": f"{best['miou']:.4f}" if ranked else _share(results),
-            f"mIoU on {trained}": f"{detail['own']['majority']['miou']:.4f}"
-            f" (all {detail['own']['majority']['class']})",
+            f"mIoU on {trained}": _own_majority(results),
             "Accuracy": f"{best['accuracy']:.4f}" if ranked else NONE,
         }
         | dict.fromkeys(detail["classes"], "")
     )
     return github_table(rows)
+
+
+def _own_majority(results: TransferResults) -> str:
+    trivial = results.detail["own"]["majority"]
+    return f"{trivial['miou']:.4f} (all {trivial['class']})" if results.ranked("own") else NONE
 
 
 def _mean(runs: list[dict[str, Any]], score: str) -> str:
