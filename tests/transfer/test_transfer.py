@@ -130,8 +130,8 @@ def params() -> Evaluate:
     return Evaluate(**EVALUATE, spatial=spatial)
 
 
-# Columns of 4 px: meadow right, meadow as house, roof right, river as field, asphalt and cloud (left
-# out), river right, roof right.
+# Columns of 4 px: meadow right, meadow as house, roof right, river as field, asphalt and cloud
+# (left out), river right, roof right.
 RED = columns(0, 80, 80, 0, 160, 0, 160, 250)
 IDS = columns(0, 0, 1, 2, 3, 4, 2, 1)
 
