@@ -16,6 +16,7 @@ architectures: [unet, unetplusplus]
 recipes: [plain, tuned_2]
 strategies: [entropy]
 rounds: [{after: 0.01, fraction: 0.02}, {after: 0.02, fraction: 0.05}]
+tested_on: []
 datasets:
   sample:
     {download: {}, tile: {}, splits: {main: {}, official: {a: 1}}, label: {},
@@ -74,6 +75,9 @@ DRAWN = r"labellings: 'random' needs splits whose train_truth is labels, .* of '
             "[fast]",
             r"recipes: 'fast' is not in datasets\.sample\.recipes \(p",
         ),
+        ("tested_on: []", "tested_on: [moon]", r"other than sample \(folder\), got 'moon'"),
+        ("tested_on: []", "tested_on: [sample]", r"other than sample \(folder\), got 'sample'"),
+        ("tested_on: []", "tested_on: [folder, folder]", "tested_on must differ"),
         (
             "dataset: sample",
             "dataset: folder",

@@ -58,9 +58,9 @@ def test_the_leaves_are_those_of_all_data_sets_and_recipes() -> None:
     sections = {leaf[1:3] for leaf in VALUES if leaf[0] == "datasets"}
     assert {name for _, name in sections} == {
         *("download", "tile", "splits", "label", "labellings", "acquire", "strategies"),
-        *("train", "recipes", "evaluate"),
+        *("train", "recipes", "evaluate", "transfer"),
     }
-    assert len(sections) == 3 * 10
+    assert len(sections) == 3 * 11
 
 
 @pytest.mark.slow

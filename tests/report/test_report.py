@@ -31,7 +31,7 @@ MD5 = "0123456789abcdef0123456789abcdef"
 ARGUMENTS = [
     *("--dataset", "sample", "--fractions", "0.1", "0.15", "--headline", "0.1"),
     *("--data", "data/sample", "--runs", "runs", "--metrics", "metrics"),
-    *("--comparison", "plots", "--out", "plots/report.html"),
+    *("--comparison", "plots", "--transfers", "transfers", "--out", "plots/report.html"),
 ]
 
 

@@ -27,7 +27,16 @@ Fraction = Annotated[float, Field(gt=0, le=1), BeforeValidator(_spelled)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # NumPy's global seed takes 32 bits
 
 
-AXES = ("sweep", "seeds", "splits", "labellings", "architectures", "recipes", "strategies")
+AXES = (
+    "sweep",
+    "seeds",
+    "splits",
+    "labellings",
+    "architectures",
+    "recipes",
+    "strategies",
+    "tested_on",
+)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -44,6 +53,7 @@ class Sections:
     train: dict[str, object]
     recipes: dict[Name, dict[str, object]]
     evaluate: dict[str, object]
+    transfer: Annotated[dict[str, object], Field(default_factory=dict)]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -64,7 +74,8 @@ class Round:
 class Experiment:
     """A data set, its label fractions (the headline, a sweep), and the axes of the comparison.
 
-    strategies and rounds are those of active learning; it is off where both are empty.
+    strategies and rounds are those of active learning; it is off where both are empty. tested_on
+    lists other data sets that the networks are tested on.
     datasets holds the sections of the data sets, whose content sections.py checks.
     """
 
@@ -78,6 +89,7 @@ class Experiment:
     recipes: Annotated[tuple[Name, ...], Field(min_length=1)]
     strategies: tuple[Name, ...]
     rounds: tuple[Round, ...]
+    tested_on: tuple[Name, ...]
     datasets: dict[Name, Sections]
 
     def __post_init__(self) -> None:
@@ -91,6 +103,13 @@ class Experiment:
         if self.dataset not in self.datasets:
             known = ", ".join(self.datasets)
             raise ValueError(f"dataset {self.dataset!r} has no section under datasets ({known})")
+        for name in self.tested_on:
+            if name == self.dataset or name not in self.datasets:
+                known = ", ".join(other for other in self.datasets if other != self.dataset)
+                raise ValueError(
+                    f"tested_on: should be data sets other than {self.dataset} ({known}), got "
+                    f"{name!r}"
+                )
         for axis in ("splits", "labellings", "recipes", "strategies"):
             known = getattr(self.datasets[self.dataset], axis)
             for name in getattr(self, axis):

@@ -18,6 +18,7 @@ from partialseg.tiling.params import NONE, Tile
 from partialseg.training.crops import check_crop
 from partialseg.training.losses import resolve_class_weights
 from partialseg.training.params import Train
+from partialseg.transfer.params import Transfer, check_tile
 
 if TYPE_CHECKING:
     from partialseg.checking.check import Experiment
@@ -31,7 +32,7 @@ def check_sections(file: Path, experiment: "Experiment") -> None:
             classes or the patches.
     """
     section = f"datasets.{experiment.dataset}"
-    classes = class_names(file, experiment)
+    classes = class_names(file, experiment, experiment.dataset)
     tiles = [
         load_section(file, f"{section}.tile", Tile, f"{section}.splits.{name}")
         for name in experiment.splits
@@ -62,11 +63,40 @@ def check_sections(file: Path, experiment: "Experiment") -> None:
         choose_compute(evaluate.precision)
     except ValueError as error:
         raise ValueError(f"{file}: {section}.evaluate.{error}") from error
+    if experiment.tested_on:
+        check_transfer(file, experiment)
 
 
-def class_names(file: Path, experiment: "Experiment") -> tuple[str, ...]:
-    """Return the classes of the experiment's data set: those of its legend, or LandCover.ai's."""
-    name = experiment.dataset
+def check_transfer(file: Path, experiment: "Experiment") -> None:
+    """Check the sections transfer of the data set and of those that it is tested on.
+
+    Raises:
+        ValueError: a key is missing or unknown, a class is not listed, no common class is left, or
+            a split holds out no whole orthophotos.
+    """
+    common = {}
+    for name in (experiment.dataset, *experiment.tested_on):
+        section = f"datasets.{name}.transfer"
+        transfer = load_section(file, section, Transfer)
+        try:
+            ids = transfer.common_ids(class_names(file, experiment, name))
+        except ValueError as error:
+            raise ValueError(f"{file}: {section}: {error}") from error
+        common[name] = {*ids} - {None}
+        if name == experiment.dataset:
+            continue
+        if not common[name] & common[experiment.dataset]:
+            raise ValueError(f"{file}: {section}: no class in common with {experiment.dataset}")
+        split = f"datasets.{name}.splits.{transfer.split}"
+        tile = load_section(file, f"datasets.{name}.tile", Tile, split)
+        try:
+            check_tile(tile)
+        except ValueError as error:
+            raise ValueError(f"{file}: {split}: {error}") from error
+
+
+def class_names(file: Path, experiment: "Experiment", name: str) -> tuple[str, ...]:
+    """Return the classes of a data set: those of its legend, or LandCover.ai's."""
     if "legend" not in experiment.datasets[name].download:
         return LANDCOVER_AI.names
     return load_section(file, f"datasets.{name}.download.legend", Legend).names

@@ -9,6 +9,7 @@ from partialseg.core.params import load_section, read_yaml
 from partialseg.datasets.folder.download import Download
 from partialseg.presets.section import section_text, with_path
 from partialseg.tiling.params import Tile
+from partialseg.transfer.params import Transfer
 
 PRESETS = Path(__file__).parents[3] / "presets"
 
@@ -71,7 +72,8 @@ def add_section(params_file: Path, name: str, section: str) -> None:
         part.write_text("".join([*lines[:end], "\n", section, *lines[end:]]), encoding="utf-8")
         try:
             after = read_yaml(part)
-            load_section(part, f"datasets.{name}.download", Download)
+            download = load_section(part, f"datasets.{name}.download", Download)
+            _check_transfer(part, name, after["datasets"][name], download)
             for split in after["datasets"][name]["splits"]:
                 changes = f"datasets.{name}.splits.{split}"
                 load_section(part, f"datasets.{name}.tile", Tile, changes)
@@ -79,6 +81,23 @@ def add_section(params_file: Path, name: str, section: str) -> None:
             raise ValueError(str(error).replace(str(part), str(params_file))) from error
         others = {key: value for key, value in after["datasets"].items() if key != name}
         assert others == before["datasets"], "another data set would have changed"
+
+
+def _check_transfer(file: Path, name: str, section: dict[str, object], download: Download) -> None:
+    """Check the section transfer of a data set, if it has one.
+
+    Raises:
+        ValueError: it is wrong, a class is not listed in it, or it names an unknown split.
+    """
+    if "transfer" not in section:
+        return
+    where = f"datasets.{name}.transfer"
+    transfer = load_section(file, where, Transfer)
+    try:
+        transfer.common_ids(download.legend.names)
+    except ValueError as error:
+        raise ValueError(f"{file}: {where}: {error}") from error
+    load_section(file, f"datasets.{name}.splits.{transfer.split}", object)
 
 
 def _end_of_datasets(text: str, lines: list[str]) -> int:

@@ -7,7 +7,8 @@ import yaml
 
 SHARED = Path(__file__).with_name("shared.yaml")
 NEEDED = {"download", "tile"}
-OPTIONAL = {"splits", "objects"}  # without them, one split, and no class whose objects are counted
+# Without them: one split, no class whose objects are counted, no use beside other data sets.
+OPTIONAL = {"splits", "objects", "transfer"}
 NAME = re.compile(r"[a-z][a-z0-9_]*")  # as stage check wants it: it becomes part of file names
 
 

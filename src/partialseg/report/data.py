@@ -14,6 +14,7 @@ from partialseg.report.provenance import TrackedOutput, tracked_outputs, used_pa
 from partialseg.report.score_tables import DIFFERENCE_KEYS, Row, read_rows, row_keys
 from partialseg.report.tables import Detail
 from partialseg.tiling.patches import PatchStore
+from partialseg.transfer.results import TransferResults
 
 SHOWN = {
     "accumulation",
@@ -30,6 +31,7 @@ class ReportData:
 
     stores are the patches by split. rows and differences are the tables that compare wrote,
     parameters a part of params.yaml, and outputs the files behind the numbers as DVC tracks them.
+    transfers are results on other data sets.
     """
 
     compared: ComparedRuns
@@ -38,6 +40,7 @@ class ReportData:
     differences: Sequence[Row]
     parameters: str
     outputs: Sequence[TrackedOutput]
+    transfers: Sequence[TransferResults] = ()
 
     @cached_property
     def cells(self) -> dict[Cell, list[Detail]]:

@@ -30,6 +30,7 @@ from partialseg.report.score_tables import (
     leakage_table,
 )
 from partialseg.report.summary import data_table, spread_note, summary_facts
+from partialseg.report.transfer import transfer_section
 from partialseg.tiling.contact_sheet import NO_TRUTH_COLOUR
 
 
@@ -59,6 +60,7 @@ def page_sections(data: ReportData) -> list[Section]:
         borders_section(data),
         calibration_section(data),
         orthophotos_section(data),
+        transfer_section(data.transfers),
         _examples(data),
         Section(anchor="cost", title="Cost", tables=[cost_table(data.cells)]),
         _provenance(data),
