@@ -18,7 +18,8 @@ sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find p
 from orthophoto import GSD, READING, measure, write_checkpoint, write_orthophoto
 from partialseg.mapping.cog import new_strip
 from partialseg.mapping.orthophoto import open_orthophoto
-from partialseg.mapping.rasters import CLASSES, join_strips, layouts
+from partialseg.mapping.predict import stitching_of
+from partialseg.mapping.rasters import CLASSES, Predictor, join_strips, layouts
 from partialseg.mapping.runtime import load_model
 from synthetic import render
 from timing import print_table
@@ -66,6 +67,7 @@ def costs(folder: Path) -> list[dict[str, object]]:
     """Return what each part of the work on one image costs one core, in CPU time."""
     torch.set_num_threads(1)
     model = load_model(folder / "best.pt", False, "auto", "cpu", "auto")
+    predictor = Predictor(model, READING, stitching_of(model, None, None, None))
     image, strip, out = folder / "0.tif", folder / "strip", folder / "joined"
     for new in (strip, out):
         new.mkdir()
@@ -83,13 +85,15 @@ def costs(folder: Path) -> list[dict[str, object]]:
         model.probabilities(torch.zeros(1, 3, 768, 768, dtype=torch.uint8))
 
     def strips() -> None:
-        with new_strip(files[CLASSES], (height, width), layouts(model, files)[CLASSES]) as raster:
+        with new_strip(
+            files[CLASSES], (height, width), layouts(predictor, files)[CLASSES]
+        ) as raster:
             for top in range(0, height, 512):
                 pixels = ids[None, top : top + 512]
                 raster.write(pixels, Window(0, top, width, pixels.shape[1]))
 
     def join() -> None:
-        join_strips(model, image, [files], {CLASSES: out / CLASSES})
+        join_strips(predictor, image, [files], {CLASSES: out / CLASSES})
 
     network()
     megapixels = height * width / 1e6

@@ -34,6 +34,7 @@ from partialseg.cluster.predict import (
 )
 from partialseg.engine.checkpoint import save_checkpoint
 from partialseg.mapping.maps import Wanted
+from partialseg.mapping.origin import NETWORK_TAG, file_digest, origin_of
 from partialseg.mapping.orthophoto import Reading
 from partialseg.mapping.predict import Outcome, reading_for, stitching_of
 from partialseg.mapping.runtime import choose
@@ -90,6 +91,7 @@ def request(checkpoint: Path, out: Path, **changes: Any) -> Request:
         views="none",
         reading=READING,
         stitching=stitching_of(network, None, None, None),
+        tags={NETWORK_TAG: file_digest(checkpoint)},
         wanted=CLASSES,
         mosaic=False,
         out=out,
@@ -100,7 +102,9 @@ def request(checkpoint: Path, out: Path, **changes: Any) -> Request:
 def predicted(client: Client, asked: Request, *images: Path) -> Outcome:
     network, _ = described(asked.file, asked.is_onnx, asked.choice)
     reading = reading_for(network.info, asked.reading)
-    return predict_by_workers(client, network, replace(asked, reading=reading), images, [])
+    tags = origin_of(file_digest(asked.file), asked.views, reading, asked.stitching, asked.wanted)
+    asked = replace(asked, reading=reading, tags=tags)
+    return predict_by_workers(client, network, asked, images, [])
 
 
 def alone(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:

@@ -40,6 +40,7 @@ def job(tmp_path: Path, runtime: str = "") -> Job:
         runtime=runtime,
         reading=Reading(bands=None, stretch=None, gsd=None, resample=True),
         stitching=STITCHING,
+        tags={},
         wanted=Wanted(
             probabilities=False,
             entropy=False,

@@ -113,6 +113,9 @@ def test_the_plugin_of_qgis_loads_a_file_of_fixed_size(fixed: Path) -> None:
     """By the rules of Deepness 0.6.5, commit f450c634: processing/models and its dock."""
     session = onnxruntime.InferenceSession(fixed)
     (taken,), (given,) = session.get_inputs(), session.get_outputs()
+    # The plugin installs onnxruntime 1.17.0 at most, which reads IR version 9 and opset 20 at most.
+    model = onnx.load(fixed)
+    assert (model.ir_version, [item.version for item in model.opset_import]) == (8, [18])
     # The batch and the sides go into spin boxes, so they are numbers; an output is square.
     assert taken.shape == [1, 3, 64, 64]
     assert given.shape == [1, 3, 64, 64]

@@ -30,6 +30,7 @@ from partialseg.mapping.model import TorchModel
 from partialseg.mapping.options import stretch_of
 from partialseg.mapping.rasters import Predictor
 from partialseg.mapping.tiles import Stitching
+from partialseg.models.build import build_network
 from partialseg.tiling.patches import Imagery
 from predict import main
 from rasters import write_raster
@@ -326,6 +327,39 @@ def test_images_with_all_their_maps_can_be_left_out(
     assert (tmp_path / "maps" / "a_classes.tif").stat().st_mtime_ns > before
 
 
+def test_old_maps_of_an_image_that_failed_are_made_again(
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Of an earlier network: the image has a map, but not one that was asked for."""
+    for name in ("a", "b"):
+        write_raster(tmp_path / f"{name}.tif", halves())
+    run_main(monkeypatch, checkpoint, "a.tif", "b.tif", "--out", "maps")
+    torch.manual_seed(5)
+    network = build_network("unet", 3, 3, 2, False)
+    save_checkpoint(checkpoint_of(network, ground_sampling_distances=[0.5]), tmp_path / "new.pt")
+    good = (tmp_path / "a.tif").read_bytes()
+    damaged(tmp_path / "a.tif")
+    asked = ["new.pt", "a.tif", "b.tif", "--out", "maps"]
+    assert "1 of 2 images have failed" in fails_with(monkeypatch, capsys, main, asked)
+    (tmp_path / "a.tif").write_bytes(good)
+    capsys.readouterr()
+    again = [*asked, "--skip-existing"]
+    run_main(monkeypatch, *again)
+    said, *lines = capsys.readouterr().out.splitlines()
+    assert said == (
+        "1 of 2 images have their maps in maps; maps that are made again: 1 by another network"
+    )
+    assert any(line.endswith(": a_classes.tif") for line in lines)
+    run_main(monkeypatch, *again)
+    assert capsys.readouterr().out.splitlines() == ["2 of 2 images have their maps in maps"]
+    run_main(monkeypatch, *again, "--tta", "flips")
+    said = capsys.readouterr().out.splitlines()[0]
+    assert said.endswith("; maps that are made again: 2 by other options")
+
+
 def damaged(file: Path) -> Path:
     write_raster(file, np.random.default_rng(1).integers(0, 256, (3, 200, 200), np.uint8))
     file.write_bytes(file.read_bytes()[:60_000])
@@ -476,7 +510,7 @@ def test_an_image_that_fails_does_not_end_the_others(
     assert listed.startswith("failed: a.tif: cannot be read as a raster")
     assert last == (
         "error: 1 of 2 images have failed, as listed above; --skip-existing goes on with those "
-        "that have no maps"
+        "that have no maps of this network and these options"
     )
     assert "b_classes.tif" in os.listdir("maps") and "a_classes.tif" not in os.listdir("maps")
 

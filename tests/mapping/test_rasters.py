@@ -52,7 +52,7 @@ def joined(image: Path, folder: Path, by: Predictor, cuts: list[int]) -> dict[st
         next(iter(files.values())).parent.mkdir()
         write_strip(by, image, chosen, files, lambda _: None)
     made = files_in(folder / "joined")
-    join_strips(by.model, image, [files for _, files in strips], made)
+    join_strips(by, image, [files for _, files in strips], made)
     return made
 
 
@@ -116,7 +116,7 @@ def test_the_shares_of_a_strip_sum_to_one(tmp_path: Path) -> None:
 def test_a_strip_that_does_not_fit_on_the_disk_is_no_strip(tmp_path: Path) -> None:
     """At whatever byte the disk is full: an error, or all pixels."""
     pixels = noise(600, 700)[:1] % 3
-    (layout, *_) = layouts(network_model(), {"classes.tif": tmp_path}).values()
+    (layout, *_) = layouts(predictor(None), {"classes.tif": tmp_path}).values()
     file = tmp_path / "strip.tif"
     complete, outcomes = 0, set[str]()
     with new_strip(file, (600, 700), layout) as writer:

@@ -1,6 +1,6 @@
 """Predict orthophotos by the workers of a cluster: what src/predict.py does with workers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,11 @@ from partialseg.cluster.clients import connected, local_workers
 from partialseg.cluster.crew import Crew
 from partialseg.cluster.jobs import cores
 from partialseg.cluster.maps import Work, largest_part, predict_side_by_side, strips_of
-from partialseg.cluster.worker import TOKEN, Job, Network, code_digest, file_digest
+from partialseg.cluster.worker import TOKEN, Job, Network, code_digest
 from partialseg.mapping.maps import Wanted
 from partialseg.mapping.model import Described, Views
 from partialseg.mapping.mosaic import check_mosaic
+from partialseg.mapping.origin import NETWORK_TAG
 from partialseg.mapping.orthophoto import Reading
 from partialseg.mapping.predict import Looked, Outcome, look_at
 from partialseg.mapping.runtime import Choice, Description, describe, load_model
@@ -31,8 +32,9 @@ UNFINISHED = ".unfinished"  # a folder beside the maps
 class Request:
     """What is asked of the network in a file, for all images.
 
-    runtime is what runs it on this machine by that choice, '' if this machine cannot; mosaic says
-    that one will be made, for which all class maps are measured.
+    runtime is what runs it on this machine by that choice, '' if this machine cannot; tags are
+    those of partialseg.mapping.origin; mosaic says that one will be made, for which all class maps
+    are measured.
     """
 
     file: Path
@@ -42,6 +44,7 @@ class Request:
     views: Views
     reading: Reading
     stitching: Stitching
+    tags: Mapping[str, str]
     wanted: Wanted
     mosaic: bool
     out: Path
@@ -138,7 +141,7 @@ def _job(request: Request, images: Sequence[Path], part: Path) -> Job:
         code=code_digest(),
         network=Network(
             file=file,
-            digest=file_digest(file),
+            digest=request.tags[NETWORK_TAG],
             is_onnx=request.is_onnx,
             choice=request.choice,
             views=request.views,
@@ -146,6 +149,7 @@ def _job(request: Request, images: Sequence[Path], part: Path) -> Job:
         runtime=request.runtime,
         reading=request.reading,
         stitching=request.stitching,
+        tags=request.tags,
         wanted=request.wanted,
         areas=request.mosaic,
         seen=tuple((item, item.stat().st_size) for item in (token, file, *one_each.values())),

@@ -5,7 +5,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +21,7 @@ from partialseg.core.files import part_folder
 from partialseg.mapping.areas import class_areas
 from partialseg.mapping.maps import Wanted, join_in, predict_in
 from partialseg.mapping.model import Averaged, Model, Views
+from partialseg.mapping.origin import file_digest
 from partialseg.mapping.orthophoto import Reading
 from partialseg.mapping.predict import memory_errors
 from partialseg.mapping.rasters import CLASSES, RASTERS, Predictor, write_strip
@@ -51,8 +52,8 @@ class Job:
     """What all tasks of a command share.
 
     code is the digest of the code; runtime is what runs the network on the client's machine ('': it
-    cannot); seen are files that each worker must see, and their sizes; part is the folder of what
-    is not finished; topic is that of reports of progress.
+    cannot); tags are those of the rasters; seen are files that each worker must see, and their
+    sizes; part is the folder of what is not finished; topic is that of reports of progress.
     """
 
     code: str
@@ -60,6 +61,7 @@ class Job:
     runtime: str
     reading: Reading
     stitching: Stitching
+    tags: Mapping[str, str]
     wanted: Wanted
     areas: bool
     seen: tuple[tuple[Path, int], ...]
@@ -94,12 +96,6 @@ def code_digest() -> str:
 
 
 CODE = code_digest()  # when a worker imports it: later changes do not reach this process
-
-
-def file_digest(file: Path) -> str:
-    """Return a digest of a file."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def prepare(job: Job) -> str:
@@ -183,7 +179,7 @@ def _areas(job: Job, image: Path) -> Any:
 
 def _predictor(job: Job) -> Predictor:
     torch.set_num_threads(get_worker().state.nthreads)
-    return Predictor(_model(job.network, _device(job)), job.reading, job.stitching)
+    return Predictor(_model(job.network, _device(job)), job.reading, job.stitching, job.tags)
 
 
 def _device(job: Job) -> str:

@@ -21,6 +21,9 @@ from partialseg.mapping.onnx import INFO, INPUT, METADATA
 from partialseg.models.blocks import STRIDE
 
 OUTPUT = "probabilities"
+# Read by onnxruntime from 1.14 on. Those that torch would choose need a later one than 1.17.0, the
+# last that Deepness installs.
+OPSET, IR_VERSION = 18, 8
 # The most by which a probability of an export may differ, float32 on a CPU.
 TOLERANCE = 1e-4
 SHAPES = ((1, 64, 64), (2, 80, 112), (3, 50, 37), (1, 64, 50))  # N, H, W of the check
@@ -75,6 +78,7 @@ def export_onnx(network: nn.Module, info: ModelInfo, file: Path, tile: int | Non
             deployed,
             (images,),
             dynamo=True,
+            opset_version=OPSET,
             dynamic_shapes=sizes,
             input_names=[INPUT],
             output_names=[OUTPUT],
@@ -84,6 +88,7 @@ def export_onnx(network: nn.Module, info: ModelInfo, file: Path, tile: int | Non
         for node in program.model.graph.all_nodes():
             node.metadata_props.clear()  # stack traces: paths of whoever exports
         program.model.metadata_props.update(metadata(info, tile))
+        program.model.ir_version = IR_VERSION
         program.save(part)
         shapes = SHAPES if tile is None else ((1, tile, tile),)
         difference = largest_difference(deployed, part, shapes)

@@ -110,7 +110,7 @@ def join_in(
         ValueError: the image cannot be read.
     """
     files = _files(part, image, wanted)
-    join_strips(predictor.model, image, strips, files)
+    join_strips(predictor, image, strips, files)
     _write_others(predictor, image, files, wanted)
     return _publish(files, out)
 

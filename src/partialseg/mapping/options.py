@@ -65,7 +65,9 @@ def parse_arguments(description: str | None) -> argparse.Namespace:
     how.add_argument("--overlap", type=int, help="px (default: an eighth of a patch)")
     how.add_argument("--tta", choices=VIEWS, default="none", help="mean over flips, or all turns")
     many = parser.add_argument_group("many images")
-    many.add_argument("--skip-existing", action="store_true", help="leave out images with maps")
+    many.add_argument(
+        "--skip-existing", action="store_true", help="leave out images that have these maps"
+    )
     many.add_argument(
         "--mosaic", action="store_true", help="all class maps as one VRT, and a table of areas"
     )

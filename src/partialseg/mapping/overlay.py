@@ -21,6 +21,8 @@ from partialseg.source.reading import stretched
 
 STRENGTH, BORDER_STRENGTH = 0.45, 0.9  # of the class colours, inside a region and at its border
 MIN_WIDTH = 360  # px, room for the legend of a small map
+# Of the PNG: Pillow's own, 6, takes four times as long, for 8 % fewer bytes of 2,048 x 2,048 px.
+COMPRESSION = 2
 WHITE: Colour = (255, 255, 255)
 INK: Colour = (40, 40, 40)
 
@@ -52,7 +54,7 @@ def write_overlay(
     shown = stretched(np.moveaxis(rgb, 0, -1), reading.stretch)
     picture = _with_legend(_blend(shown.astype(np.float32), ids, palette), palette, areas)
     with new_file(file) as part:
-        Image.fromarray(picture).save(part)
+        Image.fromarray(picture).save(part, compress_level=COMPRESSION)
 
 
 def _read(

@@ -183,7 +183,7 @@ def check_failures(failed: Mapping[Path, str], asked: int) -> None:
         print(f"failed: {' '.join(reason.split())}", file=sys.stderr)
     raise ValueError(
         f"{len(reasons)} of {asked} images have failed, as listed above; --skip-existing goes on "
-        "with those that have no maps"
+        "with those that have no maps of this network and these options"
     )
 
 
@@ -224,12 +224,3 @@ def check_areas(image: Path, frame: Frame) -> None:
 
 def _advance(bar: "tqdm[NoReturn]", size: float, share: float) -> None:
     bar.update(share * size)
-
-
-def without_maps(images: Sequence[Path], out: Path, wanted: Wanted) -> list[Path]:
-    """Return the images that lack a wanted map in `out`."""
-    return [
-        image
-        for image in images
-        if not all((out / f"{image.stem}_{name}").exists() for name in wanted.files())
-    ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
@@ -33,17 +33,22 @@ CLASSES = "classes.tif"
 PROBABILITIES = "probabilities.tif"
 ENTROPY = "entropy.tif"
 RASTERS = (CLASSES, PROBABILITIES, ENTROPY)
+RUNTIME_TAG = "runtime"
 
 Bands = dict[str, NDArray[np.uint8]]  # of each raster, by its ending: (bands, h, w)
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model, and how it is applied: how images are read, and how they are covered by tiles."""
+    """A model, and how it is applied: how images are read, and how they are covered by tiles.
+
+    tags are stored in each raster, beside those of the model.
+    """
 
     model: Model
     reading: Reading
     stitching: Stitching
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_rasters(
@@ -61,7 +66,7 @@ def write_rasters(
         open_orthophoto(image, distances, predictor.reading) as orthophoto,
         predicted(predictor, orthophoto, files, on_share) as windows,
     ):
-        _write_cogs(predictor.model, orthophoto.frame, files, windows)
+        _write_cogs(predictor, orthophoto.frame, files, windows)
 
 
 def write_strip(
@@ -87,7 +92,7 @@ def write_strip(
         size = bottom - top, orthophoto.frame.width
         rasters = {
             name: opened.enter_context(new_strip(files[name], size, layout))
-            for name, layout in layouts(model, files).items()
+            for name, layout in layouts(predictor, files).items()
         }
         for window, bands in windows:
             below = Window(window.col_off, window.row_off - top, window.width, window.height)
@@ -96,21 +101,25 @@ def write_strip(
 
 
 def join_strips(
-    model: Model, image: Path, strips: Sequence[Mapping[str, Path]], files: Mapping[str, Path]
+    predictor: Predictor,
+    image: Path,
+    strips: Sequence[Mapping[str, Path]],
+    files: Mapping[str, Path],
 ) -> None:
     """Write the rasters of an orthophoto from those of its strips, the upper ones first.
 
-    They have the bytes that write_rasters() gives them. The strips are of this model.
+    They have the bytes that write_rasters() gives them. The strips are of this predictor.
     """
     with open_raster(image) as raster:
         frame = frame_of(raster)
-    _write_cogs(model, frame, files, _windows_of(strips))
+    _write_cogs(predictor, frame, files, _windows_of(strips))
 
 
-def layouts(model: Model, files: Mapping[str, Path]) -> dict[str, Layout]:
+def layouts(predictor: Predictor, files: Mapping[str, Path]) -> dict[str, Layout]:
     """Return the layouts of the rasters that are in `files`, by ending."""
-    info = model.info
-    tags = {"model": info.title, "commit": info.commit, "runtime": model.runtime}
+    info, runtime = predictor.model.info, predictor.model.runtime
+    of_model = {"model": info.title, "commit": info.commit, RUNTIME_TAG: runtime}
+    tags = {**of_model, **predictor.tags}
     of_all = {
         CLASSES: class_map_layout(info.class_names, info.palette, tags),
         PROBABILITIES: probabilities_layout(info.class_names, tags),
@@ -168,7 +177,7 @@ def _windows_of(strips: Sequence[Mapping[str, Path]]) -> Iterator[tuple[Window, 
 
 
 def _write_cogs(
-    model: Model,
+    predictor: Predictor,
     frame: Frame,
     files: Mapping[str, Path],
     windows: Iterable[tuple[Window, Bands]],
@@ -176,7 +185,7 @@ def _write_cogs(
     with ExitStack() as opened:
         rasters = {
             name: opened.enter_context(new_cog(files[name], frame, layout))
-            for name, layout in layouts(model, files).items()
+            for name, layout in layouts(predictor, files).items()
         }
         for window, bands in windows:
             for name, raster in rasters.items():
