@@ -4,7 +4,7 @@ import torch
 from sklearn.calibration import calibration_curve
 from torch import Tensor
 
-from partialseg.evaluation.calibration import Calibration
+from partialseg.evaluation.pixels import PixelCounts
 
 
 def logits_of(*probabilities: tuple[float, ...]) -> Tensor:
@@ -17,12 +17,12 @@ def truth_of(*ids: int) -> Tensor:
 
 
 def test_bins_and_error_are_those_of_the_hand_computed_table() -> None:
-    calibration = Calibration(4)
-    calibration.update(
+    counts = PixelCounts(2, 4)
+    counts.update(
         logits_of((0.6, 0.4), (0.3, 0.7), (0.9, 0.1), (0.8, 0.2), (0.05, 0.95)),
         truth_of(0, 0, 0, 1, 1),
     )
-    summary = calibration.summary()
+    summary = counts.calibration()
     low, second, third, last = summary["bins"]
     nothing = {"pixels": 0, "confidence": None, "accuracy": None}
     assert low == {"from": 0.0, "to": 0.25, **nothing}
@@ -45,35 +45,35 @@ def test_bins_and_error_are_those_of_the_hand_computed_table() -> None:
 
 
 def test_a_limit_belongs_to_the_bin_below_and_certainty_to_the_last() -> None:
-    calibration = Calibration(2)
+    counts = PixelCounts(2, 2)
     certain = torch.tensor([[500.0, 0.0]]).T[None, :, None]
-    calibration.update(logits_of((0.5, 0.5)), truth_of(0))
-    calibration.update(certain.reshape(1, 2, 1, 1), truth_of(1))
-    first, last = calibration.summary()["bins"]
+    counts.update(logits_of((0.5, 0.5)), truth_of(0))
+    counts.update(certain.reshape(1, 2, 1, 1), truth_of(1))
+    first, last = counts.calibration()["bins"]
     assert (first["pixels"], first["confidence"], first["accuracy"]) == (1, 0.5, 1.0)
     assert (last["pixels"], last["confidence"], last["accuracy"]) == (1, 1.0, 0.0)
-    assert calibration.summary()["ece"] == 0.75
+    assert counts.calibration()["ece"] == 0.75
 
 
 def test_unlabelled_pixels_count_nowhere() -> None:
-    calibration = Calibration(10)
-    calibration.update(logits_of((0.6, 0.4), (0.1, 0.9)), truth_of(0, -1))
-    bins = calibration.summary()["bins"]
+    counts = PixelCounts(2, 10)
+    counts.update(logits_of((0.6, 0.4), (0.1, 0.9)), truth_of(0, -1))
+    bins = counts.calibration()["bins"]
     assert [row["pixels"] for row in bins] == [0] * 5 + [1] + [0] * 4
-    assert calibration.summary()["ece"] == pytest.approx(0.4)
+    assert counts.calibration()["ece"] == pytest.approx(0.4)
 
 
 def test_without_a_known_pixel_there_is_no_error() -> None:
-    calibration = Calibration(3)
-    calibration.update(logits_of((0.6, 0.4)), truth_of(-1))
+    counts = PixelCounts(2, 3)
+    counts.update(logits_of((0.6, 0.4)), truth_of(-1))
     with pytest.raises(ValueError, match="no pixel of the split that is scored has a truth"):
-        calibration.summary()
+        counts.calibration()
 
 
 def test_a_network_that_is_as_often_right_as_confident_has_no_error() -> None:
-    calibration = Calibration(15)
-    calibration.update(logits_of(*[(0.75, 0.25)] * 4), truth_of(0, 0, 1, 0))
-    assert calibration.summary()["ece"] == pytest.approx(0.0)
+    counts = PixelCounts(2, 15)
+    counts.update(logits_of(*[(0.75, 0.25)] * 4), truth_of(0, 0, 1, 0))
+    assert counts.calibration()["ece"] == pytest.approx(0.0)
 
 
 @pytest.mark.parametrize("bins", [7, 15])
@@ -83,10 +83,10 @@ def test_it_agrees_with_scikit_learn(seed: int, bins: int) -> None:
     logits = 2 * torch.randn(3, 4, 40, 50, generator=generator)
     truth = torch.randint(-1, 4, (3, 40, 50), generator=generator)
     truth[:, ::2] = torch.where(truth[:, ::2] < 0, -1, logits.argmax(1)[:, ::2])
-    calibration = Calibration(bins)
+    counts = PixelCounts(4, bins)
     for images in (slice(0, 2), slice(2, 3)):
-        calibration.update(logits[images], truth[images])
-    summary = calibration.summary()
+        counts.update(logits[images], truth[images])
+    summary = counts.calibration()
 
     known = (truth >= 0).numpy()
     exponents = np.exp(logits.numpy())
@@ -104,16 +104,16 @@ def test_it_agrees_with_scikit_learn(seed: int, bins: int) -> None:
 
 def test_sums_keep_small_parts_of_many_pixels() -> None:
     """A sum in float32 loses digits long before a million pixels."""
-    calibration = Calibration(5)
+    counts = PixelCounts(2, 5)
     logits = logits_of((0.7, 0.3)).float()
-    calibration.update(logits.expand(1, 2, 1000, 1000), torch.zeros(1, 1000, 1000))
-    row = calibration.summary()["bins"][3]
+    counts.update(logits.expand(1, 2, 1000, 1000), torch.zeros(1, 1000, 1000))
+    row = counts.calibration()["bins"][3]
     assert row["pixels"] == 1_000_000
     assert row["confidence"] == pytest.approx(float(logits.softmax(1).amax()), rel=1e-12)
 
 
 def test_a_single_bin_holds_all_pixels() -> None:
-    calibration = Calibration(1)
-    calibration.update(logits_of((0.6, 0.4), (0.1, 0.9)), truth_of(0, 0))
-    (row,) = calibration.summary()["bins"]
+    counts = PixelCounts(2, 1)
+    counts.update(logits_of((0.6, 0.4), (0.1, 0.9)), truth_of(0, 0))
+    (row,) = counts.calibration()["bins"]
     assert (row["from"], row["to"], row["pixels"], row["accuracy"]) == (0.0, 1.0, 2, 0.5)

@@ -19,9 +19,10 @@ from evaluate import main
 from partialseg.confusion import ConfusionMatrix
 from partialseg.core.classes import NO_TRUTH
 from partialseg.core.params import load_section
-from partialseg.engine.batches import MEAN, STD
+from partialseg.engine.batches import MEAN, STD, TruthPatches, truth_loader
 from partialseg.engine.checkpoint import load_checkpoint, save_checkpoint
-from partialseg.engine.scoring import Scores
+from partialseg.engine.compute import choose_compute
+from partialseg.engine.scoring import Scorer, Scores
 from partialseg.evaluation.evaluate import evaluate, pixel_scores, run_scores
 from partialseg.evaluation.model_card import forward_gflop
 from partialseg.evaluation.params import Evaluate, Spatial
@@ -180,6 +181,32 @@ def test_predictions_are_kept_of_the_panel_and_of_the_examples(
             expected = probabilities_of(trained, store.image(patch)).argmax(axis=-1)
             assert stored[patch.name].dtype == np.uint8
             np.testing.assert_array_equal(stored[patch.name], expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_scores_are_those_of_the_scorer_of_a_training_to_the_last_bit(
+    patches: Path, trained: Path, files: RunFiles, batch_size: int
+) -> None:
+    made = evaluate(patches, trained, files, replace(PARAMS, batch_size=batch_size)).detail["test"]
+    store, best = PatchStore(patches), load_checkpoint(trained / "best.pt")
+    compute = choose_compute("float32")
+    scorer = Scorer(num_classes=3, class_weights=torch.tensor(WEIGHTS), compute=compute)
+    batches = truth_loader(TruthPatches(store, store.of_split("test")), batch_size, workers=0)
+    scores = scorer.score(compute.place(best.build()), batches)
+    assert made["loss"] == scores.loss
+    assert made["batch_miou"] == scores.batch_miou
+    assert made["confusion"] == scores.confusion.counts.tolist()
+
+
+def test_a_split_without_any_truth_is_refused(
+    patches: Path, trained: Path, files: RunFiles
+) -> None:
+    file = patches / "masks" / "b_val.npy"
+    np.save(file, np.full_like(np.load(file), NO_TRUTH))
+    with pytest.raises(ValueError, match="no pixel of the split that is scored has a truth"):
+        evaluate(patches, trained, files, PARAMS)
+    assert not files.scores.exists()
 
 
 def test_no_examples_leave_the_panel_alone(patches: Path, trained: Path, files: RunFiles) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from partialseg.core.classes import NO_TRUTH
 from partialseg.evaluation.shown import class_examples
-from truth_store import write_truth
+from truth_store import CLASSES, confusions_of, write_truth
 
 SIZE = 20  # 400 px: 0.5 % of them are 2
 
@@ -25,7 +25,9 @@ def examples_of(
         truths[0, column] = truth
         predictions.append(prediction)
     store = write_truth(folder, {"a": truths})
-    return class_examples(store, store.patches, np.stack(predictions), count)
+    return class_examples(
+        CLASSES, store.patches, confusions_of(store, np.stack(predictions)), count
+    )
 
 
 def names(examples: list[dict[str, Any]]) -> list[str]:
@@ -50,7 +52,7 @@ def test_equal_ones_come_by_name_whatever_their_order(tmp_path: Path) -> None:
     truth = np.ones((SIZE, SIZE), np.uint8)
     store = write_truth(tmp_path, {"a": {(0, place): truth for place in (3, 1, 4, 0, 2)}})
     predictions = np.ones((5, SIZE, SIZE), np.uint8)
-    house = class_examples(store, store.patches, predictions, 2)["house"]
+    house = class_examples(CLASSES, store.patches, confusions_of(store, predictions), 2)["house"]
     assert names(house["best"]) == ["a_0_0", "a_0_1"]
     assert names(house["worst"]) == ["a_0_2", "a_0_3"]
 
@@ -79,6 +81,6 @@ def test_the_share_is_of_the_known_pixels(tmp_path: Path) -> None:
     unknown = np.full_like(truth, NO_TRUTH)
     store = write_truth(tmp_path, {"a": {(0, 0): truth, (0, 1): unknown}})
     predictions = np.ones((2, SIZE, SIZE), np.uint8)
-    examples = class_examples(store, store.patches, predictions, 1)
+    examples = class_examples(CLASSES, store.patches, confusions_of(store, predictions), 1)
     assert examples["house"] == {"best": [{"patch": "a_0_0", "iou": 1 / 20}], "worst": []}
     assert examples["field"] == {"best": [{"patch": "a_0_0", "iou": 0.0}], "worst": []}

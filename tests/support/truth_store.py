@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix
 
 from partialseg.core.classes import NO_TRUTH
 from partialseg.tiling.patches import (
@@ -75,3 +76,19 @@ def random_ids(
     ids = np.kron(coarse, np.ones((7, 5), np.int64))[:height, :width]
     ids = np.where(rng.random(ids.shape) < 0.05, rng.integers(0, classes, ids.shape), ids)
     return np.where(rng.random(ids.shape) < unknown, NO_TRUTH, ids).astype(np.uint8)
+
+
+def confusions_of(
+    store: PatchStore, predictions: NDArray[np.uint8], patches: Sequence[Patch] | None = None
+) -> list[NDArray[np.int64]]:
+    """Return the confusion matrices (C, C) of the patches, all by default, by scikit-learn."""
+    classes = range(len(store.summary.class_names))
+    matrices = []
+    for patch, ids in zip(patches or store.patches, predictions, strict=True):
+        truth = store.truth(patch)
+        known = truth != NO_TRUTH
+        counts = np.zeros((len(classes), len(classes)), np.int64)
+        if known.any():
+            counts += confusion_matrix(truth[known], ids[known], labels=classes)
+        matrices.append(counts)
+    return matrices

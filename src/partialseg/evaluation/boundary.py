@@ -90,9 +90,14 @@ class BoundaryScores:
                 ((ids == index) & edge).view(np.uint8)
                 for ids, edge in zip(maps, edges, strict=True)
             )
+            counted: dict[bytes, tuple[Any, Any]] = {}  # 3 px and 1 m may be the same disk
             for met, disk in zip(self._met, disks, strict=True):
-                met[0, index] += np.count_nonzero(truth & cv2.dilate(predicted, disk))
-                met[1, index] += np.count_nonzero(predicted & cv2.dilate(truth, disk))
+                if (key := disk.tobytes()) not in counted:
+                    counted[key] = (
+                        np.count_nonzero(truth & cv2.dilate(predicted, disk)),
+                        np.count_nonzero(predicted & cv2.dilate(truth, disk)),
+                    )
+                met[:, index] += counted[key]
 
     def summary(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return the scores in the form of the details; classes without any border are left out."""

@@ -11,30 +11,32 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
+from partialseg.confusion import ConfusionMatrix
 from partialseg.core.files import new_file
 from partialseg.engine.batches import TruthPatches, truth_loader
 from partialseg.engine.checkpoint import BEST, LAST, Checkpoint, load_checkpoint
 from partialseg.engine.compute import Compute, choose_compute
-from partialseg.engine.scoring import Scorer, Scores
-from partialseg.evaluation.calibration import Calibration
+from partialseg.engine.scoring import Scores, predict_logits
 from partialseg.evaluation.model_card import CARD, forward_gflop, model_card
 from partialseg.evaluation.params import Evaluate
+from partialseg.evaluation.pixels import PixelCounts
 from partialseg.evaluation.results import SCORED_SPLITS, Results, write_results
 from partialseg.evaluation.runs import RunFiles
 from partialseg.evaluation.shown import choose_panel, class_examples
-from partialseg.evaluation.spatial import spatial_scores
+from partialseg.evaluation.spatial import orthophoto_scores, spatial_scores
+from partialseg.loss import partial_cross_entropy
 from partialseg.models.build import count_parameters
 from partialseg.tiling.patches import Patch, PatchStore
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SplitResults:
-    """Scores and calibration on a split, and the predicted class ids (K, H, W) of its patches."""
+    """Scores of a split, counts of its pixels, and the predicted class ids (K, H, W)."""
 
     scores: Scores
-    calibration: Calibration
+    pixels: PixelCounts
     predictions: NDArray[np.uint8]
 
 
@@ -66,18 +68,23 @@ def evaluate(
     detail = run_scores(last, best.epoch) | cost(best) | {"panel_patches": params.panel_patches}
     for split in splits_to_score(store):
         scored = score_split(network, store, split, best, params, compute)
+        patches_of = store.of_split(split)
         detail[split] = (
             pixel_scores(scored.scores, best.class_names)
-            | {"calibration": scored.calibration.summary()}
-            | spatial_scores(store, store.of_split(split), scored.predictions, params.spatial)
+            | {
+                "calibration": scored.pixels.calibration(),
+                "orthophotos": orthophoto_scores(patches_of, scored.pixels.confusions),
+            }
+            | spatial_scores(store, patches_of, scored.predictions, params.spatial)
         )
-    # `split` and `scored` are of the last split, which is the one that figures and report show.
-    patches_shown = store.of_split(split)
-    examples = class_examples(store, patches_shown, scored.predictions, params.examples)
+    # `split`, `scored` and `patches_of` are of the last split, which figures and report show.
+    examples = class_examples(
+        best.class_names, patches_of, scored.pixels.confusions, params.examples
+    )
     results = Results(
         detail=detail | {f"{split}_examples": examples},
         predictions=kept_predictions(
-            patches_shown, scored.predictions, examples, params.panel_patches
+            patches_of, scored.predictions, examples, params.panel_patches
         ),
     )
     write_results(out, results)
@@ -120,6 +127,7 @@ def card_file(run_folder: Path, out: RunFiles, best: Checkpoint, dataset: str) -
     return folder / CARD
 
 
+@torch.inference_mode()
 def score_split(
     network: nn.Module,
     store: PatchStore,
@@ -128,27 +136,43 @@ def score_split(
     params: Evaluate,
     compute: Compute,
 ) -> SplitResults:
-    """Score a network on one split, with the class weights of its training in the loss."""
-    batches = truth_loader(
-        TruthPatches(store, store.of_split(split)), params.batch_size, params.workers
-    )
+    """Score a network on one split, with the class weights of its training in the loss.
+
+    The scores are those that the Scorer of a training gives, to the last bit, by fewer passes over
+    the pixels, since every count here follows from the same one.
+
+    Raises:
+        ValueError: no pixel has a truth, or an id of the truth is out of range.
+    """
+    patches = store.of_split(split)
     weights = checkpoint.class_weights
-    scorer = Scorer(
-        num_classes=len(checkpoint.class_names),
-        class_weights=None if weights is None else torch.tensor(weights, device=compute.device),
-        compute=compute,
-    )
-    calibration = Calibration(params.calibration_bins)
+    class_weights = None if weights is None else torch.tensor(weights, device=compute.device)
+    whole = ConfusionMatrix(len(checkpoint.class_names))
+    pixels = PixelCounts(whole.num_classes, params.calibration_bins)
     predictions: list[NDArray[np.uint8]] = []
-
-    def keep(logits: Tensor, _: Tensor) -> None:
-        predictions.append(logits.argmax(dim=1).to(torch.uint8).cpu().numpy())
-
-    return SplitResults(
-        scores=scorer.score(network, batches, observers=(calibration.update, keep)),
-        calibration=calibration,
-        predictions=np.concatenate(predictions),
+    loss_sum, batch_mious = 0.0, []
+    network.eval()
+    for images, labels in truth_loader(
+        TruthPatches(store, patches), params.batch_size, params.workers
+    ):
+        # Class by class in memory: all that follows would else reorder them for itself.
+        logits = predict_logits(network, images, compute).contiguous()
+        predictions.append(pixels.update(logits, labels))
+        of_batch = ConfusionMatrix(whole.num_classes)
+        of_batch.counts += torch.from_numpy(np.sum(pixels.confusions[-len(images) :], axis=0))
+        if known := int(of_batch.counts.sum()):
+            truth = compute.to_labels(labels)
+            loss_sum += float(partial_cross_entropy(logits, truth, class_weights)) * known
+            batch_mious.append(of_batch.miou())
+        whole.merge(of_batch)
+    if not batch_mious:
+        raise ValueError("no pixel of the split that is scored has a truth")
+    scores = Scores(
+        confusion=whole,
+        loss=loss_sum / int(whole.counts.sum()),
+        batch_miou=sum(batch_mious) / len(batch_mious),
     )
+    return SplitResults(scores=scores, pixels=pixels, predictions=np.concatenate(predictions))
 
 
 def kept_predictions(

@@ -1,6 +1,6 @@
-"""Truth and prediction of patches: joined into blocks, and as a confusion matrix of each.
+"""Truth and prediction of neighbouring patches, joined into blocks.
 
-Blocks join neighbouring patches, so that borders and objects are not cut where patches meet.
+So borders and objects are not cut where patches meet.
 """
 
 from collections import defaultdict
@@ -75,21 +75,3 @@ def _join(
         prediction[square] = predictions[index]
     prediction[truth == NO_TRUTH] = NO_TRUTH
     return Block(truth=truth, prediction=prediction, gsd=patches[group[0]].gsd)
-
-
-def patch_confusions(
-    store: PatchStore, patches: Sequence[Patch], predictions: NDArray[np.uint8]
-) -> NDArray[np.int64]:
-    """Return the confusion matrices counts[k, t, p], int64 (K, C, C), of the known pixels.
-
-    predictions are the class ids (K, size, size) of the patches in their order.
-    """
-    classes = len(store.summary.class_names)
-    counts = np.zeros((len(patches), classes, classes), np.int64)
-    for matrix, patch, prediction in zip(counts, patches, predictions, strict=True):
-        truth = store.truth(patch)
-        known = truth != NO_TRUTH
-        pairs = truth[known].astype(np.intp) * classes + prediction[known]
-        assert prediction[known].max(initial=0) < classes, patch.name
-        matrix += np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-    return counts

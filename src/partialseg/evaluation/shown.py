@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from partialseg.evaluation.mosaic import patch_confusions
-from partialseg.tiling.patches import Patch, PatchStore
+from partialseg.tiling.patches import Patch
 
 MIN_SHARE = 0.005  # of a patch's known pixels: the IoU of very few pixels says little
 
@@ -30,21 +29,24 @@ def class_entropy(patch: Patch) -> float:
 
 
 def class_examples(
-    store: PatchStore, patches: Sequence[Patch], predictions: NDArray[np.uint8], count: int
+    class_names: Sequence[str],
+    patches: Sequence[Patch],
+    confusions: Sequence[NDArray[np.int64]],
+    count: int,
 ) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Return, for each class, up to `count` patches with its best IoU and as many with its worst.
 
-    predictions are the class ids (K, size, size) of the patches in their order. Patches whose
-    truth has less than MIN_SHARE of the class are left out. The best are chosen first and the worst
-    among the rest, so that no patch is both. Ties are resolved by name.
+    confusions are the matrices counts[t, p], int64 (C, C), of the patches in their order. Patches
+    whose truth has less than MIN_SHARE of the class are left out. The best are chosen first and the
+    worst among the rest, so that no patch is both. Ties are resolved by name.
     """
-    confusions = patch_confusions(store, patches, predictions)
-    hits = np.diagonal(confusions, axis1=1, axis2=2)
-    of_truth = confusions.sum(axis=2)
-    either = of_truth + confusions.sum(axis=1) - hits
+    counts = np.stack(confusions)
+    hits = np.diagonal(counts, axis1=1, axis2=2)
+    of_truth = counts.sum(axis=2)
+    either = of_truth + counts.sum(axis=1) - hits
     enough = (of_truth > 0) & (of_truth >= MIN_SHARE * of_truth.sum(axis=1, keepdims=True))
     examples = {}
-    for index, name in enumerate(store.summary.class_names):
+    for index, name in enumerate(class_names):
         scored = [
             (hits[k, index] / either[k, index], patches[k].name)
             for k in np.flatnonzero(enough[:, index]).tolist()

@@ -1,6 +1,6 @@
-"""Scores of a split that depend on where pixels are: borders, objects, orthophotos."""
+"""Scores of a split that depend on where pixels are: orthophotos, borders, objects."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from partialseg.evaluation.boundary import (
     Tolerance,
     boundary_distance,
 )
-from partialseg.evaluation.mosaic import join_patches, patch_confusions
+from partialseg.evaluation.mosaic import join_patches
 from partialseg.evaluation.objects import ObjectRecall
 from partialseg.evaluation.params import Spatial
 from partialseg.tiling.patches import Patch, PatchStore
@@ -23,7 +23,7 @@ from partialseg.tiling.patches import Patch, PatchStore
 def spatial_scores(
     store: PatchStore, patches: Sequence[Patch], predictions: NDArray[np.uint8], params: Spatial
 ) -> dict[str, Any]:
-    """Return `orthophotos`, `boundary`, `objects` and `border_distance` of a split's details.
+    """Return `boundary`, `objects` and `border_distance` of a split's details.
 
     predictions are the class ids (K, size, size) of the patches in their order. Where the pixel
     size of any patch is unknown, tolerances in metres are left out, and areas are in px.
@@ -51,17 +51,19 @@ def spatial_scores(
         if objects:
             objects.update(block)
     return {
-        "orthophotos": _orthophotos(patches, patch_confusions(store, patches, predictions)),
         "boundary": boundary.summary(names),
         "objects": objects.summary(params.objects) if objects else None,
         "border_distance": border_distance.summary(),
     }
 
 
-def _orthophotos(
-    patches: Sequence[Patch], confusions: Iterable[NDArray[np.int64]]
+def orthophoto_scores(
+    patches: Sequence[Patch], confusions: Sequence[NDArray[np.int64]]
 ) -> dict[str, dict[str, Any]]:
-    """Return the scores of each orthophoto; None where none of its pixels is known."""
+    """Return the scores of each orthophoto; None where none of its pixels is known.
+
+    confusions are the matrices counts[t, p], int64 (C, C), of the patches in their order.
+    """
     matrices: dict[str, ConfusionMatrix] = {}
     counts: dict[str, int] = {}
     for patch, confusion in zip(patches, confusions, strict=True):
