@@ -101,7 +101,7 @@ def held_out_orthophotos(source: Source, other: OtherSet) -> Sequence[Orthophoto
             assigned = split.official(other.source, lists, wanted_splits(other.tile))
         else:
             whole = {name: _one_cell() for name in names}
-            of_cells = assign_splits(whole, other.source, other.tile)
+            of_cells = assign_splits(source, whole, other.source, other.tile)
             assigned = {name: of_cells[whole[name].names(name)[0]] for name in names}
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
