@@ -137,7 +137,7 @@ def show(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         monkeypatch,
         report.main,
         *(*shown, "--data", "data/sample", "--comparison", "plots"),
-        *("--out", "plots/report.html"),
+        *("--transfers", "transfers", "--out", "plots/report.html"),
     )
     run_stage(monkeypatch, publish.main, *runs, "--out", "models")
 
