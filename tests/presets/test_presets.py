@@ -81,7 +81,7 @@ def test_a_preset_is_a_whole_section_that_check_accepts(tmp_path: Path, preset: 
         if split != "drawn":
             check(params, tmp_path / "note.txt")
     # What a preset does not say is as in the section `folder`.
-    own = {"download", "tile", "splits"}
+    own = {"download", "tile", "splits", "transfer"}
     assert known["added"].keys() == known["folder"].keys()
     for key in known["folder"].keys() - own:
         expected = known["folder"][key]

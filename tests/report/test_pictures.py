@@ -107,7 +107,9 @@ def test_examples_that_are_not_there_are_told(tmp_path: Path) -> None:
     cut = {name: ids[:12] for name, ids in result.predictions.items()}
     with pytest.raises(ValueError, match=r"no prediction of \(24, 24\) px"):
         examples(store, result.detail, cut)
-    other = {"test_examples": {"road": {"best": [{"patch": "x_1", "iou": 0.5}], "worst": []}}}
+    road = {"best": [{"patch": "x_1", "iou": 0.5}], "worst": []}
+    other = {"test": {}, "test_examples": {"road": road}}
     with pytest.raises(ValueError, match="no test patch is named 'x_1'"):
         examples(store, other, result.predictions)
-    assert examples(store, {"test_examples": {"water": {"best": [], "worst": []}}}, {}) == []
+    none = {"test": {}, "test_examples": {"water": {"best": [], "worst": []}}}
+    assert examples(store, none, {}) == []
