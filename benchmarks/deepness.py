@@ -17,14 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from affine import Affine
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find partialseg so too
 
 from partialseg.engine.checkpoint import load_checkpoint, save_checkpoint
-from synthetic import render, write_tiff
+from synthetic import render, write_georeferenced
 from timing import print_table
 
 SRC = ROOT / "src"
@@ -92,9 +91,8 @@ def main() -> None:
         export = [SRC / "export.py", folder / "best.pt", "--out", folder / "best.onnx"]
         print(run([sys.executable, *export, "--tile", TILE]))
         for image, (height, width) in SIZES.items():
-            write_tiff(folder / "a.tif", render(height, width)[0], "tiled deflate")
-            with rasterio.open(folder / "a.tif", "r+") as raster:
-                raster.crs, raster.transform = "EPSG:2180", Affine(GSD, 0, 5e5, 0, -GSD, 6e5)
+            rendered, _ = render(height, width)
+            write_georeferenced(folder / "a.tif", rendered, "tiled deflate", GSD)
             theirs, ours = by_deepness(args.python, args.plugin, folder), by_predict(folder)
             same = theirs == ours
             rows.append(

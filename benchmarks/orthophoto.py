@@ -15,7 +15,6 @@ from statistics import median
 import numpy as np
 import rasterio
 import torch
-from affine import Affine
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find partialseg so too
@@ -31,7 +30,7 @@ from partialseg.mapping.tiles import tiles_along
 from partialseg.models.build import build_network
 from partialseg.source.legend import LANDCOVER_AI
 from partialseg.tiling.patches import Imagery
-from synthetic import SIZE, render, write_tiff
+from synthetic import SIZE, render, write_georeferenced
 from timing import print_table
 
 # predict.py of this checkout in the runtime that it chooses, and in torch; of an earlier one.
@@ -94,10 +93,8 @@ def write_earlier_checkpoint(file: Path, earlier: Path) -> None:
 
 
 def write_orthophoto(file: Path, height: int, width: int, layout: str) -> None:
-    """Write a georeferenced orthophoto with pixels of 0.25 m."""
-    write_tiff(file, render(height, width)[0], layout)
-    with rasterio.open(file, "r+") as raster:
-        raster.crs, raster.transform = "EPSG:2180", Affine(0.25, 0, 5e5, 0, -0.25, 6e5)
+    """Write a rendered orthophoto with pixels of GSD metres."""
+    write_georeferenced(file, render(height, width)[0], layout, GSD)
 
 
 def network_alone(folder: Path) -> None:
@@ -236,7 +233,8 @@ def main() -> None:
             else:
                 network = f"{args.architecture}, base {base_channels}"
                 write_checkpoint(folder / "best.pt", args.architecture, base_channels, args.gsd)
-            write_earlier_checkpoint(folder / "best.pt", folder / "earlier.pt")
+            if args.earlier:
+                write_earlier_checkpoint(folder / "best.pt", folder / "earlier.pt")
             rows += compare(folder, network, commands, args.repeats)
     print_table(rows)
 

@@ -6,33 +6,24 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import rasterio
-from affine import Affine
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find partialseg so too
 
+from orthophoto import READING
 from partialseg.datasets.sample.render import render_orthophoto
 from partialseg.mapping.model import Model
-from partialseg.mapping.orthophoto import Reading, open_orthophoto
+from partialseg.mapping.orthophoto import open_orthophoto
 from partialseg.mapping.runtime import load_model
 from partialseg.mapping.stitch import predict_blocks
 from partialseg.mapping.tiles import Stitching, tiles_along
-from synthetic import SIZE, write_tiff
+from synthetic import SIZE, write_georeferenced
 from timing import print_table
 
-READING = Reading(bands=(1, 2, 3), stretch=None, gsd=None, resample=True)
 SHIFT = 112  # px: tiles start at multiples of 16, but at no other common place
 BORDER = 64  # px beside the cut edge, where the shifted image shows the network less
 CLOSE = 0.03  # difference of probabilities
-
-
-def write_image(file: Path, image: NDArray[np.uint8], gsd: float) -> None:
-    """Write an image (H, W, 3) with the pixel size of the network."""
-    write_tiff(file, image, "strips")
-    with rasterio.open(file, "r+") as raster:
-        raster.crs, raster.transform = "EPSG:2180", Affine(gsd, 0, 5e5, 0, -gsd, 6e5)
 
 
 def probabilities(model: Model, image: Path, stitching: Stitching) -> NDArray[np.float32]:
@@ -76,8 +67,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         gsd = models[0].info.ground_sampling_distances[0]
-        write_image(folder / "a.tif", image, gsd)
-        write_image(folder / "b.tif", image[SHIFT:, SHIFT:], gsd)
+        write_georeferenced(folder / "a.tif", image, "strips", gsd)
+        write_georeferenced(folder / "b.tif", image[SHIFT:, SHIFT:], "strips", gsd)
         for tile in args.tiles:
             for overlap in args.overlaps:
                 stitching = Stitching(tile=tile, overlap=overlap, batch_size=1)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 
 from partialseg.datasets.sample.render import render_orthophoto
@@ -32,3 +33,10 @@ def write_tiff(file: Path, bands: NDArray[np.uint8], layout: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     with rasterio.open(file, "w", width=width, height=height, count=count, **profile) as raster:
         raster.write(np.moveaxis(bands, -1, 0))
+
+
+def write_georeferenced(file: Path, image: NDArray[np.uint8], layout: str, gsd: float) -> None:
+    """Write an image (H, W, 3), in a layout of FORMATS, with pixels of so many metres."""
+    write_tiff(file, image, layout)
+    with rasterio.open(file, "r+") as raster:
+        raster.crs, raster.transform = "EPSG:2180", Affine(gsd, 0, 5e5, 0, -gsd, 6e5)
