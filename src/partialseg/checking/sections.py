@@ -18,7 +18,7 @@ from partialseg.tiling.params import NONE, Tile
 from partialseg.training.crops import check_crop
 from partialseg.training.losses import resolve_class_weights
 from partialseg.training.params import Train
-from partialseg.transfer.params import Transfer, check_tile
+from partialseg.transfer.params import check_tile, load_transfer
 
 if TYPE_CHECKING:
     from partialseg.checking.check import Experiment
@@ -76,17 +76,14 @@ def check_transfer(file: Path, experiment: "Experiment") -> None:
     """
     common = {}
     for name in (experiment.dataset, *experiment.tested_on):
-        section = f"datasets.{name}.transfer"
-        transfer = load_section(file, section, Transfer)
-        try:
-            ids = transfer.common_ids(class_names(file, experiment, name))
-        except ValueError as error:
-            raise ValueError(f"{file}: {section}: {error}") from error
+        transfer, ids = load_transfer(file, name, class_names(file, experiment, name))
         common[name] = {*ids} - {None}
         if name == experiment.dataset:
             continue
         if not common[name] & common[experiment.dataset]:
-            raise ValueError(f"{file}: {section}: no class in common with {experiment.dataset}")
+            raise ValueError(
+                f"{file}: datasets.{name}.transfer: no class in common with {experiment.dataset}"
+            )
         split = f"datasets.{name}.splits.{transfer.split}"
         tile = load_section(file, f"datasets.{name}.tile", Tile, split)
         try:

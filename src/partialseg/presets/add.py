@@ -9,7 +9,7 @@ from partialseg.core.params import load_section, read_yaml
 from partialseg.datasets.folder.download import Download
 from partialseg.presets.section import section_text, with_path
 from partialseg.tiling.params import Tile
-from partialseg.transfer.params import Transfer
+from partialseg.transfer.params import load_transfer
 
 PRESETS = Path(__file__).parents[3] / "presets"
 
@@ -91,12 +91,7 @@ def _check_transfer(file: Path, name: str, section: dict[str, object], download:
     """
     if "transfer" not in section:
         return
-    where = f"datasets.{name}.transfer"
-    transfer = load_section(file, where, Transfer)
-    try:
-        transfer.common_ids(download.legend.names)
-    except ValueError as error:
-        raise ValueError(f"{file}: {where}: {error}") from error
+    transfer, _ = load_transfer(file, name, download.legend.names)
     load_section(file, f"datasets.{name}.splits.{transfer.split}", object)
 
 

@@ -1,11 +1,12 @@
 """The section transfer of params.yaml: what the classes of a data set are on another one."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from pydantic import PositiveFloat
 from pydantic.dataclasses import dataclass
 
-from partialseg.core.params import STRICT
+from partialseg.core.params import STRICT, load_section
 from partialseg.tiling.params import NONE, Tile
 
 COMMON = ("background", "building", "woodland", "water", "road")
@@ -58,6 +59,22 @@ class Transfer:
         if not any(id_ is not None for id_ in ids):
             raise ValueError(f"all classes are listed under {IGNORE}")
         return ids
+
+
+def load_transfer(
+    file: Path, dataset: str, class_names: Sequence[str]
+) -> tuple[Transfer, tuple[int | None, ...]]:
+    """Return the section transfer of a data set in params.yaml, and the common_ids of its classes.
+
+    Raises:
+        ValueError: a key is unknown or missing, or a class is not listed once.
+    """
+    section = f"datasets.{dataset}.transfer"
+    transfer = load_section(file, section, Transfer)
+    try:
+        return transfer, transfer.common_ids(class_names)
+    except ValueError as error:
+        raise ValueError(f"{file}: {section}: {error}") from error
 
 
 def check_tile(tile: Tile) -> None:
