@@ -48,11 +48,15 @@ NAMES = {"tuned": "tuned", "2db57f6": "tuned of 2db57f6", "monai": "MONAI BasicU
 COLOURS = ("#0072b2", "#e69f00", "#808080")
 
 
-def params_of(side: str) -> Train:
-    """Return the parameters of a side; MONAI has those of 2db57f6 with the pixels of `tuned`."""
+def params_of(side: str, epochs: int | None) -> Train:
+    """Return the parameters of a side; MONAI has those of 2db57f6 with the pixels of `tuned`.
+
+    `epochs` replaces those of `tuned`.
+    """
     params = load_section(
         ROOT / "params.yaml", f"{SECTION}.train", Train, f"{SECTION}.recipes.tuned"
     )
+    params = replace(params, epochs=epochs or params.epochs)
     if side == "2db57f6":
         return replace(params, **BEFORE)
     if side == "monai":
@@ -152,11 +156,15 @@ def main() -> None:
     parser.add_argument("--sides", nargs="+", default=SIDES, choices=SIDES)
     parser.add_argument("--architectures", nargs="+", default=["unet"], choices=ARCHITECTURES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 1, 2])
+    parser.add_argument(
+        "--epochs", type=int, help="of `tuned`, instead of params.yaml's; with other --results"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     store = PatchStore(args.data.resolve())
     for seed, architecture, side in itertools.product(args.seeds, args.architectures, args.sides):
-        task, params = Task(side=side, architecture=architecture, seed=seed), params_of(side)
+        task = Task(side=side, architecture=architecture, seed=seed)
+        params = params_of(side, args.epochs)
         data = Data(store=store, labels=labels_of(seed, store))
         made = vars(task) | {"digest": digest_of(params, data)}
         if not any(made.items() <= item.items() for item in read(args.results)):
