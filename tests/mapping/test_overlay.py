@@ -109,6 +109,27 @@ def test_deep_images_are_stretched(tmp_path: Path, class_map: Path) -> None:
     assert pixels_of(tmp_path / "o.png")[100, 50].tolist() == [145, 0, 140]
 
 
+def test_a_pixel_of_a_smaller_picture_is_the_mean_of_those_with_a_class(tmp_path: Path) -> None:
+    # Two and a half rows and columns become one, strip by strip.
+    rows = np.arange(1000) // 5 * 2
+    image = np.where(np.arange(10) < 5, rows[:, None] % 200, 90).astype(np.uint8)
+    image[:, 0] = 255  # no data, which must not brighten its neighbours
+    ids = np.zeros((1000, 10), np.uint8)
+    ids[:, 0] = 255
+    frame = Frame(width=10, height=1000, crs=None, transform=Affine.identity())
+    with new_cog(tmp_path / "map.tif", frame, class_map_layout(("a",), PALETTE[:1], {})) as writer:
+        writer.write(ids[None], Window(0, 0, 10, 1000))
+    write_raster(tmp_path / "image.tif", np.stack([image] * 3))
+    areas = class_areas(tmp_path / "map.tif")
+    write_overlay(
+        tmp_path / "image.tif", tmp_path / "map.tif", tmp_path / "o.png", areas, PLAIN, max_side=400
+    )
+    picture = pixels_of(tmp_path / "o.png")[:400, 178:182]
+    values = np.repeat(np.arange(200) * 2 % 200, 2)  # of the image, under 0.45 x (200, 0, 0)
+    assert np.abs(picture[:, 0, 1] - 0.55 * values).max() <= 1
+    assert np.abs(picture[:, 3, 1] - 0.55 * 90).max() <= 1
+
+
 def test_another_size_is_refused(tmp_path: Path, class_map: Path) -> None:
     image = write_raster(tmp_path / "image.tif", np.zeros((3, 300, 401), np.uint8))
     with pytest.raises(ValueError, match=r"map\.tif: is \(300, 400\), but .* is \(300, 401\)"):
@@ -117,6 +138,6 @@ def test_another_size_is_refused(tmp_path: Path, class_map: Path) -> None:
 
 def test_an_image_without_colours_is_refused(tmp_path: Path, class_map: Path) -> None:
     image = write_raster(tmp_path / "image.tif", np.zeros((1, 300, 400), np.uint8))
-    with pytest.raises(ValueError, match=r"image\.tif: cannot be read: band index 2 out of range"):
+    with pytest.raises(ValueError, match=r"image\.tif: has 1 band\(s\); red, green and blue"):
         write_overlay(image, class_map, tmp_path / "o.png", class_areas(class_map), PLAIN)
     assert not (tmp_path / "o.png").exists()

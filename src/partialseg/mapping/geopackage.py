@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyogrio
 import pyogrio.raw
 import shapely
 from numpy.typing import NDArray

@@ -4,14 +4,12 @@ import os
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from rasterio import features
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
@@ -21,11 +19,14 @@ from partialseg.mapping.class_map import NODATA, read_classes
 from partialseg.mapping.frame import frame_of
 from partialseg.mapping.geopackage import add_style, write_errors, write_layer
 from partialseg.mapping.styles import polygon_style
+from partialseg.mapping.tracing import trace
 from partialseg.source.raster import open_raster, read_values
 
 LAYER = "land_cover"
 FIELDS = ("class_id", "class_name", "area_m2", "area_px")
 STRIP_PIXELS = 2**24  # of a class map, that are made polygons at a time
+# Of the polygons that are written at a time: each time costs SQLite seconds.
+MOST_CORNERS = 2**22
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,8 @@ def find_regions(raster: DatasetReader, strip_rows: int) -> Iterator[Regions]:
     for top in range(0, raster.height, strip_rows):
         bottom = min(top + strip_rows, raster.height)
         ids = read_values(raster, Window(0, top, raster.width, bottom - top))[0]
-        strip = _polygonise(ids, top)
+        classes, polygons = trace(ids, top)
+        strip = Regions(ids=classes, polygons=polygons)
         bounds = shapely.bounds(strip.polygons).reshape(-1, 4)
         cut = (bounds[:, 1] == top) & (top > 0)
         cut |= (bounds[:, 3] == bottom) & (bottom < raster.height)
@@ -66,23 +68,6 @@ def find_regions(raster: DatasetReader, strip_rows: int) -> Iterator[Regions]:
                 ids=np.concatenate([region.ids[:1] for region in whole]),
                 polygons=np.array([_union(region, strip_rows) for region in whole], object),
             )
-
-
-def _polygonise(ids: NDArray[np.uint8], top: int) -> Regions:
-    values: list[int] = []
-    rings: list[list[tuple[float, float]]] = []
-    ring_counts = [0]
-    for shape, value in features.shapes(ids, mask=ids != NODATA, connectivity=4):
-        values.append(int(value))
-        rings.extend(shape["coordinates"])
-        ring_counts.append(len(shape["coordinates"]))
-    corners = np.array(list(chain.from_iterable(rings)), np.float64).reshape(-1, 2)
-    corners[:, 1] += top
-    ring_ends = np.cumsum([0, *(len(ring) for ring in rings)])
-    polygons = shapely.from_ragged_array(
-        shapely.GeometryType.POLYGON, corners, (ring_ends, np.cumsum(ring_counts))
-    )
-    return Regions(ids=np.array(values, np.uint8), polygons=np.asarray(polygons))
 
 
 def _reaches(region: Regions, bottom: int, height: int) -> bool:
@@ -180,8 +165,10 @@ class _Layer:
 
     def __init__(self, part: Path, file: Path, class_map: DatasetReader, min_area: float) -> None:
         self.part = part
-        self.count = 0  # of the regions written so far
+        self.count = 0  # of the regions appended so far
         self._file = file
+        self._waiting: list[tuple[NDArray[Any], ...]] = []  # polygons and columns
+        self._corners = 0  # of the polygons that are waiting
         names, self._palette = read_classes(class_map)
         self._names = np.array(names, object)
         self._frame = frame_of(class_map)
@@ -203,21 +190,31 @@ class _Layer:
             regions.polygons, lambda corners: np.stack(place @ tuple(corners.T), axis=1)
         )
         names = self._names[regions.ids]
-        columns = [regions.ids.astype(np.int32), names, areas, pixels.astype(np.int64)]
-        with write_errors(self._file):
-            named = dict(zip(FIELDS, columns, strict=True))
-            write_layer(self.part, LAYER, "Polygon", self._frame, polygons, named)
+        ids = regions.ids.astype(np.int32)
+        self._waiting.append((polygons, ids, names, areas, pixels.astype(np.int64)))
         self.count += len(polygons)
+        self._corners += int(shapely.count_coordinates(polygons))
+        if self._corners >= MOST_CORNERS:
+            self._write()
 
-    def add_style(self) -> None:
-        """Store the colours of the classes, in which QGIS shows the layer.
+    def finish(self) -> None:
+        """Write what is waiting, and the colours of the classes in which QGIS shows the layer.
 
         Raises:
             OSError: they cannot be written.
         """
+        if self._waiting:
+            self._write()
         with write_errors(self._file):
             style = polygon_style("class_name", self._names.tolist(), self._palette)
             add_style(self.part, LAYER, style)
+
+    def _write(self) -> None:
+        polygons, *columns = map(np.concatenate, zip(*self._waiting, strict=True))
+        self._waiting, self._corners = [], 0
+        with write_errors(self._file):
+            named = dict(zip(FIELDS, columns, strict=True))
+            write_layer(self.part, LAYER, "Polygon", self._frame, polygons, named)
 
 
 def _areas(
@@ -246,9 +243,8 @@ def write_polygons(class_map: Path, file: Path, min_area: float) -> int:
         raise ValueError(f"min_area must be at least 0, got {min_area}")
     with part_folder(file) as folder, open_raster(class_map) as raster:
         layer = _Layer(folder / "polygons.gpkg", file, raster, min_area)
-        layer.append(Regions(ids=np.empty(0, np.uint8), polygons=np.empty(0, object)))
         for regions in find_regions(raster, max(1, STRIP_PIXELS // raster.width)):
             layer.append(regions)
-        layer.add_style()
+        layer.finish()
         os.replace(layer.part, file)
     return layer.count
