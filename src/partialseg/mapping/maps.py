@@ -9,7 +9,6 @@ from partialseg.core.files import part_folder
 from partialseg.mapping.areas import class_areas, write_areas
 from partialseg.mapping.model import ModelInfo
 from partialseg.mapping.overlay import write_overlay
-from partialseg.mapping.polygons import write_polygons
 from partialseg.mapping.random_access import random_access
 from partialseg.mapping.rasters import (
     CLASSES,
@@ -125,6 +124,8 @@ def _write_others(
     """Write what is made from the rasters."""
     write_styles(files, predictor.model.info)
     if wanted.polygons:
+        from partialseg.mapping.polygons import write_polygons  # scipy takes a second to import
+
         write_polygons(files[CLASSES], files[POLYGONS], wanted.min_area)
     if wanted.areas or wanted.overlay:
         areas = class_areas(files[CLASSES])

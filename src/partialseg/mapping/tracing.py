@@ -181,7 +181,7 @@ def _is_hole(rings: Rings, corners: Numbers) -> NDArray[np.bool_]:
     x, y = corners[rings.closed(np.arange(len(rings.starts)))].T
     twice_the_area = np.append(x[:-1] * y[1:] - x[1:] * y[:-1], 0)
     starts = rings.starts + np.arange(len(rings.starts))
-    twice_the_area[starts[1:] - 1] = 0  # from a ring to the next
+    twice_the_area[starts[1:] - 1] = 0  # from one ring to the next
     return np.add.reduceat(twice_the_area, starts) < 0
 
 
