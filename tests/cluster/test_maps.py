@@ -207,6 +207,7 @@ def test_what_fails_is_told_and_the_others_go_on(
     assert done.failed.keys() == {text, broken, large}
     assert "cannot be read as a raster" in done.failed[text]
     assert done.failed[broken].startswith(f"{broken}: cannot be read as a raster")
+    assert done.failed[large].startswith(str(tmp_path / "maps" / UNFINISHED))
     assert "cannot be written (is the disk full?)" in done.failed[large]
     assert f"{large}: failed: " in capsys.readouterr().out
     assert sorted(os.listdir(tmp_path / "maps")) == [

@@ -77,6 +77,8 @@ def connected(address: str) -> Iterator[Client]:
             raise ValueError(f"scheduler {address}: no address of one: {error}") from None
         except OSError as error:  # TimeoutError is one
             raise ValueError(f"scheduler {address}: does not answer: {error}") from None
+        except MemoryError:  # for what Dask takes for the length of a message
+            raise ValueError(f"scheduler {address}: what answers there is none") from None
         with client:
             yield client
 

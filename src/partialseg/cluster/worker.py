@@ -5,7 +5,8 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -111,7 +112,7 @@ def prepare(job: Job) -> str:
             raise ValueError(f"does not see {file}")
     if not os.access(job.part, os.W_OK):
         raise ValueError(f"may not write into {job.out}")
-    with ONE_AT_A_TIME:
+    with ONE_AT_A_TIME, _sendable():
         return _predictor(job).model.runtime
 
 
@@ -122,7 +123,7 @@ def do(job: Job, task: Task) -> Any:
         ValueError: the image cannot be read, or does not fit the model.
         OSError: a file cannot be written, or the command has ended.
     """
-    with ONE_AT_A_TIME, memory_errors(task.image):
+    with ONE_AT_A_TIME, _sendable(), memory_errors(task.image):
         check_goes_on(job)
         if task.measured:
             return _areas(job, task.image)
@@ -139,6 +140,16 @@ def do(job: Job, task: Task) -> Any:
         for folder in task.strips:
             shutil.rmtree(folder, ignore_errors=True)
         return _areas(job, task.image) if job.areas else None
+
+
+@contextmanager
+def _sendable() -> Iterator[None]:
+    """Drop the causes of errors: Dask sends them along, and GDAL's cannot be unpickled."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        error.__cause__ = error.__context__ = None
+        raise
 
 
 def check_goes_on(job: Job) -> None:
