@@ -136,7 +136,7 @@ def test_names_are_read_from_the_file(tmp_path: Path) -> None:
 )
 def test_what_is_not_rgb_is_refused(names: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        check_colours(Path("a.tif"), kinds_of(names), rgb_bands(bands_of(names)))
+        check_colours(Path("a.tif"), kinds_of(names), rgb_bands(bands_of(names)), chosen=False)
 
 
 def numbered(count: int) -> NDArray[np.uint8]:

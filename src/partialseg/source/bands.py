@@ -29,6 +29,9 @@ OTHER_COLOURS = (
 )
 
 
+OF_PALETTE = "holds numbers of a palette; make it colours: gdal_translate -expand rgb"
+
+
 @dataclass(frozen=True)
 class Declared:
     """What the bands of a file say that they are: their colours, and their names ('': none).
@@ -83,23 +86,21 @@ def _one_of_each(words: Sequence[str], wanted: Words) -> Bands | None:
     return red, green, blue
 
 
-def check_colours(file: Path, kinds: Sequence[ColorInterp], bands: Bands) -> None:
-    """Check that bands may be red, green and blue.
+def check_colours(file: Path, kinds: Sequence[ColorInterp], bands: Bands, *, chosen: bool) -> None:
+    """Check that bands may be red, green and blue; chosen: somebody named them by number.
 
     Raises:
-        ValueError: a band is a palette, alpha or part of another colour model.
+        ValueError: a band is a palette or part of another colour model, or is marked as alpha and
+            was not chosen.
     """
     for band in bands:
         kind = kinds[band - 1]
         if kind == ColorInterp.palette:
+            raise ValueError(f"{file}: band {band} {OF_PALETTE}")
+        if kind == ColorInterp.alpha and not chosen:
             raise ValueError(
-                f"{file}: band {band} holds numbers of a palette; make it colours: "
-                "gdal_translate -expand rgb"
-            )
-        if kind == ColorInterp.alpha:
-            raise ValueError(
-                f"{file}: band {band} is marked as alpha; if it is a colour, say so in the file: "
-                f"gdal_edit.py -colorinterp_{band} undefined"
+                f"{file}: band {band} is marked as alpha; if it is a colour, name the bands that "
+                f"are read, or unmark it: gdal_edit.py -colorinterp_{band} undefined"
             )
         if kind in OTHER_COLOURS:
             raise ValueError(f"{file}: band {band} is declared {kind.name}; make the image RGB")
@@ -116,6 +117,13 @@ def check_positive(file: Path, bands: Declared) -> None:
             f"{file}: is a negative, in which 0 is white (MINISWHITE): image viewers turn its "
             "values round, GDAL does not; write it anew with 0 as black (MINISBLACK)"
         )
+
+
+def too_few_bands(bands: Declared, option: str) -> str:
+    """Return what to do with an image of less than three bands; option names them: 'bands:'."""
+    if bands.kinds[0] == ColorInterp.palette:
+        return f"it {OF_PALETTE}"
+    return f"{option} shows one band as grey"
 
 
 def bands_remark(bands: Declared, taken: Bands) -> str:
