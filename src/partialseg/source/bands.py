@@ -12,6 +12,7 @@ Words = Sequence[Sequence[str]]
 
 FIRST: Bands = (1, 2, 3)
 RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+RGB_NAMES = ("red", "green", "blue")
 NAMES = (("red", "r"), ("green", "g"), ("blue", "b"))
 INFRARED = ("nir", "ir", "n", "infrared", "near infrared", "near-infrared")
 UNDECLARED = (ColorInterp.undefined, ColorInterp.gray)  # what writers leave where nobody chose

@@ -139,8 +139,7 @@ class MaskCode:
         """Return the values (H, W) of a window, and where there are any; None: everywhere."""
         alpha = alpha_band(raster)
         bands = tuple(band for band in raster.indexes if band != alpha)
-        # GDAL gives the nodata value of a TIFF with a palette as transparent, too.
-        seen_through = [] if raster.driver == "GTiff" else _transparent(raster)
+        seen_through = transparent_numbers(raster)
         labelled, has_holes = None, bool(seen_through) or may_have_holes(raster, bands)
         if not self.colours or has_holes:
             pixels = read_bands(raster, bands, window)
@@ -215,8 +214,10 @@ def _colour(code: int) -> Colour:
     return code >> 16, code >> 8 & 255, code & 255
 
 
-def _transparent(raster: DatasetReader) -> list[int]:
+def transparent_numbers(raster: DatasetReader) -> list[int]:
     """Return the numbers of a palette, if there is one, that are wholly transparent."""
+    if raster.driver == "GTiff":  # GDAL gives the nodata value as transparent, too
+        return []
     palette = palette_of(raster) or {}
     return [number for number, colour in palette.items() if colour[3] == 0]
 
