@@ -99,6 +99,16 @@ def test_further_bands_are_left_out_and_others_can_be_chosen(tmp_path: Path) -> 
     assert np.array_equal(read(file, bands=(4, 3, 2)), np.moveaxis(bands[[3, 2, 1]], 0, -1))
 
 
+def test_a_band_that_is_named_hides_nothing_from_a_shrunk_image(tmp_path: Path) -> None:
+    bands = np.zeros((4, 40, 60), np.uint8)
+    bands[0, ::2] = 100
+    bands[3, 1::2] = np.arange(1, 61)  # 0 where red is 100: GDAL's average would be 0
+    file = write_raster(tmp_path / "a.tif", bands)
+    image = read(file, trained=0.5, bands=(4, 1, 2))
+    assert image.shape == (20, 30, 3)
+    assert (image[..., 1] == 50).all()
+
+
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
 def test_other_types_are_stretched(tmp_path: Path, dtype: str) -> None:
     values = np.array([[100, 200, 355, 610], [0, 99, 1000, 151]], dtype).repeat(8, axis=0)

@@ -13,7 +13,6 @@ from partialseg.source.raster import unreadable
 
 Span = tuple[float, float]
 EIGHT_BIT: Span = (0, 255)
-WITHOUT_MASK = {MaskFlags.all_valid, MaskFlags.alpha}  # flags of a band: no mask but an alpha band
 
 
 def alpha_band(raster: DatasetReader, colours: Sequence[int] = ()) -> int | None:
@@ -31,7 +30,8 @@ def may_have_holes(raster: DatasetReader, bands: Sequence[int]) -> bool:
     """Return whether pixels of these bands may be without data; if not, covered() need not look."""
     return (
         alpha_band(raster, bands) is not None
-        or any(WITHOUT_MASK.isdisjoint(raster.mask_flag_enums[band - 1]) for band in bands)
+        # Also of a band that is marked as alpha and read as a colour: GDAL's resampling obeys it.
+        or any(MaskFlags.all_valid not in raster.mask_flag_enums[band - 1] for band in bands)
         or any(np.dtype(raster.dtypes[band - 1]).kind == "f" for band in bands)
     )
 
