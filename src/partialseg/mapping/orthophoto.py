@@ -22,6 +22,7 @@ from partialseg.source.bands import (
     Bands,
     Declared,
     check_colours,
+    check_depth,
     check_positive,
     declared,
     rgb_bands,
@@ -224,6 +225,7 @@ def check_bands(file: Path, raster: DatasetReader, reading: Reading) -> None:
     check_colours(file, raster.colorinterp, bands, chosen=reading.bands is not None)
     check_named(file, raster.colorinterp, bands)
     check_positive(file, declared(raster))
+    check_depth(file, declared(raster), reading.stretch)
     types = {raster.dtypes[band - 1] for band in bands}
     if len(types) > 1 or any(np.dtype(item).kind not in "uif" for item in types):
         raise ValueError(f"{file}: bands of the type {', '.join(sorted(types))} are no image")

@@ -37,19 +37,22 @@ OF_PALETTE = "holds numbers of a palette; make it colours: gdal_translate -expan
 class Declared:
     """What the bands of a file say that they are: their colours, and their names ('': none).
 
-    A negative has white as 0 (MINISWHITE), which viewers turn round and GDAL does not.
+    A negative has white as 0 (MINISWHITE), which viewers turn round and GDAL does not. bits are
+    those of a value, 0 where they are all of its type.
     """
 
     kinds: tuple[ColorInterp, ...]
     names: tuple[str, ...]
     negative: bool = False
+    bits: int = 0
 
 
 def declared(raster: DatasetReader) -> Declared:
     """Return what the bands of an open raster say that they are."""
     names = tuple((name or "").strip() for name in raster.descriptions)
     negative = raster.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
-    return Declared(kinds=tuple(raster.colorinterp), names=names, negative=negative)
+    bits = int(raster.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 0))
+    return Declared(kinds=tuple(raster.colorinterp), names=names, negative=negative, bits=bits)
 
 
 def rgb_bands(bands: Declared) -> Bands:
@@ -117,6 +120,20 @@ def check_positive(file: Path, bands: Declared) -> None:
         raise ValueError(
             f"{file}: is a negative, in which 0 is white (MINISWHITE): image viewers turn its "
             "values round, GDAL does not; write it anew with 0 as black (MINISBLACK)"
+        )
+
+
+def check_depth(file: Path, bands: Declared, stretch: object) -> None:
+    """Check that white is 255 in an image without a stretch.
+
+    Raises:
+        ValueError: its values have less than 8 bits, which viewers scale and GDAL does not.
+    """
+    if 0 < bands.bits < 8 and stretch is None:
+        white = 2**bands.bits - 1
+        raise ValueError(
+            f"{file}: its values have {bands.bits} bit(s), so that white is {white} and not 255; "
+            f"a stretch of 0 to {white} makes it so"
         )
 
 

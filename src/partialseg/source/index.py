@@ -14,7 +14,13 @@ from partialseg.core.files import new_file
 from partialseg.core.params import STRICT
 from partialseg.source.alignment import check_alignment
 from partialseg.source.alpha import check_named
-from partialseg.source.bands import check_colours, check_positive, rgb_bands, too_few_bands
+from partialseg.source.bands import (
+    check_colours,
+    check_depth,
+    check_positive,
+    rgb_bands,
+    too_few_bands,
+)
 from partialseg.source.legend import Legend
 from partialseg.source.mask_code import MaskCode
 from partialseg.source.mask_files import check_mask
@@ -180,6 +186,7 @@ def _check_image(image: Path, header: Header, reading: Reading) -> None:
     check_colours(image, header.declared.kinds, bands, chosen=reading.bands is not None)
     check_named(image, header.declared.kinds, bands)
     check_positive(image, header.declared)
+    check_depth(image, header.declared, reading.stretch)
 
 
 def _with_paths(orthophoto: Orthophoto, change: Callable[[Path], Path]) -> Orthophoto:
