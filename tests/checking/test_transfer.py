@@ -38,3 +38,24 @@ def test_a_wrong_section_is_one_line_before_anything_runs(
     with pytest.raises(ValueError, match=message):
         check(params(tmp_path, transfer), tmp_path / "note.txt")
     assert not (tmp_path / "note.txt").exists()
+
+
+def test_bands_that_differ_are_found_before_anything_runs(tmp_path: Path) -> None:
+    file = params(tmp_path, {})
+    content = yaml.safe_load(file.read_text())
+    content["datasets"]["folder"]["download"]["band_names"] = ["red", "green", "blue"]
+    file.write_text(yaml.safe_dump(content))
+    check(file, tmp_path / "note.txt")
+    content["datasets"]["folder"]["download"]["band_names"] = ["nir", "red", "green"]
+    file.write_text(yaml.safe_dump(content))
+    with pytest.raises(ValueError, match=r"of sample are red, green, blue, .* folder nir, red"):
+        check(file, tmp_path / "note.txt")
+
+
+def test_a_split_that_holds_out_nothing_for_the_test_is_found(tmp_path: Path) -> None:
+    file = params(tmp_path, {})
+    content = yaml.safe_load(file.read_text())
+    content["datasets"]["folder"]["tile"] |= {"split": "orthophoto", "val": 0.2, "test": 0.0}
+    file.write_text(yaml.safe_dump(content))
+    with pytest.raises(ValueError, match=r"splits\.main: holds out no orthophoto .*test: 0\.0"):
+        check(file, tmp_path / "note.txt")

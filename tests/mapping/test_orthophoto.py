@@ -92,11 +92,21 @@ def test_a_network_of_unknown_pixel_size_takes_images_as_they_are(tmp_path: Path
 
 def test_further_bands_are_left_out_and_others_can_be_chosen(tmp_path: Path) -> None:
     bands = noise(4)
+    bands[3, :9] = 0  # GDAL takes the fourth of four bytes for alpha; as a colour it is none
     file = write_raster(tmp_path / "a.tif", bands)
-    assert np.array_equal(read(file), np.moveaxis(bands[:3], 0, -1))
-    with rasterio.open(file, "r+") as raster:  # GDAL takes the fourth of four bytes for alpha
-        raster.colorinterp = [*raster.colorinterp[:3], ColorInterp.undefined]
+    assert np.array_equal(read(file)[9:], np.moveaxis(bands[:3, 9:], 0, -1))
+    assert not read(file)[:9].any()
     assert np.array_equal(read(file, bands=(4, 3, 2)), np.moveaxis(bands[[3, 2, 1]], 0, -1))
+
+
+def test_a_band_that_is_named_hides_nothing_from_a_shrunk_image(tmp_path: Path) -> None:
+    bands = np.zeros((4, 40, 60), np.uint8)
+    bands[0, ::2] = 100
+    bands[3, 1::2] = np.arange(1, 61)  # 0 where red is 100: GDAL's average would be 0
+    file = write_raster(tmp_path / "a.tif", bands)
+    image = read(file, trained=0.5, bands=(4, 1, 2))
+    assert image.shape == (20, 30, 3)
+    assert (image[..., 1] == 50).all()
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
@@ -205,9 +215,25 @@ def test_numbers_of_a_palette_are_no_colours(tmp_path: Path) -> None:
 
 
 def test_alpha_is_no_colour(tmp_path: Path) -> None:
-    file = write_raster(tmp_path / "a.tif", noise(4))
-    with pytest.raises(ValueError, match=r"a\.tif: band 4 is marked as alpha; .*colorinterp_4"):
+    bands = noise(4)
+    bands[3] = np.where(bands[3] < 99, 0, 255)
+    file = write_raster(tmp_path / "a.tif", bands)
+    with pytest.raises(ValueError, match=r"a\.tif: band 4 was named as a colour, but is marked as"):
         read(file, bands=(2, 3, 4))
+    with rasterio.open(file, "r+") as raster:
+        raster.colorinterp = [ColorInterp[name] for name in ("gray", "alpha", "gray", "gray")]
+    with pytest.raises(ValueError, match=r"a\.tif: band 2 is marked as alpha; .*colorinterp_2"):
+        read(file, bands=None)
+
+
+def test_grey_and_palette_images_are_refused_with_advice(tmp_path: Path) -> None:
+    file = write_raster(tmp_path / "a.tif", noise(1))
+    with pytest.raises(ValueError, match=r"a\.tif: has 1 band.*; --bands 1 1 1 shows one band"):
+        read(file, bands=None)
+    with rasterio.open(file, "r+") as raster:
+        raster.write_colormap(1, {1: (255, 0, 0)})
+    with pytest.raises(ValueError, match=r"a\.tif: has 1 band.*; it holds numbers of a palette"):
+        read(file, bands=None)
 
 
 def test_a_wrong_crs_is_named(tmp_path: Path) -> None:

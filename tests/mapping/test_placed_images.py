@@ -154,3 +154,20 @@ def test_the_overlay_shows_the_declared_bands(tmp_path: Path) -> None:
     red, green, blue = np.asarray(Image.open(tmp_path / "maps/a_overlay.png"))[30, 200].tolist()
     # 0.55 of (200, 0, 0) and 0.45 of the colour of bright, (200, 210, 220)
     assert (red, green, blue) == (200, 94, 99)
+
+
+def test_infrared_that_is_marked_as_alpha_is_told_and_can_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bands = halves(4)
+    bands[3] = np.arange(100)
+    image = write_raster(tmp_path / "a.tif", bands)
+    ids = mapped(image)["ids"]
+    remarks = told(capsys, image)
+    assert remarks[0] == "where band 4, marked as alpha, is 0, it has no data"
+    assert remarks[-1].startswith("band 4 is marked as alpha, but has many values")
+    assert (ids[:, 0] == 255).all()
+    assert (ids[:, 1:] < 255).all()
+    named = Reading(bands=(4, 1, 2), stretch=None, gsd=None, resample=True)
+    assert (mapped(image, reading=named)["ids"] < 255).all()
+    assert "alpha" not in "".join(told(capsys, image))

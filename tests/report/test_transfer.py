@@ -61,3 +61,11 @@ def test_the_section_names_what_is_assumed_and_is_left_out_without_results() -> 
         "Pixel sizes that are assumed, not known: 0.25 m for the networks of b."
     )
     assert transfer_section([]) is None
+
+
+def test_a_set_without_a_test_split_is_named() -> None:
+    results = made("a", "b", 10, {42: 0.25})
+    results.detail["own"]["scored"] = "val"
+    section = transfer_section([results])
+    assert section is not None
+    assert section.paragraphs[-1].startswith("Of a the mIoU at home is that of the validation")

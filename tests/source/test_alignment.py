@@ -41,7 +41,11 @@ def test_transforms_are_compared_with_and_without_a_crs(
     index(tmp_path)
     (tmp_path / "index.json").unlink()
     write_geotiff(tmp_path / "masks/a.tif", MASK, transform=moved(1), **of_mask)
-    refused(tmp_path, r"masks/a\.tif: lies 0\.25 map units away from .*images/a\.tif")
+    refused(
+        tmp_path,
+        r"masks/a\.tif: lies 0\.25 map units away from .*images/a\.tif.*: 1 px, more than half a "
+        r"pixel$",
+    )
 
 
 def write_world_file(file: Path, transform: Affine) -> None:
@@ -90,6 +94,34 @@ def test_a_mask_of_another_scale_or_upside_down_lies_elsewhere(tmp_path: Path) -
         refused(tmp_path, r"masks/a\.tif: lies .* map units away from")
 
 
+def test_the_message_says_why_two_lie_apart(tmp_path: Path) -> None:
+    write_geotiff(tmp_path / "images/a.tif", IMAGE, transform=CORNER, **WITH_CRS)
+    for transform, why in (
+        (
+            CORNER @ Affine.scale(2),
+            "12.5 map .* 50 px, .*; its pixels are 0.5 wide, .* 0.25$",
+        ),
+        (
+            CORNER @ Affine.translation(0, 30) @ Affine.scale(1, -1),
+            "7.5 map .* 30 px, .*; it shows the same ground, but turned or mirrored",
+        ),
+    ):
+        write_geotiff(tmp_path / "masks/a.tif", MASK, transform=transform, **WITH_CRS)
+        refused(tmp_path, why)
+
+
+@pytest.mark.parametrize(
+    ("size", "advice"),
+    [((15, 20), "; if they show the same ground: .* -outsize 40 30$"), ((31, 40), r"a\.tif$")],
+)
+def test_a_mask_of_another_resolution_is_told_from_one_with_a_row_more(
+    tmp_path: Path, size: tuple[int, int], advice: str
+) -> None:
+    write_geotiff(tmp_path / "images/a.tif", IMAGE)
+    write_geotiff(tmp_path / "masks/a.tif", np.zeros((1, *size), np.uint8))
+    refused(tmp_path, f"size {size[1]} x {size[0]} px differs from 40 x 30 px of .*{advice}")
+
+
 def test_a_mask_in_another_crs_is_compared_on_the_ground(tmp_path: Path) -> None:
     """UTM zone 34 of ETRS89 and of WGS 84 are one but for their names; zone 33 lies elsewhere."""
     place = Affine(0.25, 0, 500_000, 0, -0.25, 5_800_000)
@@ -98,7 +130,7 @@ def test_a_mask_in_another_crs_is_compared_on_the_ground(tmp_path: Path) -> None
     index(tmp_path)
     (tmp_path / "index.json").unlink()
     write_geotiff(tmp_path / "masks/a.tif", MASK, transform=place, crs="EPSG:32633")
-    refused(tmp_path, r"map units away from .*, in EPSG:32633 and EPSG:25834, more than half")
+    refused(tmp_path, r"map units away from .*, in EPSG:32633 and EPSG:25834: .* px, more than")
 
 
 def test_coordinates_that_do_not_fit_their_crs_lie_elsewhere(tmp_path: Path) -> None:

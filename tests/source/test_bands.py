@@ -136,7 +136,7 @@ def test_names_are_read_from_the_file(tmp_path: Path) -> None:
 )
 def test_what_is_not_rgb_is_refused(names: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        check_colours(Path("a.tif"), kinds_of(names), rgb_bands(bands_of(names)))
+        check_colours(Path("a.tif"), kinds_of(names), rgb_bands(bands_of(names)), chosen=False)
 
 
 def numbered(count: int) -> NDArray[np.uint8]:
@@ -211,3 +211,26 @@ def test_rasterio_marks_the_fourth_of_four_bytes_as_alpha(tmp_path: Path) -> Non
     """A surprise that docs/maps.md tells of."""
     with rasterio.open(write_raster(tmp_path / "a.tif", numbered(4))) as raster:
         assert raster.colorinterp[3] == ColorInterp.alpha
+
+
+@pytest.mark.parametrize("bits", [1, 4])
+def test_values_of_few_bits_need_a_stretch(tmp_path: Path, bits: int) -> None:
+    white = 2**bits - 1
+    profile = {"driver": "GTiff", "width": 40, "height": 30, "count": 3, "dtype": "uint8"}
+    with rasterio.open(tmp_path / "a.tif", "w", nbits=bits, **profile, **PLACE) as raster:
+        raster.write(np.full((3, 30, 40), white, np.uint8))
+    message = rf"a\.tif: its values have {bits} bit.* white is {white} and not 255; a stretch of 0"
+    reading = Reading(bands=None, stretch=None, gsd=None, resample=True)
+    with (
+        pytest.raises(ValueError, match=message),
+        open_orthophoto(tmp_path / "a.tif", [], reading),
+    ):
+        pass
+    stretched = Reading(bands=None, stretch=(0, white), gsd=None, resample=True)
+    with open_orthophoto(tmp_path / "a.tif", [], stretched) as orthophoto:
+        assert (orthophoto.read(slice(0, 30), slice(0, 40)) == 255).all()
+    write_geotiff(tmp_path / "masks/a.tif", np.zeros((1, 30, 40), np.uint8), **PLACE)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "a.tif").rename(tmp_path / "images/a.tif")
+    with pytest.raises(ValueError, match=message):
+        write_index(tmp_path, tmp_path / "images", tmp_path / "masks", LEGEND)

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import rasterio
 from numpy.typing import NDArray
+from PIL import Image
 from rasterio.windows import Window
 
 from partialseg.core.classes import NO_TRUTH
+from partialseg.source.index import write_index
 from partialseg.source.mask_code import MaskCode, mask_code
 from partialseg.source.raster import open_raster
-from rasters import write_raster
+from rasters import LEGEND, write_raster
 
 COLOURS = ((132, 41, 246), (226, 169, 41), (60, 16, 152))
 IDS = mask_code("ids", COLOURS, (200,), ())
@@ -72,3 +74,26 @@ def test_one_value_for_two_meanings_is_refused() -> None:
         mask_code("ids", COLOURS, (2,), ())
     with pytest.raises(ValueError, match="one value stands for two classes"):
         mask_code("colours", COLOURS, (), (COLOURS[0],))
+
+
+@pytest.mark.parametrize(
+    ("greys", "refused"),
+    [
+        ([0, 1, 2], False),
+        ([0, 128, 255], False),  # to look at
+        ([0, 9, 9], False),  # 9 is ignored
+        ([2, 0, 1], True),  # numbered in the order of their occurrence
+        ([0, 2], True),  # without those that do not occur
+    ],
+)
+def test_a_palette_must_not_show_other_ids(tmp_path: Path, greys: list[int], refused: bool) -> None:
+    picture = Image.fromarray(np.zeros((30, 40), np.uint8), "P")
+    picture.putpalette([value for grey in greys for value in (grey, grey, grey)])
+    (tmp_path / "masks").mkdir()
+    picture.save(tmp_path / "masks/a.png")
+    write_raster(tmp_path / "images/a.tif", np.zeros((3, 30, 40), np.uint8))
+    if not refused:
+        write_index(tmp_path, tmp_path / "images", tmp_path / "masks", LEGEND)
+        return
+    with pytest.raises(ValueError, match=r"masks/a\.png: a mask of ids whose palette shows other"):
+        write_index(tmp_path, tmp_path / "images", tmp_path / "masks", LEGEND)

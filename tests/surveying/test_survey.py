@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from archive_layouts import LAYOUTS, make_layout
 from code_of_stage import SRC
+from partialseg.checking.check import check
 from partialseg.core.params import load_section
 from partialseg.datasets.download import download
 from partialseg.source.index import read_index
@@ -21,24 +21,8 @@ from partialseg.tiling.params import Tile
 from partialseg.tiling.patches import Patch
 from partialseg.tiling.tile import tile
 from rasters import write_raster
-from survey import main
 
 REAL = Path(os.environ.get("PARTIALSEG_DATA", SRC.parent.parent / "shared" / "data"))
-
-
-@pytest.fixture
-def survey(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Return a function that surveys a folder, adds the section, and returns what is printed."""
-    shutil.copy(SRC.parent / "params.yaml", tmp_path)
-
-    def run(folder: Path, *options: str) -> str:
-        params = str(tmp_path / "params.yaml")
-        arguments = ["survey.py", str(folder), "--add", "--params", params, *options]
-        monkeypatch.setattr(sys, "argv", arguments)
-        main()
-        return capsys.readouterr().out
-
-    return run
 
 
 def cut(folder: Path) -> list[Patch]:
@@ -80,8 +64,10 @@ def test_the_section_of_a_real_layout_can_be_cut(
     assert f"sizes in px: 32 x 32 ({with_mask})" in text
     named = re.findall(r"ignored_(?:values|colours): (\[.*\])  # guessed", text)
     assert named == ([ignored] if ignored != "[]" else [])
-    if with_mask != len(layout):
-        assert f"{len(layout) - with_mask} images without a mask, as " in text
+    if with_mask == len(layout) - 1:
+        assert "  1 image without a mask: " in text
+    elif with_mask != len(layout):
+        assert f"  {len(layout) - with_mask} images without a mask, as " in text
     assert len(cut(tmp_path)) == with_mask
 
 
@@ -129,7 +115,7 @@ def test_a_folder_without_pairs_is_named(tmp_path: Path, survey) -> None:
     with pytest.raises(SystemExit):
         survey(tmp_path / "files", "--images", "{name}.tif", "--masks")
     with pytest.raises(
-        ValueError, match=r"files: no image with a mask among 1 rasters \(0 of them"
+        ValueError, match=r"files: no image with one mask among 1 rasters\. Masks are known by "
     ):
         survey(tmp_path / "files")
     with pytest.raises(ValueError, match="--images and --masks: both or none"):
@@ -143,6 +129,7 @@ def test_pairs_that_do_not_fit_are_problems(tmp_path: Path, survey) -> None:
         write_raster(tmp_path / "files/y" / f"right-{name}.png", ids, crs=None)
     write_raster(tmp_path / "files/y" / "right-b.png", np.zeros((1, 60, 64), np.uint8), crs=None)
     text = survey(tmp_path / "files", "--images", "x/{name}_left.tif", "--masks", "y/right-{name}")
+    assert "  1 of 2 pairs cannot be used as they are, and download refuses the folder" in text
     assert "right-b.png: size 64 x 60 px differs from 64 x 64 px of" in text
     assert values(text) == {"0": "50.00", "1": "50.00"}
 
@@ -165,6 +152,10 @@ def test_real_folders(
     text = survey(REAL / name)
     assert expected.items() <= values(text).items()
     assert len(cut(tmp_path)) == patches
+    assert ("split: orthophoto, groups: ground," in text) == (name == "sentinel2-korea")
+    params = tmp_path / "params.yaml"
+    params.write_text(params.read_text().replace("dataset: sample", "dataset: mine", 1))
+    assert check(params, tmp_path / "checked.txt").dataset == "mine"
 
 
 @pytest.mark.parametrize(

@@ -123,3 +123,21 @@ def test_all_unknown_values_of_all_files_are_listed_at_once(tmp_path: Path) -> N
     with pytest.raises(ValueError, match=message):
         tile(tmp_path, tmp_path / "out", params(split="orthophoto", val=0.3, test=0.3))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("colour", [0, 255, 1])
+def test_a_black_or_white_area_with_a_truth_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], colour: int
+) -> None:
+    bands = np.full((3, SIDE, SIDE), 50, np.uint8)
+    bands[:, :16] = colour
+    ids = np.zeros((1, SIDE, SIDE), np.uint8)
+    ids[:, :8] = 9  # ignored, as LEGEND says
+    write_raster(tmp_path / "images/a.tif", bands)
+    write_raster(tmp_path / "masks/a.tif", ids)
+    write_index(tmp_path, tmp_path / "images", tmp_path / "masks", LEGEND)
+    tile(tmp_path, tmp_path / "out", params(split="random", val=0.25, test=0.25))
+    text = capsys.readouterr().out
+    expected = "1 of 1 orthophotos have a truth where they are wholly black or white; a has most: "
+    assert text.startswith(f"{expected}12.5%. If") == (colour != 1)
+    assert (text == "") == (colour == 1)

@@ -259,3 +259,55 @@ def test_lists_of_an_official_split_name_orthophotos(trained: Trained, tmp_path:
     (tmp_path / "b" / "test.txt").write_text("x_0\n")
     with pytest.raises(ValueError, match=r"splits\.main: .*test\.txt: no full cell is named 'x_0'"):
         transfer(trained, other, tmp_path / "out.json", params())
+
+
+def test_without_runs_there_is_one_line(trained: Trained, tmp_path: Path) -> None:
+    other = other_set(tmp_path / "b", {"x_test": (RED, IDS)}, gsd=0.25)
+    with pytest.raises(ValueError, match="no run of sample is listed for this split and label fr"):
+        transfer(replace(trained, runs=[]), other, tmp_path / "out.json", params())
+
+
+def test_a_set_without_a_test_split_is_scored_on_its_validation(
+    trained: Trained, tmp_path: Path
+) -> None:
+    manifest = trained.patches / "manifest.csv"
+    text = manifest.read_text()
+    assert ",test," in text
+    manifest.write_text(text.replace(",test,", ",none,"))
+    other = other_set(tmp_path / "b", {"x_test": (RED, IDS)}, gsd=0.25)
+    results = transfer(trained, other, tmp_path / "out.json", params())
+    assert results.detail["own"]["scored"] == "val"
+    assert "sample has no test split: its own scores" in (tmp_path / "out.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("own", "there", "message"),
+    [
+        (("nir", "red", "green"), None, "see nir, red, green, and the images of abroad have red"),
+        (
+            None,
+            ("nir", "red", "green"),
+            r"those of sample are unknown: band_names in datasets\.",
+        ),
+        (None, None, ""),
+    ],
+)
+def test_bands_must_not_be_others(
+    trained: Trained,
+    tmp_path: Path,
+    own: tuple[str, str, str] | None,
+    there: tuple[str, str, str] | None,
+    message: str,
+) -> None:
+    (file,) = tmp_path.glob("runs/**/best.pt")
+    network = checkpoints.load_checkpoint(file)
+    save_checkpoint(replace(network, imagery=Imagery(names=own)), file)
+    other = other_set(tmp_path / "b", {"x_test": (RED, IDS)}, gsd=0.25)
+    if there:
+        files = files_in_folders(tmp_path / "b/images", tmp_path / "b/masks", None)
+        index_files(tmp_path / "b", files, FOREIGN, Reading(gsd=0.25, band_names=there))
+    if not message:
+        assert transfer(trained, other, tmp_path / "out.json", params()).detail["runs"]
+        return
+    with pytest.raises(ValueError, match=message):
+        transfer(trained, other, tmp_path / "out.json", params())

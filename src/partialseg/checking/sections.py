@@ -13,6 +13,7 @@ from partialseg.core.params import load_section
 from partialseg.engine.compute import choose_compute
 from partialseg.evaluation.params import Evaluate
 from partialseg.labelling.params import Label
+from partialseg.source.bands import RGB_NAMES
 from partialseg.source.legend import LANDCOVER_AI, Legend
 from partialseg.tiling.params import NONE, Tile
 from partialseg.training.crops import check_crop
@@ -80,6 +81,7 @@ def check_transfer(file: Path, experiment: "Experiment") -> None:
         common[name] = {*ids} - {None}
         if name == experiment.dataset:
             continue
+        _check_bands(file, experiment, name)
         if not common[name] & common[experiment.dataset]:
             raise ValueError(
                 f"{file}: datasets.{name}.transfer: no class in common with {experiment.dataset}"
@@ -90,6 +92,29 @@ def check_transfer(file: Path, experiment: "Experiment") -> None:
             check_tile(tile)
         except ValueError as error:
             raise ValueError(f"{file}: {split}: {error}") from error
+
+
+def _check_bands(file: Path, experiment: "Experiment", name: str) -> None:
+    """Check that a data set has the bands of the experiment's, as far as both sections say it.
+
+    Raises:
+        ValueError: it has others.
+    """
+    own, other = (_band_names(experiment, item) for item in (experiment.dataset, name))
+    if own and other and own != other:
+        raise ValueError(
+            f"{file}: tested_on: the bands of {experiment.dataset} are {', '.join(own)}, and those "
+            f"of {name} {', '.join(other)}"
+        )
+
+
+def _band_names(experiment: "Experiment", name: str) -> list[str]:
+    """Return what the bands of a data set are, [] where only its files may say it."""
+    download = experiment.datasets[name].download
+    if "legend" not in download:
+        return list(RGB_NAMES)
+    names = download.get("band_names")
+    return list(map(str, names)) if isinstance(names, list | tuple) else []
 
 
 def class_names(file: Path, experiment: "Experiment", name: str) -> tuple[str, ...]:

@@ -17,13 +17,16 @@ from rasterio.windows import Window
 from partialseg.mapping.frame import Frame, frame_of
 from partialseg.mapping.resampling import around, centres, resampled_by_mask
 from partialseg.models.blocks import STRIDE
+from partialseg.source.alpha import check_named
 from partialseg.source.bands import (
     Bands,
     Declared,
     check_colours,
+    check_depth,
     check_positive,
     declared,
     rgb_bands,
+    too_few_bands,
 )
 from partialseg.source.coverage import alpha_band, covered, may_have_holes
 from partialseg.source.orientation import check_upright
@@ -97,7 +100,7 @@ class Orthophoto:
         self._resampling = Resampling.average if shrinks else Resampling.bilinear
         self.bands = reading.bands_of(bands)
         self.declared = bands
-        self.alpha = alpha_band(raster)
+        self.alpha = alpha_band(raster, self.bands)
         self._has_holes = may_have_holes(raster, self.bands)
 
     def read(self, rows: slice, columns: slice) -> NDArray[np.uint8]:
@@ -214,12 +217,15 @@ def check_bands(file: Path, raster: DatasetReader, reading: Reading) -> None:
     """
     bands = reading.bands_of(declared(raster))
     if max(bands) > raster.count:
+        advice = "" if reading.bands else f"; {too_few_bands(declared(raster), '--bands 1 1 1')}"
         raise ValueError(
             f"{file}: has {raster.count} band(s); red, green and blue were to be read from the "
-            f"bands {', '.join(map(str, bands))}"
+            f"bands {', '.join(map(str, bands))}{advice}"
         )
-    check_colours(file, raster.colorinterp, bands)
+    check_colours(file, raster.colorinterp, bands, chosen=reading.bands is not None)
+    check_named(file, raster.colorinterp, bands)
     check_positive(file, declared(raster))
+    check_depth(file, declared(raster), reading.stretch)
     types = {raster.dtypes[band - 1] for band in bands}
     if len(types) > 1 or any(np.dtype(item).kind not in "uif" for item in types):
         raise ValueError(f"{file}: bands of the type {', '.join(sorted(types))} are no image")

@@ -20,6 +20,7 @@ from partialseg.mapping.model import Described, ModelInfo
 from partialseg.mapping.orthophoto import Orthophoto, Reading, open_orthophoto
 from partialseg.mapping.rasters import Predictor
 from partialseg.mapping.tiles import Stitching
+from partialseg.source.alpha import alpha_remark
 from partialseg.source.bands import bands_remark, colours_of
 
 GPU_BATCH = 4  # tiles at a time
@@ -115,7 +116,10 @@ def look_at(image: Path, info: ModelInfo, reading: Reading, wanted: Wanted) -> L
         check_trained_colours(image, orthophoto, info, reading)
         if wanted.areas or wanted.polygons or wanted.overlay:
             check_areas(image, orthophoto.frame)
-        for remark in remarks(orthophoto, info, reading):
+        found = remarks(orthophoto, info, reading)
+        if orthophoto.alpha:
+            found.append(alpha_remark(image, orthophoto.alpha))
+        for remark in filter(None, found):
             print(f"{image}: {remark}")
         return Looked(image=image, frame=orthophoto.frame, shape=orthophoto.shape)
 

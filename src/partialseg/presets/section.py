@@ -9,6 +9,7 @@ SHARED = Path(__file__).with_name("shared.yaml")
 NEEDED = {"download", "tile"}
 # Without them: one split, no class whose objects are counted, no use beside other data sets.
 OPTIONAL = {"splits", "objects", "transfer"}
+CROP = 192  # px: the side of crops, if patches are not smaller
 NAME = re.compile(r"[a-z][a-z0-9_]*")  # as stage check wants it: it becomes part of file names
 
 
@@ -36,6 +37,7 @@ def section_text(name: str, preset: str, file: Path) -> str:
         if not line.startswith("#")
     )
     shared = shared.replace("NAME", name).replace("OBJECTS", objects)
+    shared = shared.replace("CROP", str(min(CROP, _smallest_patch(content))))
     body = own + shared
     indented = "".join(f"    {line}" if line.strip() else line for line in body.splitlines(True))
     return f"  {name}:\n{indented}"
@@ -53,6 +55,14 @@ def _content(preset: str, file: Path) -> dict[str, object]:
             f"{', '.join(sorted(OPTIONAL))}; got {found}"
         )
     return content
+
+
+def _smallest_patch(content: dict[str, object]) -> int:
+    """Return the side in px of the smallest patches that tile and splits ask for."""
+    changes = content.get("splits", {})
+    sections = [content["tile"], *(changes.values() if isinstance(changes, dict) else ())]
+    sizes = [section.get("size") for section in sections if isinstance(section, dict)]
+    return min((size for size in sizes if isinstance(size, int)), default=CROP)
 
 
 def with_path(preset: str, path: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from partialseg.evaluation.runs import Cell, cell_names
 from partialseg.report.page import Section
 from partialseg.report.tables import NONE, Entry, Table, number, over_seeds, text
-from partialseg.transfer.results import MIN_PATCHES, TransferResults
+from partialseg.transfer.results import MIN_PATCHES, TransferResults, without_test_split
 
 Runs = Sequence[dict[str, Any]]
 OWN, OTHER = "own", "other"  # the sides of a pair: test patches of the data set of the training ...
@@ -27,6 +27,7 @@ def transfer_section(results: Sequence[TransferResults]) -> Section | None:
             f"Of fewer than {MIN_PATCHES} test patches, counts of pixels are shown instead of "
             "scores; they take part in no ranking.",
             *_assumptions(results),
+            *_at_home(results),
         ],
         tables=[matrix_table(results), pairs_table(results)],
     )
@@ -94,6 +95,16 @@ def _beside_majority(results: TransferResults, runs: Runs, side: str) -> Entry:
     miou = over_seeds(run[side]["miou"] for run in runs)
     trivial = facts["majority"]
     return Entry(f"{miou.text} (all {trivial['class']} {trivial['miou']:.3f})", miou.value, True)
+
+
+def _at_home(results: Sequence[TransferResults]) -> list[str]:
+    """Return a sentence on the data sets whose own scores are those of the validation."""
+    names = dict.fromkeys(item.pair[0] for item in results if without_test_split(item))
+    if not names:
+        return []
+    return [
+        f"Of {', '.join(names)} the mIoU at home is that of the validation, without a test split."
+    ]
 
 
 def _assumptions(results: Sequence[TransferResults]) -> list[str]:

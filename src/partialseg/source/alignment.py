@@ -11,6 +11,8 @@ from partialseg.source.placement import FILLED_IN, NO_TRANSFORM
 from partialseg.source.raster import Header
 
 MOST_APART = 0.5  # px: less is rounding
+SCALED = 0.02  # logarithm of a factor: less is rounding
+Point = tuple[float, float]
 
 
 def check_alignment(image: Path, image_header: Header, mask: Path, mask_header: Header) -> None:
@@ -25,9 +27,15 @@ def check_alignment(image: Path, image_header: Header, mask: Path, mask_header: 
     image_size = image_header.width, image_header.height
     mask_size = mask_header.width, mask_header.height
     if image_size != mask_size:
+        size = f"{image_size[0]} {image_size[1]}"
+        resampling = (
+            f"; if they show the same ground: gdal_translate -r nearest -outsize {size}"
+            if _are_alike(image_size, mask_size)
+            else ""
+        )
         raise ValueError(
             f"{mask}: size {mask_size[0]} x {mask_size[1]} px differs from "
-            f"{image_size[0]} x {image_size[1]} px of {image}"
+            f"{image_size[0]} x {image_size[1]} px of {image}{resampling}"
         )
     transforms = Affine(*image_header.transform), Affine(*mask_header.transform)
     if NO_TRANSFORM in transforms or FILLED_IN in transforms:
@@ -38,14 +46,39 @@ def check_alignment(image: Path, image_header: Header, mask: Path, mask_header: 
     if far > MOST_APART * pixel:
         crs = {image_header.crs, mask_header.crs} - {""}
         in_what = f", in {mask_header.crs} and {image_header.crs}" if len(crs) > 1 else ""
+        why = _why(image_header, mask_header, MOST_APART * pixel)
         raise ValueError(
-            f"{mask}: lies {far:g} map units away from {image}{in_what}, more than half a pixel "
-            f"({pixel:g})"
+            f"{mask}: lies {far:g} map units away from {image}{in_what}: {far / pixel:.3g} px, "
+            f"more than half a pixel{why}"
         )
+
+
+def _are_alike(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Return whether two sizes differ by one factor, so that they may show the same ground."""
+    across, down = (own / of for own, of in zip(size, other, strict=True))
+    return max(abs(math.log(across)), abs(math.log(down))) > SCALED > abs(math.log(across / down))
+
+
+def _why(image: Header, mask: Header, tolerance: float) -> str:
+    """Return what explains that two headers of one size lie apart, '' if nothing else does."""
+    of_image, of_mask = _corners(image, mask)
+    nearest = [min(math.dist(corner, other) for other in of_image) for corner in of_mask]
+    if max(nearest) <= tolerance:
+        return "; it shows the same ground, but turned or mirrored: write one as the other is"
+    sides = [math.sqrt(abs(Affine(*header.transform).determinant)) for header in (image, mask)]
+    if abs(math.log(sides[1] / sides[0])) > SCALED:
+        return f"; its pixels are {sides[1]:g} wide, and those of the image {sides[0]:g}"
+    return ""
 
 
 def _apart(image: Header, mask: Header) -> float:
     """Return how far the corners of a mask lie from those of its image, in units of the image."""
+    of_image, of_mask = _corners(image, mask)
+    return max(math.dist(*pair) for pair in zip(of_image, of_mask, strict=True))
+
+
+def _corners(image: Header, mask: Header) -> tuple[list[Point], list[Point]]:
+    """Return the corners of an image and of its mask in the coordinates of the image."""
     width, height = image.width, image.height
     corners = ((0, 0), (width, 0), (0, height), (width, height))
     of_image, of_mask = (
@@ -58,4 +91,4 @@ def _apart(image: Header, mask: Header) -> float:
             pass
         else:
             of_mask = [to_image.transform(*corner) for corner in of_mask]
-    return max(math.dist(*pair) for pair in zip(of_image, of_mask, strict=True))
+    return of_image, of_mask

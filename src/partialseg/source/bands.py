@@ -12,6 +12,7 @@ Words = Sequence[Sequence[str]]
 
 FIRST: Bands = (1, 2, 3)
 RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+RGB_NAMES = ("red", "green", "blue")
 NAMES = (("red", "r"), ("green", "g"), ("blue", "b"))
 INFRARED = ("nir", "ir", "n", "infrared", "near infrared", "near-infrared")
 UNDECLARED = (ColorInterp.undefined, ColorInterp.gray)  # what writers leave where nobody chose
@@ -29,23 +30,29 @@ OTHER_COLOURS = (
 )
 
 
+OF_PALETTE = "holds numbers of a palette; make it colours: gdal_translate -expand rgb"
+
+
 @dataclass(frozen=True)
 class Declared:
     """What the bands of a file say that they are: their colours, and their names ('': none).
 
-    A negative has white as 0 (MINISWHITE), which viewers turn round and GDAL does not.
+    A negative has white as 0 (MINISWHITE), which viewers turn round and GDAL does not. bits are
+    those of a value, 0 where they are all of its type.
     """
 
     kinds: tuple[ColorInterp, ...]
     names: tuple[str, ...]
     negative: bool = False
+    bits: int = 0
 
 
 def declared(raster: DatasetReader) -> Declared:
     """Return what the bands of an open raster say that they are."""
     names = tuple((name or "").strip() for name in raster.descriptions)
     negative = raster.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
-    return Declared(kinds=tuple(raster.colorinterp), names=names, negative=negative)
+    bits = int(raster.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 0))
+    return Declared(kinds=tuple(raster.colorinterp), names=names, negative=negative, bits=bits)
 
 
 def rgb_bands(bands: Declared) -> Bands:
@@ -83,23 +90,21 @@ def _one_of_each(words: Sequence[str], wanted: Words) -> Bands | None:
     return red, green, blue
 
 
-def check_colours(file: Path, kinds: Sequence[ColorInterp], bands: Bands) -> None:
-    """Check that bands may be red, green and blue.
+def check_colours(file: Path, kinds: Sequence[ColorInterp], bands: Bands, *, chosen: bool) -> None:
+    """Check that bands may be red, green and blue; chosen: somebody named them by number.
 
     Raises:
-        ValueError: a band is a palette, alpha or part of another colour model.
+        ValueError: a band is a palette or part of another colour model, or is marked as alpha and
+            was not chosen.
     """
     for band in bands:
         kind = kinds[band - 1]
         if kind == ColorInterp.palette:
+            raise ValueError(f"{file}: band {band} {OF_PALETTE}")
+        if kind == ColorInterp.alpha and not chosen:
             raise ValueError(
-                f"{file}: band {band} holds numbers of a palette; make it colours: "
-                "gdal_translate -expand rgb"
-            )
-        if kind == ColorInterp.alpha:
-            raise ValueError(
-                f"{file}: band {band} is marked as alpha; if it is a colour, say so in the file: "
-                f"gdal_edit.py -colorinterp_{band} undefined"
+                f"{file}: band {band} is marked as alpha; if it is a colour, name the bands that "
+                f"are read, or unmark it: gdal_edit.py -colorinterp_{band} undefined"
             )
         if kind in OTHER_COLOURS:
             raise ValueError(f"{file}: band {band} is declared {kind.name}; make the image RGB")
@@ -116,6 +121,27 @@ def check_positive(file: Path, bands: Declared) -> None:
             f"{file}: is a negative, in which 0 is white (MINISWHITE): image viewers turn its "
             "values round, GDAL does not; write it anew with 0 as black (MINISBLACK)"
         )
+
+
+def check_depth(file: Path, bands: Declared, stretch: object) -> None:
+    """Check that white is 255 in an image without a stretch.
+
+    Raises:
+        ValueError: its values have less than 8 bits, which viewers scale and GDAL does not.
+    """
+    if 0 < bands.bits < 8 and stretch is None:
+        white = 2**bands.bits - 1
+        raise ValueError(
+            f"{file}: its values have {bands.bits} bit(s), so that white is {white} and not 255; "
+            f"a stretch of 0 to {white} makes it so"
+        )
+
+
+def too_few_bands(bands: Declared, option: str) -> str:
+    """Return what to do with an image of less than three bands; option names them: 'bands:'."""
+    if bands.kinds[0] == ColorInterp.palette:
+        return f"it {OF_PALETTE}"
+    return f"{option} shows one band as grey"
 
 
 def bands_remark(bands: Declared, taken: Bands) -> str:

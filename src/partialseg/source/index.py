@@ -13,7 +13,14 @@ from pydantic.dataclasses import dataclass
 from partialseg.core.files import new_file
 from partialseg.core.params import STRICT
 from partialseg.source.alignment import check_alignment
-from partialseg.source.bands import check_colours, check_positive, rgb_bands
+from partialseg.source.alpha import check_named
+from partialseg.source.bands import (
+    check_colours,
+    check_depth,
+    check_positive,
+    rgb_bands,
+    too_few_bands,
+)
 from partialseg.source.legend import Legend
 from partialseg.source.mask_code import MaskCode
 from partialseg.source.mask_files import check_mask
@@ -170,11 +177,16 @@ def _orthophoto(
 def _check_image(image: Path, header: Header, reading: Reading) -> None:
     bands = reading.bands or rgb_bands(header.declared)
     if header.bands < max(bands):
-        needed = f"the bands {', '.join(map(str, bands))}" if reading.bands else "3 bands (RGB)"
-        raise ValueError(f"{image}: an image needs {needed}, got {header.bands}")
+        if reading.bands:
+            needed = f"the bands {', '.join(map(str, bands))}"
+            raise ValueError(f"{image}: an image needs {needed}, got {header.bands}")
+        advice = too_few_bands(header.declared, "bands: [1, 1, 1] in the section download")
+        raise ValueError(f"{image}: an image needs 3 bands (RGB), got {header.bands}; {advice}")
     check_types(image, [header.dtypes[band - 1] for band in bands], reading.stretch)
-    check_colours(image, header.declared.kinds, bands)
+    check_colours(image, header.declared.kinds, bands, chosen=reading.bands is not None)
+    check_named(image, header.declared.kinds, bands)
     check_positive(image, header.declared)
+    check_depth(image, header.declared, reading.stretch)
 
 
 def _with_paths(orthophoto: Orthophoto, change: Callable[[Path], Path]) -> Orthophoto:

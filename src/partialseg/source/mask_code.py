@@ -100,6 +100,24 @@ class MaskCode:
             code = _code(shown) if 0 <= min(shown) <= 255 else -1
         return value if code in self.codes[self.ids != NO_TRUTH] else None
 
+    def shows_other_ids(self, raster: DatasetReader) -> bool:
+        """Return whether masks of ids have a palette that shows the ids of classes as other ones.
+
+        Such a palette is grey, and all of its greys are known ids. One of other greys or colours
+        is for looking at the mask.
+        """
+        palette = palette_of(raster)
+        if self.colours or palette is None:
+            return False
+        chosen = _chosen(palette)
+        of_classes = set(self.codes[self.ids != NO_TRUTH].tolist())
+        greys = {number: colour[0] for number, colour in chosen.items() if len({*colour}) == 1}
+        is_code = len(greys) == len(chosen) and {*greys.values()} <= {*self.codes.tolist()}
+        # A TIFF has black wherever nobody chose a colour.
+        unknown = {0} if raster.driver == "GTiff" else set()
+        of_others = {grey for number, grey in greys.items() if grey != number} - unknown
+        return is_code and bool(of_others & of_classes)
+
     @cached_property
     def classes(self) -> int:
         """The number of classes."""
@@ -121,8 +139,7 @@ class MaskCode:
         """Return the values (H, W) of a window, and where there are any; None: everywhere."""
         alpha = alpha_band(raster)
         bands = tuple(band for band in raster.indexes if band != alpha)
-        # GDAL gives the nodata value of a TIFF with a palette as transparent, too.
-        seen_through = [] if raster.driver == "GTiff" else _transparent(raster)
+        seen_through = transparent_numbers(raster)
         labelled, has_holes = None, bool(seen_through) or may_have_holes(raster, bands)
         if not self.colours or has_holes:
             pixels = read_bands(raster, bands, window)
@@ -197,8 +214,10 @@ def _colour(code: int) -> Colour:
     return code >> 16, code >> 8 & 255, code & 255
 
 
-def _transparent(raster: DatasetReader) -> list[int]:
+def transparent_numbers(raster: DatasetReader) -> list[int]:
     """Return the numbers of a palette, if there is one, that are wholly transparent."""
+    if raster.driver == "GTiff":  # GDAL gives the nodata value as transparent, too
+        return []
     palette = palette_of(raster) or {}
     return [number for number, colour in palette.items() if colour[3] == 0]
 

@@ -13,8 +13,8 @@ def check_mask(file: Path, kind: str, code: MaskCode) -> None:
     """Check the header of a mask; kind is 'a mask' or the like.
 
     Raises:
-        ValueError: it is a JPEG or of another lossy compression, of a wrong type, or its nodata
-            value is also the value of a class.
+        ValueError: it is a JPEG or of another lossy compression, of a wrong type, its palette shows
+            other ids than it holds, or its nodata value is also the value of a class.
     """
     with open_raster(file) as raster:
         compression = _lossy_compression(raster)
@@ -24,6 +24,12 @@ def check_mask(file: Path, kind: str, code: MaskCode) -> None:
                 "make it anew as PNG or TIFF without loss, for the values are not in this file"
             )
         _check_type(file, kind, raster.dtypes, code)
+        if code.shows_other_ids(raster):
+            raise ValueError(
+                f"{file}: {kind} of ids whose palette shows other ids than it holds: programs that "
+                "reduce colours number them anew; make it grey, without a palette "
+                "(gdal_translate -expand gray), or correct the palette"
+            )
         value = code.conflict(raster)
     if value is not None:
         raise ValueError(

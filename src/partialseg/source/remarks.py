@@ -4,15 +4,37 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
+from rasterio.enums import ColorInterp
+
+from partialseg.source.alpha import alpha_remark
 from partialseg.source.bands import bands_remark, rgb_bands
 from partialseg.source.raster import Header
 from partialseg.source.reading import Reading
 
+MOST = 20  # images of which the values of an alpha band are looked at
+
 
 def remarks_on(header: Header, reading: Reading) -> list[str]:
     """Return the remarks on an image, none for an RGB image with a transform of its own."""
-    bands = "" if reading.bands else bands_remark(header.declared, rgb_bands(header.declared))
+    is_plain = reading.bands is None and header.bands >= 3
+    bands = bands_remark(header.declared, rgb_bands(header.declared)) if is_plain else ""
     return [remark for remark in (bands, header.place_remark) if remark]
+
+
+def alpha_remarks(headers: Mapping[Path, Header], reading: Reading) -> dict[Path, str]:
+    """Return remarks on alpha bands that look like none, of at most MOST images.
+
+    Raises:
+        ValueError: an image is damaged.
+    """
+    band_of = {
+        image: header.declared.kinds.index(ColorInterp.alpha) + 1
+        for image, header in headers.items()
+        if ColorInterp.alpha in header.declared.kinds
+    }
+    unread = [image for image, band in band_of.items() if band not in (reading.bands or ())]
+    found = {image: alpha_remark(image, band_of[image]) for image in unread[:MOST]}
+    return {image: remark for image, remark in found.items() if remark}
 
 
 def print_remarks(headers: Mapping[Path, Header], reading: Reading) -> None:
@@ -21,6 +43,8 @@ def print_remarks(headers: Mapping[Path, Header], reading: Reading) -> None:
     for image, header in headers.items():
         for remark in remarks_on(header, reading):
             found[remark].append(image)
+    for image, remark in alpha_remarks(headers, reading).items():
+        found[remark].append(image)
     for remark, files in found.items():
         more = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
         print(f"{files[0]}{more}: {remark}")

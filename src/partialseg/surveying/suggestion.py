@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from partialseg.core.classes import Colour
+from partialseg.core.classes import MAX_CLASSES, Colour
 from partialseg.source.bands import rgb_bands
 from partialseg.source.raster import Header
 from partialseg.surveying.content import Survey, suggested_stretch
 from partialseg.surveying.pairs import Pairs
+from partialseg.tiling.split import SPLITS
 
 SIDES = (512, 384, 256, 192, 128, 96, 64, 32)  # px of a cell
 FEW = 8  # orthophotos: with less, cells are drawn
@@ -93,8 +94,17 @@ def as_colour(value: int) -> Colour:
 
 
 def preset_text(folder: Path, pairs: Pairs, found: Survey) -> str:
-    """Return the lines of a preset for a folder, with what was guessed said beside it."""
+    """Return the lines of a preset for a folder, with what was guessed said beside it.
+
+    Raises:
+        ValueError: the masks do not have the values of two classes, or those of too many.
+    """
     values = split_values(found)
+    if not 2 <= len(values.classes) <= MAX_CLASSES:
+        raise ValueError(
+            f"{folder}: no section can be made, since the masks hold {len(values.classes)} values "
+            f"that may be classes, and a data set has 2 to {MAX_CLASSES}; see the problems above"
+        )
     return "\n".join(
         [
             "# As `python src/survey.py` found it. Give the classes their names, and look at the",
@@ -132,13 +142,13 @@ def _patterns(pairs: Pairs) -> Iterable[str]:
 
 def _reading(found: Survey) -> Iterable[str]:
     headers = found.headers
-    if min(header.bands for header in headers.values()) < 3:
+    if max(header.bands for header in headers.values()) < 3:
         yield "  bands: [1, 1, 1]  # guessed: grey"
     if any({*header.dtypes} != {"uint8"} for header in headers.values()):
         first = next(iter(headers.values()))
         bands = rgb_bands(first.declared) if first.bands > 2 else (1, 1, 1)
         stretch = suggested_stretch(headers, bands)
-        if first.bands > 2:
+        if first.bands > 3:
             yield f"  bands: {list(bands)}  # guessed: red, green, blue"
         yield f"  stretch: {stretch}  # guessed: 2 and 98 % of the values of each band"
     if not found.gsd:
@@ -171,7 +181,8 @@ def _tile(found: Survey) -> Iterable[str]:
     enough = [side for side in fitting if _cells(headers, side) >= CELLS or method != "random"]
     side = (enough or fitting[-1:])[0]
     yield "tile:"
-    yield f"  {{source_size: {side}, size: {side}, partial_cells: pad, split: {method},"
+    groups = ", groups: ground" if method == "orthophoto" and found.groups >= len(SPLITS) else ""
+    yield f"  {{source_size: {side}, size: {side}, partial_cells: pad, split: {method}{groups},"
     yield "   split_seed: 1, val: 0.2, test: 0.2, train_truth: masks}"
 
 

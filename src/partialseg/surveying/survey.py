@@ -29,13 +29,15 @@ def pairs_of(folder: Path, images: str, masks: str) -> Pairs:
     both = sorted(files.images.keys() & files.masks.keys())
     if not both:
         raise ValueError(f"{folder}: no image matching {images} has a mask matching {masks}")
+    alone = [files.masks[key] for key in sorted(files.masks.keys() - both)]
     return Pairs(
         images=images,
         masks=masks,
         files=[(files.images[key], files.masks[key]) for key in both],
-        unlabelled=[files.images[key] for key in files.images.keys() - both],
-        alone=[files.masks[key] for key in files.masks.keys() - both],
+        unlabelled=[files.images[key] for key in sorted(files.images.keys() - both)],
+        alone=alone,
         others=[],
+        problem="download refuses masks without an image" if alone else "",
     )
 
 
@@ -52,22 +54,36 @@ def report(folder: Path, pairs: Pairs, found: Survey) -> str:
         *_values(found),
         *_to_decide(found),
         "",
-        "Problems" if found.problems else "No problems found.",
-        *_listed(found.problems),
+        *_problems(pairs, found),
     ]
     return "\n".join(lines)
+
+
+def _problems(pairs: Pairs, found: Survey) -> Iterable[str]:
+    whole = [pairs.problem] if pairs.problem else []
+    if found.unusable:
+        whole.append(
+            f"{found.unusable} of {len(pairs.files)} pairs cannot be used as they are, and "
+            "download refuses the folder with them: mend them or put them elsewhere"
+        )
+    if not whole and not found.problems:
+        yield "No problems found."
+        return
+    yield "Problems"
+    yield from (f"  {sentence}" for sentence in whole)
+    yield from _listed(found.problems)
 
 
 def _files(pairs: Pairs) -> Iterable[str]:
     if pairs.images:
         yield f"  images: {pairs.images}, masks: {pairs.masks}"
-    for files, what in (
-        (pairs.unlabelled, "images without a mask"),
-        (pairs.alone, "masks without an image"),
-        (pairs.others, "files that are no rasters"),
+    for files, one, many in (
+        (pairs.unlabelled, "image without a mask", "images without a mask, as"),
+        (pairs.alone, "mask without an image", "masks without an image, as"),
+        (pairs.others, "file that is no raster", "files that are no rasters, as"),
     ):
         if files:
-            yield f"  {len(files)} {what}, as {files[0]}"
+            yield f"  {len(files)} {many if len(files) > 1 else f'{one}:'} {files[0]}"
 
 
 def _images(found: Survey) -> Iterable[str]:
@@ -98,6 +114,9 @@ def _values(found: Survey) -> Iterable[str]:
         why = "  looks like no truth" if value in ignored else ""
         lines.append(f"{named(value, found):>17}  {count / total:7.2%}{why}")
     yield from _listed(lines)
+    if found.without_value:
+        share = found.without_value / (total + found.without_value)
+        yield f"  {share:.2%} of all pixels are transparent or NaN, and have no truth"
 
 
 def _to_decide(found: Survey) -> Iterable[str]:

@@ -30,9 +30,20 @@ from partialseg.tiling.resampling import resampled_image, resampled_mask
 from partialseg.tiling.truth import Kind, TruthRasters, open_truth, truth_kind
 
 THREADS = min(4, os.cpu_count() or 1)  # each holds a row of cells; the disk serves hardly more
-# Pixels of each class of a patch, then those without truth; at last those of its cell in the file
-# where there is no image.
+# Pixels of each class of a patch, then those without truth; those of its cell in the file where
+# there is no image; at last those that are wholly black or white and have a truth.
 Counts = list[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """Shares of an orthophoto's pixels: without an image, and black or white with a truth.
+
+    The latter may be without an image, too, in a file that does not say so.
+    """
+
+    holes: float
+    plain: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +57,11 @@ class Cutter:
 
     def cut(
         self, orthophoto: Orthophoto, layout: Layout, assigned: split.Assignment
-    ) -> tuple[list[Patch], float]:
+    ) -> tuple[list[Patch], Shares]:
         """Cut an orthophoto into the store; each of THREADS threads cuts some of the rows.
 
         Where it has no image, the patches are black and have no truth. Returns its patches, and
-        the share of their pixels in the file for which that is so.
+        shares of their pixels.
 
         Raises:
             UnknownValueError: a mask or labels hold an unknown value.
@@ -82,8 +93,9 @@ class Cutter:
                 parts.append(pool.submit(row_cutter.cut_all, rows[first:last]))
             counts = [count for part in parts for count in part.result()]
         pixels = sum(cell.window.width * cell.window.height for cell in layout.cells)
-        holes = sum(count.pop() for count in counts) / pixels
-        return _patches(orthophoto, layout, split_of, counts, self.params), holes
+        plain = sum(count.pop() for count in counts) / (len(counts) * self.params.size**2)
+        shares = Shares(holes=sum(count.pop() for count in counts) / pixels, plain=plain)
+        return _patches(orthophoto, layout, split_of, counts, self.params), shares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,9 +143,18 @@ class _RowCutter:
             if has_data is not None:
                 mask = np.where(has_data, mask, np.uint8(NO_TRUTH))
             patch = resampled_mask(mask, self.size)
-            self.writer.append(resampled_image(image[:, inside], has_data, self.size), patch)
-            counts.append([*(int(np.count_nonzero(patch == id_)) for id_ in ids), holes])
+            pixels = resampled_image(image[:, inside], has_data, self.size)
+            self.writer.append(pixels, patch)
+            of_ids = (int(np.count_nonzero(patch == id_)) for id_ in ids)
+            counts.append([*of_ids, holes, _plain(pixels, patch)])
         return counts
+
+
+def _plain(pixels: NDArray[np.uint8], mask: NDArray[np.uint8]) -> int:
+    """Return how many pixels are black or white in all bands, and have a truth."""
+    first, second, third = np.moveaxis(pixels, -1, 0)
+    is_plain = ((first | second | third) == 0) | ((first & second & third) == 255)
+    return int(np.count_nonzero(is_plain & (mask != NO_TRUTH)))
 
 
 def _columns(array: NDArray[np.bool_], window: Window) -> NDArray[np.bool_]:

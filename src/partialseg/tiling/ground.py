@@ -38,7 +38,7 @@ def ground_groups(orthophotos: Sequence[Orthophoto]) -> dict[str, str]:
     first_of: dict[str, str] = {}
     for item in orthophotos:
         pairs.append((first_of.setdefault(item.image_md5, item.name), item.name))
-    return _connected(sorted(item.name for item in orthophotos), pairs)
+    return connected(sorted(item.name for item in orthophotos), pairs)
 
 
 def _comparable(orthophotos: Sequence[Orthophoto]) -> list[Footprint]:
@@ -56,7 +56,7 @@ def _comparable(orthophotos: Sequence[Orthophoto]) -> list[Footprint]:
     return [item if item.crs else replace(item, crs=PLANE) for item in footprints]
 
 
-def _connected(names: Sequence[str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+def connected(names: Sequence[str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return for each name the first one that pairs connect it with."""
     group_of = {name: name for name in names}
     for pair in pairs:

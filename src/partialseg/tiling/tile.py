@@ -8,13 +8,14 @@ from partialseg.source.index import Source, check_unchanged, read_index
 from partialseg.source.mask_code import UnknownValueError
 from partialseg.tiling import split
 from partialseg.tiling.assignment import assign_splits, wanted_splits
-from partialseg.tiling.cut import Cutter
+from partialseg.tiling.cut import Cutter, Shares
 from partialseg.tiling.imagery import imagery_of
 from partialseg.tiling.layout import Layout, layout_of
 from partialseg.tiling.params import Tile
 from partialseg.tiling.patches import Patch, Summary, write_manifest
 from partialseg.tiling.truth import unknown_values
 
+MANY_PLAIN = 0.05  # share of an orthophoto; less may be shade, white roofs or a stretch
 SEVERAL = 0  # as source_size of a store whose orthophotos have cells of different sides
 
 
@@ -43,11 +44,11 @@ def tile(source_folder: Path, out: Path, params: Tile) -> list[Patch]:
     patches: list[Patch] = []
     with new_folder(out) as folder:
         cutter = Cutter(code=code, reading=source.reading, params=params, folder=folder)
-        holes: dict[str, float] = {}
+        shares: dict[str, Shares] = {}
         for orthophoto in source.orthophotos:
             check_unchanged(orthophoto)
             try:
-                cut, holes[orthophoto.name] = cutter.cut(
+                cut, shares[orthophoto.name] = cutter.cut(
                     orthophoto, layouts[orthophoto.name], assigned
                 )
             except UnknownValueError:
@@ -55,7 +56,8 @@ def tile(source_folder: Path, out: Path, params: Tile) -> list[Patch]:
             patches += cut
         _check_splits(patches, wanted_splits(params))
         write_manifest(folder, summary, patches)
-    _tell_holes(holes)
+    _tell_holes({name: item.holes for name, item in shares.items()})
+    _tell_plain({name: item.plain for name, item in shares.items()})
     _tell_dropped(layouts)
     return patches
 
@@ -68,6 +70,18 @@ def _tell_holes(holes: Mapping[str, float]) -> None:
         print(
             f"{len(named)} of {len(holes)} orthophotos have pixels without an image, which have no "
             f"truth either; {most} has most: {holes[most]:.1%} of its cells"
+        )
+
+
+def _tell_plain(plain: Mapping[str, float]) -> None:
+    """Print which share of orthophotos is black or white, if it is so large that it may be none."""
+    named = [name for name, share in plain.items() if share >= MANY_PLAIN]
+    if named:
+        most = max(named, key=plain.__getitem__)
+        print(
+            f"{len(named)} of {len(plain)} orthophotos have a truth where they are wholly black or "
+            f"white; {most} has most: {plain[most]:.1%}. If there is no image, the file must say "
+            "so (rio edit-info --nodata 0 FILE), or this is learnt and scored"
         )
 
 

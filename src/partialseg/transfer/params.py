@@ -88,6 +88,10 @@ def check_tile(tile: Tile) -> None:
     """
     if tile.test == NONE:
         raise ValueError(f"has no test split (test: {NONE})")
+    if tile.test == 0.0 and tile.split != "official":
+        raise ValueError(
+            "holds out no orthophoto for the test (test: 0.0); with test: '*' and val: 0.0 all are"
+        )
     if tile.split == "random":
         raise ValueError(
             "holds out cells (random), not whole orthophotos: choose another one as transfer.split"

@@ -50,6 +50,12 @@ class TransferResults:
         return cells
 
 
+def without_test_split(results: TransferResults) -> bool:
+    """Return whether the scores on the own data set are those of its validation patches."""
+    # Files written before there was this key are of data sets with a test split.
+    return bool(results.detail["own"].get("scored", "test") == "val")
+
+
 def write_transfer(results: TransferResults, file: Path) -> None:
     """Write the results as JSON."""
     assert results.detail.keys() == KEYS

@@ -7,7 +7,7 @@ from partialseg.comparison.cells import mean_and_std
 from partialseg.comparison.table import github_table
 from partialseg.core.files import new_file
 from partialseg.evaluation.runs import cell_names
-from partialseg.transfer.results import MIN_PATCHES, TransferResults
+from partialseg.transfer.results import MIN_PATCHES, TransferResults, without_test_split
 
 NONE = "-"
 
@@ -102,6 +102,11 @@ def remarks(results: TransferResults) -> list[str]:
         classes = detail["left_out"][side]
         if classes:
             found.append(f"{lacking} has no {', no '.join(classes)}, which {name} has: not scored.")
+    if without_test_split(results):
+        found.append(
+            f"{trained} has no test split: its own scores are those of the validation, by which "
+            "epochs were chosen."
+        )
     for side, name in (("other", tested), ("own", trained)):
         if not results.ranked(side):
             found.append(

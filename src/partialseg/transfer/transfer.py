@@ -10,6 +10,7 @@ from partialseg.engine.checkpoint import BEST, Checkpoint, load_checkpoint
 from partialseg.engine.compute import choose_compute
 from partialseg.evaluation.params import Evaluate
 from partialseg.evaluation.runs import Run
+from partialseg.source.bands import RGB_NAMES
 from partialseg.tiling.patches import Imagery, Patch, PatchStore
 from partialseg.transfer.common import CommonClasses, CommonIds, CommonTruth, score_common
 from partialseg.transfer.cut import CutPatches, OtherSet, cut_test_patches
@@ -62,9 +63,12 @@ def transfer(trained: Trained, other: OtherSet, out: Path, params: Evaluate) -> 
     beside `out` that is removed.
 
     Raises:
-        ValueError: a checkpoint or the source is missing or damaged, classes are not mapped or none
-            is common, pixel sizes are unknown, or the bands of the two are different ones.
+        ValueError: no run is listed, a checkpoint or the source is missing or damaged, classes are
+            not mapped or none is common, pixel sizes are unknown, or the bands of the two are
+            different ones.
     """
+    if not trained.runs:
+        raise ValueError(f"no run of {trained.dataset} is listed for this split and label fraction")
     networks = [load_checkpoint(trained.folder / run.path / BEST) for run in trained.runs]
     first = networks[0]
     for run, network in zip(trained.runs, networks, strict=True):
@@ -73,7 +77,7 @@ def transfer(trained: Trained, other: OtherSet, out: Path, params: Evaluate) -> 
     own_store = PatchStore(trained.patches)
     own = Side(
         store=own_store,
-        patches=own_store.of_split("test"),
+        patches=own_store.of_split("test") or own_store.of_split("val"),
         common_ids=_common_ids(trained.dataset, trained.transfer, first.class_names),
     )
     with part_folder(out) as folder:
@@ -145,7 +149,7 @@ def _facts(
             "trained": [COMMON[id_] for id_ in range(len(COMMON)) if id_ in own - foreign],
             "tested": [COMMON[id_] for id_ in range(len(COMMON)) if id_ in foreign - own],
         },
-        "own": _side_facts(sides[0], scored),
+        "own": _side_facts(sides[0], scored) | {"scored": sides[0].patches[0].split},
         "other": _side_facts(sides[1], scored),
     }
 
@@ -201,3 +205,9 @@ def _check_imagery(trained: str, own: Imagery, tested: str, other: Imagery) -> N
             f"the networks of {trained} see {', '.join(own.names)}, and the images of {tested} "
             f"have {', '.join(other.names)}"
         )
+    for name, names, unknown in ((trained, own.names, tested), (tested, other.names, trained)):
+        if names not in (None, RGB_NAMES) and None in (own.names, other.names):
+            raise ValueError(
+                f"the bands of {name} are {', '.join(names)}, and those of {unknown} are unknown: "
+                f"band_names in datasets.{unknown}.download says what they are"
+            )

@@ -1,0 +1,75 @@
+"""Whether a band that is marked as alpha is one, by its values."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from partialseg.source.raster import open_raster, read_bands
+
+WINDOWS = 3  # across and down, that are looked at
+SIDE = 128  # px of one of them
+SOFT = 0.05  # share of the pixels: so many may lie on the soft edges of an alpha band
+STEPS = 8  # different values: less may be steps of transparency
+
+
+def alpha_remark(file: Path, band: int) -> str:
+    """Return a remark on a band marked as alpha whose values are not those of one, '' otherwise.
+
+    Raises:
+        ValueError: the file is missing or damaged.
+    """
+    with open_raster(file) as raster:
+        values = _sample(raster, band)
+    between = values[(values > 0) & (values < values.max(initial=0))]
+    if len(between) <= SOFT * len(values) or len(np.unique(between)) < STEPS:
+        return ""
+    return (
+        f"band {band} is marked as alpha, but has many values between transparent and opaque. GDAL "
+        "marks the fourth of four 8-bit bands so where nobody said what it is. If it is infrared, "
+        "its pixels of 0 wrongly count as pixels without an image: unmark it (rio edit-info "
+        "--colorinterp red,green,blue,undefined FILE), or name it in `bands` to read it"
+    )
+
+
+def check_named(file: Path, kinds: Sequence[ColorInterp], bands: Sequence[int]) -> None:
+    """Check bands that somebody named as colours: one that is marked as alpha must not look so.
+
+    Raises:
+        ValueError: such a band has but one value beside 0.
+    """
+    for band in bands:
+        if kinds[band - 1] != ColorInterp.alpha:
+            continue
+        with open_raster(file) as raster:
+            values = _sample(raster, band)
+        if len(np.unique(values[values > 0])) < 2:
+            raise ValueError(
+                f"{file}: band {band} was named as a colour, but is marked as alpha and has the "
+                "values of one, transparent and opaque alone"
+            )
+
+
+def _sample(raster: DatasetReader, band: int) -> NDArray[Any]:
+    """Return the values of a band in windows spread over the raster, all of a small one."""
+    places = [
+        sorted({round((side - SIDE) * part / (WINDOWS - 1)) for part in range(WINDOWS)})
+        if side > WINDOWS * SIDE
+        else [*range(0, side, SIDE)]
+        for side in (raster.height, raster.width)
+    ]
+    parts = [
+        read_bands(
+            raster,
+            (band,),
+            Window(left, top, min(SIDE, raster.width - left), min(SIDE, raster.height - top)),
+        ).ravel()
+        for top in places[0]
+        for left in places[1]
+    ]
+    return np.concatenate(parts)
