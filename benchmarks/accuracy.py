@@ -48,7 +48,7 @@ NAMES = {"tuned": "tuned", "2db57f6": "tuned of 2db57f6", "monai": "MONAI BasicU
 COLOURS = ("#0072b2", "#e69f00", "#808080")
 
 
-def params_of(side: str, epochs: int | None) -> Train:
+def params_of(side: str, epochs: int | None = None) -> Train:
     """Return the parameters of a side; MONAI has those of 2db57f6 with the pixels of `tuned`.
 
     `epochs` replaces those of `tuned`.
