@@ -88,11 +88,12 @@ def rehearse(
     command = ["dvc", "repro", "--force", "--single-item", stage]
     whole = outputs(clone, stage)
     forget(clone, stage)
-    done = ended = 0
+    done = resumable = ended = 0
     equal = True
     while done < kills:
         if killed(clone, command, draw.uniform(START, longest)):
             done += 1
+            resumable += any(resume_folder(clone).rglob("*.pt"))
         else:
             ended += 1
             equal &= outputs(clone, stage) == whole
@@ -102,6 +103,7 @@ def rehearse(
     return {
         "stage": stage,
         "kills": done,
+        "after a checkpoint": resumable if stage.startswith("train@") else "",
         "ended before a kill": ended,
         "equal results": "yes" if equal else "NO",
     }
@@ -113,7 +115,12 @@ def forget(clone: Clone, stage: str) -> None:
         for file in (clone.project / "data" / "landcover_ai").glob("*.zip*"):
             file.unlink()
     if stage.startswith("train@"):
-        shutil.rmtree(clone.project / "runs" / ".resume", ignore_errors=True)
+        shutil.rmtree(resume_folder(clone), ignore_errors=True)
+
+
+def resume_folder(clone: Clone) -> Path:
+    """Return the folder of the checkpoints of unfinished trainings."""
+    return clone.project / "runs" / ".resume"
 
 
 def main() -> None:
