@@ -82,7 +82,7 @@ def killed(clone: Clone, command: list[str], seconds: float) -> bool:
 
 
 def rehearse(
-    clone: Clone, stage: str, kills: int, longest: float, draw: random.Random
+    clone: Clone, stage: str, kills: int, span: tuple[float, float], draw: random.Random
 ) -> dict[str, object]:
     """Run a stage anew with kills, each after a random CPU time; its results are locked already."""
     command = ["dvc", "repro", "--force", "--single-item", stage]
@@ -91,7 +91,7 @@ def rehearse(
     done = resumable = ended = 0
     equal = True
     while done < kills:
-        if killed(clone, command, draw.uniform(START, longest)):
+        if killed(clone, command, draw.uniform(*span)):
             done += 1
             resumable += any(resume_folder(clone).rglob("*.pt"))
         else:
@@ -130,13 +130,15 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=18080, help="of full_size.py's server")
     parser.add_argument("--stages", nargs="+", default=["download", "tile", "evaluate", "train"])
     parser.add_argument("--kills", type=int, default=4, help="of each stage")
-    parser.add_argument("--longest", type=float, default=12, help="CPU seconds before a kill")
+    parser.add_argument("--shortest", type=float, default=START, help="CPU seconds before a kill")
+    parser.add_argument("--longest", type=float, default=12, help="at most as many")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     clone, draw, rows = Clone(folder=args.folder / "clone"), random.Random(args.seed), []
+    span = args.shortest, args.longest
     with served(args.archive, args.port):
         for name in args.stages:
-            row = rehearse(clone, clone.stages(name)[0], args.kills, args.longest, draw)
+            row = rehearse(clone, clone.stages(name)[0], args.kills, span, draw)
             print(json.dumps(row), flush=True)
             rows.append(row)
     print_table(rows)
