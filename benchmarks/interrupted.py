@@ -93,6 +93,9 @@ def rehearse(
     while done < kills:
         if killed(clone, command, draw.uniform(*span)):
             done += 1
+            lock = clone.project / ".dvc" / "tmp" / "rwlock"
+            if lock.exists() and not lock.stat().st_size:  # DVC was killed as it wrote it
+                lock.unlink()
             resumable += any(resume_folder(clone).rglob("*.pt"))
         else:
             ended += 1
