@@ -82,17 +82,21 @@ def killed(clone: Clone, command: list[str], seconds: float) -> bool:
 
 
 def rehearse(
-    clone: Clone, stage: str, kills: int, longest: float, draw: random.Random
+    clone: Clone, stage: str, kills: int, span: tuple[float, float], draw: random.Random
 ) -> dict[str, object]:
     """Run a stage anew with kills, each after a random CPU time; its results are locked already."""
     command = ["dvc", "repro", "--force", "--single-item", stage]
     whole = outputs(clone, stage)
     forget(clone, stage)
-    done = ended = 0
+    done = resumable = ended = 0
     equal = True
     while done < kills:
-        if killed(clone, command, draw.uniform(START, longest)):
+        if killed(clone, command, draw.uniform(*span)):
             done += 1
+            lock = clone.project / ".dvc" / "tmp" / "rwlock"
+            if lock.exists() and not lock.stat().st_size:  # DVC was killed as it wrote it
+                lock.unlink()
+            resumable += any(resume_folder(clone).rglob("*.pt"))
         else:
             ended += 1
             equal &= outputs(clone, stage) == whole
@@ -102,6 +106,7 @@ def rehearse(
     return {
         "stage": stage,
         "kills": done,
+        "after a checkpoint": resumable if stage.startswith("train@") else "",
         "ended before a kill": ended,
         "equal results": "yes" if equal else "NO",
     }
@@ -113,7 +118,12 @@ def forget(clone: Clone, stage: str) -> None:
         for file in (clone.project / "data" / "landcover_ai").glob("*.zip*"):
             file.unlink()
     if stage.startswith("train@"):
-        shutil.rmtree(clone.project / "runs" / ".resume", ignore_errors=True)
+        shutil.rmtree(resume_folder(clone), ignore_errors=True)
+
+
+def resume_folder(clone: Clone) -> Path:
+    """Return the folder of the checkpoints of unfinished trainings."""
+    return clone.project / "runs" / ".resume"
 
 
 def main() -> None:
@@ -123,13 +133,15 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=18080, help="of full_size.py's server")
     parser.add_argument("--stages", nargs="+", default=["download", "tile", "evaluate", "train"])
     parser.add_argument("--kills", type=int, default=4, help="of each stage")
-    parser.add_argument("--longest", type=float, default=12, help="CPU seconds before a kill")
+    parser.add_argument("--shortest", type=float, default=START, help="CPU seconds before a kill")
+    parser.add_argument("--longest", type=float, default=12, help="at most as many")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     clone, draw, rows = Clone(folder=args.folder / "clone"), random.Random(args.seed), []
+    span = args.shortest, args.longest
     with served(args.archive, args.port):
         for name in args.stages:
-            row = rehearse(clone, clone.stages(name)[0], args.kills, args.longest, draw)
+            row = rehearse(clone, clone.stages(name)[0], args.kills, span, draw)
             print(json.dumps(row), flush=True)
             rows.append(row)
     print_table(rows)

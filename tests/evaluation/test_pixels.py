@@ -4,7 +4,13 @@ import torch
 from torch import Tensor
 
 from partialseg.confusion import ConfusionMatrix
-from partialseg.evaluation.pixels import PixelCounts, first_largest
+from partialseg.evaluation.pixels import (
+    PixelCounts,
+    class_planes,
+    first_largest,
+    pixel_losses,
+)
+from partialseg.loss import partial_cross_entropy
 
 
 def random_batch(seed: int, classes: int) -> tuple[Tensor, Tensor]:
@@ -78,3 +84,29 @@ def test_ids_out_of_range_are_refused(wrong: int) -> None:
     message = rf"truth: class ids {min(wrong, 0)}\.\.{max(wrong, 0)}, allowed are 0\.\.2 and -1"
     with pytest.raises(ValueError, match=message):
         PixelCounts(3, 4).update(torch.zeros(1, 3, 1, 2), truth)
+
+
+@pytest.mark.parametrize("weights", [None, (0.5, 1.0, 2.5)])
+@pytest.mark.parametrize("side", [(20, 30), (7, 11)])
+def test_losses_of_pixels_sum_to_partial_cross_entropy_to_the_last_bit(
+    weights: tuple[float, ...] | None, side: tuple[int, int]
+) -> None:
+    generator = torch.Generator().manual_seed(8)
+    logits = 5 * torch.randn(4, 3, *side, generator=generator)
+    truth = torch.randint(-1, 3, (4, *side), generator=generator)
+    class_weights = None if weights is None else torch.tensor(weights)
+    losses = torch.stack(
+        [pixel_losses(*patch, class_weights) for patch in zip(logits, truth, strict=True)]
+    )
+    assert losses[truth < 0].unique().tolist() == [0.0]
+    mean = losses.sum() / (truth >= 0).sum()
+    assert mean.item() == partial_cross_entropy(logits, truth, class_weights).item()
+
+
+def test_planes_of_classes_hold_the_same_logits_in_the_order_of_memory() -> None:
+    logits, _ = random_batch(4, 6)
+    assert not logits[0].is_contiguous()
+    for patch in (logits[0], logits[0].contiguous(), logits[0].transpose(1, 2)):
+        planes = class_planes(patch)
+        assert planes.is_contiguous()
+        assert torch.equal(planes, patch)

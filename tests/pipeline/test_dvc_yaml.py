@@ -325,3 +325,9 @@ def test_landcover_ai_has_the_settings_of_the_report() -> None:
     assert load_section(PARAMS, "splits", list[str]) == ["main"]
     assert load_section(PARAMS, "labellings", list[str]) == ["random"]
     assert load_section(PARAMS, "architectures", list[str]) == ["unet", "unetplusplus"]
+
+
+@pytest.mark.parametrize("stage", ["download", "tile", "label", "train"])
+def test_what_takes_long_is_restored_from_the_run_cache(stage: str) -> None:
+    """DVC keeps no stage in it that has an uncached output, unless that is a plot or a metric."""
+    assert all(isinstance(out, str) for out in STAGES[stage]["outs"])

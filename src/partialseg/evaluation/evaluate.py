@@ -21,12 +21,11 @@ from partialseg.engine.compute import Compute, choose_compute
 from partialseg.engine.scoring import Scores, predict_logits
 from partialseg.evaluation.model_card import CARD, forward_gflop, model_card
 from partialseg.evaluation.params import Evaluate
-from partialseg.evaluation.pixels import PixelCounts
+from partialseg.evaluation.pixels import PixelCounts, class_planes, pixel_losses
 from partialseg.evaluation.results import SCORED_SPLITS, Results, write_results
 from partialseg.evaluation.runs import RunFiles
 from partialseg.evaluation.shown import choose_panel, class_examples
 from partialseg.evaluation.spatial import orthophoto_scores, spatial_scores
-from partialseg.loss import partial_cross_entropy
 from partialseg.models.build import count_parameters
 from partialseg.tiling.patches import Patch, PatchStore
 
@@ -155,14 +154,17 @@ def score_split(
     for images, labels in truth_loader(
         TruthPatches(store, patches), params.batch_size, params.workers
     ):
-        # Class by class in memory: all that follows would else reorder them for itself.
-        logits = predict_logits(network, images, compute).contiguous()
-        predictions.append(pixels.update(logits, labels))
+        logits, truth = predict_logits(network, images, compute), compute.to_labels(labels)
+        losses = torch.empty(truth.shape, device=truth.device)
+        # Patch by patch: what belongs to one fits into the caches of a processor.
+        for index, patch in enumerate(map(class_planes, logits)):
+            predictions.append(pixels.update(patch[None], labels[index, None]))
+            losses[index] = pixel_losses(patch, truth[index], class_weights)
         of_batch = ConfusionMatrix(whole.num_classes)
         of_batch.counts += torch.from_numpy(np.sum(pixels.confusions[-len(images) :], axis=0))
         if known := int(of_batch.counts.sum()):
-            truth = compute.to_labels(labels)
-            loss_sum += float(partial_cross_entropy(logits, truth, class_weights)) * known
+            # As partial_cross_entropy divides: another order of operations differs in a last bit.
+            loss_sum += float(losses.sum() / torch.tensor(known)) * known
             batch_mious.append(of_batch.miou())
         whole.merge(of_batch)
     if not batch_mious:

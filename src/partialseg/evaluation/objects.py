@@ -37,13 +37,15 @@ class ObjectRecall:
         mask = block.truth == self.class_id
         if not mask.any():
             return
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(
-            mask.view(np.uint8), connectivity=8
-        )
-        pixels = stats[1:, cv2.CC_STAT_AREA]
-        hit = np.bincount(labels[mask & (block.prediction == self.class_id)], minlength=count)[1:]
+        count, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
+        # Of the pixels of the objects alone, since most pixels are of none.
+        places = np.flatnonzero(mask)
+        label_of = labels.ravel()[places]
+        predicted = block.prediction.ravel()[places] == self.class_id
+        pixels = np.bincount(label_of, minlength=count)[1:]
+        hit = np.bincount(label_of[predicted], minlength=count)[1:]
         whole = np.ones(count, bool)
-        whole[labels[mask & _beside_unknown(block.truth)]] = False
+        whole[label_of[_beside_unknown(block.truth).ravel()[places]]] = False
         whole = whole[1:]  # label 0 is the background
         place = np.searchsorted(self.limits, pixels * self._pixel_area(block), side="right")
         found = whole & (hit >= OVERLAP * pixels)

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -42,7 +44,6 @@ class PixelCounts:
                 f"truth: class ids {low}..{high}, allowed are 0..{self._shape[2] - 1} and "
                 f"{IGNORE_INDEX}"
             )
-        # Patch by patch: what belongs to one fits into the caches of a processor.
         return np.stack([self._add(*patch) for patch in zip(logits, rows, strict=True)])
 
     def calibration(self) -> dict[str, Any]:
@@ -64,13 +65,14 @@ class PixelCounts:
         codes += rows.astype(np.uint32)
         codes *= np.uint32(classes)
         codes += predicted
-        counts = self._count(codes)[:, 1:]
+        places = codes.ravel().astype(np.intp)  # as both counts would convert them
+        counts = self._count(places)[:, 1:]
         confusion = counts.sum(axis=0)
         self.confusions.append(confusion)
         self._pixels += counts.sum(axis=(1, 2))
         self._right += np.trace(counts, axis1=1, axis2=2)
         # Sums of float32 in float64: exact, in any order, for far more pixels than a patch has.
-        self._confidence += self._count(codes, confidence)[:, 1:].sum(axis=(1, 2))
+        self._confidence += self._count(places, confidence.ravel())[:, 1:].sum(axis=(1, 2))
         return predicted
 
     def _bins(self, confidence: NDArray[np.floating[Any]]) -> NDArray[np.integer[Any]]:
@@ -78,28 +80,52 @@ class PixelCounts:
         inner = self._limits[1:-1].numpy().astype(confidence.dtype)
         # Fifteen comparisons of whole arrays take a fifth of the time of a search for each pixel.
         place = np.zeros(confidence.shape, np.min_scalar_type(len(inner)))
+        above = np.empty(confidence.shape, np.bool_)
         for limit in inner:
-            place += confidence > limit
+            np.greater(confidence, limit, out=above)
+            place += above.view(np.uint8)
         return place
 
     def _count(
-        self, codes: NDArray[np.uint32], weights: NDArray[np.floating[Any]] | None = None
+        self, codes: NDArray[np.intp], weights: NDArray[np.floating[Any]] | None = None
     ) -> NDArray[Any]:
-        """Return how often each code occurs, or the sum of its weights, in the shape of counts."""
-        flat = None if weights is None else weights.ravel()
-        counts = np.bincount(codes.ravel(), flat, minlength=int(np.prod(self._shape)))
+        """Return how often each code (N,) occurs, or the sum of its weights, in counts' shape."""
+        counts = np.bincount(codes, weights, minlength=int(np.prod(self._shape)))
         return counts.reshape(self._shape)
+
+
+def class_planes(logits: Tensor) -> Tensor:
+    """Return logits (C, H, W) class by class in memory, which all that counts them needs."""
+    if logits.is_cuda or logits.is_contiguous():
+        return logits.contiguous()
+    channels, height, width = logits.shape
+    pixels = np.ascontiguousarray(logits.permute(1, 2, 0).numpy()).reshape(-1, channels)
+    # A fifth of the time that contiguous() takes for a batch.
+    return torch.from_numpy(cv2.transpose(pixels)).reshape(channels, height, width)
+
+
+def pixel_losses(logits: Tensor, truth: Tensor, class_weights: Tensor | None) -> Tensor:
+    """Return the loss (H, W) of each pixel whose sum `partial_cross_entropy` divides; 0: unknown.
+
+    logits are (C, H, W), truth (H, W), int64, may hold IGNORE_INDEX, class_weights are (C,).
+    """
+    (losses,) = F.cross_entropy(
+        logits[None], truth[None], class_weights, ignore_index=IGNORE_INDEX, reduction="none"
+    )
+    return losses
 
 
 def first_largest(logits: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """Return the first class with the largest of logits (C, H, W), uint8 (H, W).
 
-    It takes a fifth of the time of argmax() over the first axis, in NumPy and in torch on a CPU.
+    It takes a third of the time of argmax() in NumPy, and of max() in torch on a CPU.
     """
-    largest = logits[0]
+    largest = logits[0].copy()
     ids = np.zeros(largest.shape, np.uint8)
+    larger = np.empty(largest.shape, np.bool_)
     for index, plane in enumerate(logits[1:], 1):
+        np.greater(plane, largest, out=larger)
         # Ascending: a later class that is larger still replaces an earlier one.
-        ids = np.maximum(ids, (plane > largest) * np.uint8(index))
-        largest = np.maximum(largest, plane)
+        np.maximum(ids, larger.view(np.uint8) * np.uint8(index), out=ids)
+        np.maximum(largest, plane, out=largest)
     return ids
