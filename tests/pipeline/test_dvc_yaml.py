@@ -12,7 +12,7 @@ import yaml
 
 from code_of_stage import SRC, code_of_stage
 from partialseg.acquisition.params import Acquire, Strategy
-from partialseg.checking.check import Architecture
+from partialseg.checking.experiment import Architecture
 from partialseg.core.params import load_section
 from partialseg.engine.curves import CURVES
 from partialseg.evaluation.runs import AXES, Cell, Run, labels_folder, run_files

@@ -12,7 +12,7 @@ from dvc.utils.hydra import apply_overrides
 
 import evidence
 from clones import ROOT
-from partialseg.checking.check import Experiment
+from partialseg.checking.experiment import Experiment
 from partialseg.core.params import load_section
 from partialseg.tiling.params import Tile
 

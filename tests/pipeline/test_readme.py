@@ -18,7 +18,7 @@ from dvc.utils.hydra import apply_overrides
 
 from code_of_stage import SRC
 from partialseg.acquisition.params import Acquire
-from partialseg.checking.check import Experiment
+from partialseg.checking.experiment import Experiment
 from partialseg.core import params
 from partialseg.core.params import load_section
 from partialseg.labelling.params import Label

@@ -6,9 +6,9 @@ second recipe, or when the first network is scored.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from partialseg.acquisition.params import Acquire
+from partialseg.checking.experiment import Experiment
 from partialseg.core.params import load_section
 from partialseg.engine.compute import choose_compute
 from partialseg.evaluation.params import Evaluate
@@ -21,11 +21,8 @@ from partialseg.training.losses import resolve_class_weights
 from partialseg.training.params import Train
 from partialseg.transfer.params import check_tile, load_transfer
 
-if TYPE_CHECKING:
-    from partialseg.checking.check import Experiment
 
-
-def check_sections(file: Path, experiment: "Experiment") -> None:
+def check_sections(file: Path, experiment: Experiment) -> None:
     """Check the sections of the experiment's data set for all its splits, recipes and so on.
 
     Raises:
@@ -68,7 +65,7 @@ def check_sections(file: Path, experiment: "Experiment") -> None:
         check_transfer(file, experiment)
 
 
-def check_transfer(file: Path, experiment: "Experiment") -> None:
+def check_transfer(file: Path, experiment: Experiment) -> None:
     """Check the sections transfer of the data set and of those that it is tested on.
 
     Raises:
@@ -94,7 +91,7 @@ def check_transfer(file: Path, experiment: "Experiment") -> None:
             raise ValueError(f"{file}: {split}: {error}") from error
 
 
-def _check_bands(file: Path, experiment: "Experiment", name: str) -> None:
+def _check_bands(file: Path, experiment: Experiment, name: str) -> None:
     """Check that a data set has the bands of the experiment's, as far as both sections say it.
 
     Raises:
@@ -108,7 +105,7 @@ def _check_bands(file: Path, experiment: "Experiment", name: str) -> None:
         )
 
 
-def _band_names(experiment: "Experiment", name: str) -> list[str]:
+def _band_names(experiment: Experiment, name: str) -> list[str]:
     """Return what the bands of a data set are, [] where only its files may say it."""
     download = experiment.datasets[name].download
     if "legend" not in download:
@@ -117,7 +114,7 @@ def _band_names(experiment: "Experiment", name: str) -> list[str]:
     return list(map(str, names)) if isinstance(names, list | tuple) else []
 
 
-def class_names(file: Path, experiment: "Experiment", name: str) -> tuple[str, ...]:
+def class_names(file: Path, experiment: Experiment, name: str) -> tuple[str, ...]:
     """Return the classes of a data set: those of its legend, or LandCover.ai's."""
     if "legend" not in experiment.datasets[name].download:
         return LANDCOVER_AI.names
