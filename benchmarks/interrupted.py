@@ -137,6 +137,8 @@ def main() -> None:
     parser.add_argument("--longest", type=float, default=12, help="at most as many")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
+    if args.longest < args.shortest:
+        parser.error("--longest is less than --shortest")
     clone, draw, rows = Clone(folder=args.folder / "clone"), random.Random(args.seed), []
     span = args.shortest, args.longest
     with served(args.archive, args.port):

@@ -35,7 +35,9 @@ def test_another_server_is_no_scheduler() -> None:
     # Dask takes the first 8 bytes for the length of a message.
     with (
         answering(b"SSH-2.0-OpenSSH_9.0\r\n") as address,
-        pytest.raises(ValueError, match=rf"^scheduler {address}: what answers there is none$"),
+        pytest.raises(
+            ValueError, match=rf"^scheduler {address}: what answers there is no Dask scheduler$"
+        ),
         connected(address),
     ):
         pass

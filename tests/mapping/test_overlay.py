@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from affine import Affine
@@ -13,7 +14,8 @@ from partialseg.mapping.areas import class_areas
 from partialseg.mapping.class_map import class_map_layout
 from partialseg.mapping.cog import new_cog
 from partialseg.mapping.frame import Frame
-from partialseg.mapping.overlay import write_overlay
+from partialseg.mapping.overlay import _shrunk, write_overlay
+from partialseg.source.raster import open_raster
 from rasters import write_raster
 
 PALETTE = ((200, 0, 0), (0, 100, 200))
@@ -107,6 +109,30 @@ def test_deep_images_are_stretched(tmp_path: Path, class_map: Path) -> None:
     )
     # 100, 0 and 255 of the image under (200, 0, 0)
     assert pixels_of(tmp_path / "o.png")[100, 50].tolist() == [145, 0, 140]
+
+
+@pytest.mark.parametrize("side", [300, 211, 97])
+def test_a_smaller_picture_weights_pixels_by_area(tmp_path: Path, side: int) -> None:
+    draw = np.random.default_rng(side)
+    image = draw.integers(0, 256, (300, 310, 3), dtype=np.uint8)
+    has_class = draw.random((300, 310)) < 0.7
+    has_class[:40, :50] = False
+    ids = np.where(has_class, 0, 255).astype(np.uint8)
+    frame = Frame(width=310, height=300, crs=None, transform=Affine.identity())
+    with new_cog(tmp_path / "map.tif", frame, class_map_layout(("a",), PALETTE[:1], {})) as writer:
+        writer.write(ids[None], Window(0, 0, 310, 300))
+    write_raster(tmp_path / "image.tif", np.moveaxis(image, 2, 0))
+    with (
+        open_raster(tmp_path / "image.tif") as pixels,
+        open_raster(tmp_path / "map.tif") as classes,
+    ):
+        found, seen = _shrunk(pixels, classes, (side, side + 10), PLAIN)
+    weights = has_class.astype(np.float64)[..., None]
+    size = (side + 10, side)
+    total = cv2.resize(np.dstack([image * weights, weights]), size, interpolation=cv2.INTER_AREA)
+    assert (seen == (total[..., 3] > 1e-9)).all() and not seen.all()
+    expected = total[seen][:, :3] / total[seen][:, 3:]
+    np.testing.assert_allclose(found[seen], expected, atol=0.02)
 
 
 def test_a_pixel_of_a_smaller_picture_is_the_mean_of_those_with_a_class(tmp_path: Path) -> None:

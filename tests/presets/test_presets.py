@@ -13,6 +13,7 @@ from partialseg.checking.check import check
 from partialseg.core.params import load_section, read_yaml
 from partialseg.datasets.download import download
 from partialseg.presets.add import PRESETS, add_preset, preset_names
+from partialseg.presets.section import section_text
 from partialseg.source.index import read_index
 from partialseg.tiling.params import Tile
 from partialseg.tiling.patches import Patch, PatchStore
@@ -99,3 +100,10 @@ def test_the_bands_of_vaihingen_have_their_names(tmp_path: Path) -> None:
     assert reading.band_names == ("nir", "red", "green")
     store = PatchStore(tmp_path / "patches")  # areas smaller than a cell are kept
     assert {patch.no_truth for patch in store.patches} == {512 * 512 - 6 * SIDE}
+
+
+def test_a_class_may_be_called_as_a_place_holder_of_the_section() -> None:
+    preset = (PRESETS / "loveda.yaml").read_text().replace("objects: building", "objects: CROPLAND")
+    text = section_text("mine", preset, Path("loveda.yaml"))
+    assert "objects: 'CROPLAND'}" in text
+    assert "crop: 192" in text and "&mine_tuned" in text

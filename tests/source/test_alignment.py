@@ -108,6 +108,10 @@ def test_the_message_says_why_two_lie_apart(tmp_path: Path) -> None:
     ):
         write_geotiff(tmp_path / "masks/a.tif", MASK, transform=transform, **WITH_CRS)
         refused(tmp_path, why)
+    # In degrees, whose number says nothing beside metres.
+    degrees = {"transform": Affine(1e-5, 0, 19, 0, -1e-5, 52), "crs": "EPSG:4326"}
+    write_geotiff(tmp_path / "masks/a.tif", MASK, **degrees)
+    refused(tmp_path, r", in EPSG:4326 and EPSG:2180: .* px, more than half a pixel$")
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,12 @@ def test_a_named_band_with_the_values_of_alpha_is_refused(tmp_path: Path) -> Non
         assert not (tmp_path / "index.json").exists()
 
 
+@pytest.mark.parametrize("value", [0, 3])
+def test_a_named_band_of_one_value_below_opaque_is_a_colour(tmp_path: Path, value: int) -> None:
+    index(tmp_path, np.full((SIZE, SIZE), value, np.uint8), Reading(bands=(4, 1, 2)))
+    assert (tmp_path / "index.json").exists()
+
+
 def test_large_rasters_are_looked_at_in_parts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

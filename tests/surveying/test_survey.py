@@ -134,6 +134,22 @@ def test_pairs_that_do_not_fit_are_problems(tmp_path: Path, survey) -> None:
     assert values(text) == {"0": "50.00", "1": "50.00"}
 
 
+def test_one_mask_that_cannot_be_used_does_not_end_the_survey(tmp_path: Path, survey) -> None:
+    ids = (np.arange(64 * 64) % 2).reshape(1, 64, 64)
+    for name in ("a", "b", "c", "d"):
+        write_raster(tmp_path / "files/images" / f"{name}.tif", np.zeros((3, 64, 64), np.uint8))
+        write_raster(tmp_path / "files/masks" / f"{name}.tif", ids.astype(np.uint8))
+    damaged = tmp_path / "files/masks/b.tif"
+    damaged.write_bytes(damaged.read_bytes()[:-2000])
+    write_raster(tmp_path / "files/masks/c.tif", ids + np.float32(0.5))
+    write_raster(tmp_path / "files/masks/d.tif", ids.astype(np.complex64))
+    text = survey(tmp_path / "files")
+    assert "masks/b.tif: cannot be read as a raster" in text
+    assert "masks/c.tif: holds 0.5, which is no whole number" in text
+    assert "images/d.tif: it or its mask holds complex numbers" in text
+    assert values(text) == {"0": "50.00", "1": "50.00"}
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"the real data are not at {REAL}")
 @pytest.mark.parametrize(

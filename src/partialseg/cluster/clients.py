@@ -78,7 +78,9 @@ def connected(address: str) -> Iterator[Client]:
         except OSError as error:  # TimeoutError is one
             raise ValueError(f"scheduler {address}: does not answer: {error}") from None
         except MemoryError:  # for what Dask takes for the length of a message
-            raise ValueError(f"scheduler {address}: what answers there is none") from None
+            raise ValueError(
+                f"scheduler {address}: what answers there is no Dask scheduler"
+            ) from None
         with client:
             yield client
 

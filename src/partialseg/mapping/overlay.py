@@ -52,8 +52,9 @@ def write_overlay(
         _, palette = read_classes(classes)
         scale = min(1.0, max_side / max(classes.shape))
         height, width = (max(1, round(side * scale)) for side in classes.shape)
-        rgb = _shrunk(pixels, classes, (height, width), reading)
+        rgb, has_class = _shrunk(pixels, classes, (height, width), reading)
         ids = _most_frequent(classes, (height, width))
+    ids[~has_class] = NODATA
     picture = _with_legend(_blend(rgb, ids, palette), palette, areas)
     with new_file(file) as part:
         Image.fromarray(picture).save(part, compress_level=COMPRESSION)
@@ -61,14 +62,15 @@ def write_overlay(
 
 def _shrunk(
     image: DatasetReader, classes: DatasetReader, size: tuple[int, int], reading: Reading
-) -> NDArray[np.uint8]:
-    """Return an image as (H, W, 3), each pixel the mean of those that have a class.
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return an image as (H, W, 3), and where its pixels (H, W) lie on any pixel with a class.
 
+    A pixel is the mean of those with a class that it covers, weighted by the area that it covers.
     GDAL's own mean takes twice as long.
     """
     height, width = size
     by = image.height / height
-    shrunk = np.empty((height, width, 3), np.uint8)
+    shrunk = np.empty((height, width, 4), np.float32)
     step = max(1, int(ROWS / by))
     for top in range(0, height, step):
         bottom = min(top + step, height)
@@ -77,16 +79,17 @@ def _shrunk(
         colours = stretched(
             read_bands(image, reading.bands_of(declared(image)), window), reading.stretch
         )
-        has_class = read_values(classes, window)[0] != NODATA
-        if not has_class.all():  # Pillow weights colours by the fourth band
-            colours = np.dstack([colours, np.where(has_class, np.uint8(255), np.uint8(0))])
-        part = Image.fromarray(colours).resize(
-            (width, bottom - top),
-            Image.Resampling.BOX,
-            (0, top * by - first, image.width, min(bottom * by, image.height) - first),
-        )
-        shrunk[top:bottom] = np.asarray(part)[..., :3]
-    return shrunk
+        has_class = (read_values(classes, window)[0] != NODATA).astype(np.float32)[..., None]
+        weighted = np.dstack([colours * has_class, has_class])
+        across = cv2.resize(weighted, (width, last - first), interpolation=cv2.INTER_AREA)
+        rows = np.arange(top, bottom)[:, None] * by
+        covered = np.minimum(rows + by, np.arange(first, last) + 1)
+        covered -= np.maximum(rows, np.arange(first, last))
+        down = covered.clip(0).astype(np.float32)
+        shrunk[top:bottom] = (down @ across.reshape(last - first, -1)).reshape(-1, width, 4)
+    total = np.maximum(shrunk[..., 3:], np.finfo(np.float32).tiny)
+    means = (shrunk[..., :3] / total).astype(np.float32)
+    return means, shrunk[..., 3] > 0
 
 
 def _most_frequent(classes: DatasetReader, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -99,7 +102,7 @@ def _most_frequent(classes: DatasetReader, size: tuple[int, int]) -> NDArray[np.
 
 
 def _blend(
-    rgb: NDArray[np.uint8], ids: NDArray[np.uint8], palette: tuple[Colour, ...]
+    rgb: NDArray[np.float32], ids: NDArray[np.uint8], palette: tuple[Colour, ...]
 ) -> NDArray[np.uint8]:
     """Return (H, W, 3): the image under the class colours, stronger at borders of regions."""
     table = np.full((NODATA + 1, 3), WHITE, np.float32)

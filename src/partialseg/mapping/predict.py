@@ -118,7 +118,7 @@ def look_at(image: Path, info: ModelInfo, reading: Reading, wanted: Wanted) -> L
             check_areas(image, orthophoto.frame)
         found = remarks(orthophoto, info, reading)
         if orthophoto.alpha:
-            found.append(alpha_remark(image, orthophoto.alpha))
+            found.append(alpha_remark(image, orthophoto.alpha, "--bands"))
         for remark in filter(None, found):
             print(f"{image}: {remark}")
         return Looked(image=image, frame=orthophoto.frame, shape=orthophoto.shape)

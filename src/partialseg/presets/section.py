@@ -36,9 +36,8 @@ def section_text(name: str, preset: str, file: Path) -> str:
         for line in SHARED.read_text(encoding="utf-8").splitlines(keepends=True)
         if not line.startswith("#")
     )
-    shared = shared.replace("NAME", name).replace("OBJECTS", objects)
-    shared = shared.replace("CROP", str(min(CROP, _smallest_patch(content))))
-    body = own + shared
+    values = {"NAME": name, "OBJECTS": objects, "CROP": str(min(CROP, _smallest_patch(content)))}
+    body = own + re.sub("|".join(values), lambda found: values[found[0]], shared)
     indented = "".join(f"    {line}" if line.strip() else line for line in body.splitlines(True))
     return f"  {name}:\n{indented}"
 

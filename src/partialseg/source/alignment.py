@@ -65,6 +65,8 @@ def _why(image: Header, mask: Header, tolerance: float) -> str:
     nearest = [min(math.dist(corner, other) for other in of_image) for corner in of_mask]
     if max(nearest) <= tolerance:
         return "; it shows the same ground, but turned or mirrored: write one as the other is"
+    if image.crs and mask.crs and image.crs != mask.crs:
+        return ""  # pixel sizes in other units
     sides = [math.sqrt(abs(Affine(*header.transform).determinant)) for header in (image, mask)]
     if abs(math.log(sides[1] / sides[0])) > SCALED:
         return f"; its pixels are {sides[1]:g} wide, and those of the image {sides[0]:g}"

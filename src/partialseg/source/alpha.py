@@ -18,8 +18,10 @@ SOFT = 0.05  # share of the pixels: so many may lie on the soft edges of an alph
 STEPS = 8  # different values: less may be steps of transparency
 
 
-def alpha_remark(file: Path, band: int) -> str:
+def alpha_remark(file: Path, band: int, option: str = "`bands`") -> str:
     """Return a remark on a band marked as alpha whose values are not those of one, '' otherwise.
+
+    option is what names bands to read.
 
     Raises:
         ValueError: the file is missing or damaged.
@@ -30,10 +32,11 @@ def alpha_remark(file: Path, band: int) -> str:
     if len(between) <= SOFT * len(values) or len(np.unique(between)) < STEPS:
         return ""
     return (
-        f"band {band} is marked as alpha, but has many values between transparent and opaque. GDAL "
-        "marks the fourth of four 8-bit bands so where nobody said what it is. If it is infrared, "
-        "its pixels of 0 wrongly count as pixels without an image: unmark it (rio edit-info "
-        "--colorinterp red,green,blue,undefined FILE), or name it in `bands` to read it"
+        f"band {band} is marked as alpha, but has many values between transparent and opaque. "
+        "That is right for a feathered edge. But GDAL marks the fourth of four 8-bit bands so, "
+        "too, where nobody said what it is. If it is infrared, its pixels of 0 wrongly count as "
+        "pixels without an image: unmark it (rio edit-info --colorinterp "
+        f"red,green,blue,undefined FILE), or name it in {option} to read it"
     )
 
 
@@ -41,18 +44,24 @@ def check_named(file: Path, kinds: Sequence[ColorInterp], bands: Sequence[int]) 
     """Check bands that somebody named as colours: one that is marked as alpha must not look so.
 
     Raises:
-        ValueError: such a band has but one value beside 0.
+        ValueError: such a band has no value beside 0 and that of opaque.
     """
     for band in bands:
         if kinds[band - 1] != ColorInterp.alpha:
             continue
         with open_raster(file) as raster:
             values = _sample(raster, band)
-        if len(np.unique(values[values > 0])) < 2:
+        beside = np.unique(values[values > 0])
+        if len(beside) == 1 and beside[0] in _opaque(values.dtype):
             raise ValueError(
                 f"{file}: band {band} was named as a colour, but is marked as alpha and has the "
                 "values of one, transparent and opaque alone"
             )
+
+
+def _opaque(dtype: np.dtype[Any]) -> tuple[float, ...]:
+    """Return the values that alpha bands of a type have where an image is opaque."""
+    return (np.iinfo(dtype).max,) if dtype.kind in "ui" else (1.0, 255.0)
 
 
 def _sample(raster: DatasetReader, band: int) -> NDArray[Any]:

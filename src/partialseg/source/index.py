@@ -102,13 +102,13 @@ def index_files(folder: Path, files: Files, legend: Legend, reading: Reading) ->
         _check_image(image, headers[image], reading)
         truth = files.masks.get(key), files.labels.get(key)
         orthophotos.append(_orthophoto(name, image, headers[image], truth, code))
+    print_remarks(headers, reading)
     stored = [_with_paths(item, partial(_stored, folder=folder)) for item in orthophotos]
     source = Source(legend=legend, orthophotos=tuple(stored), reading=reading)
     # Left out where images are read as they are: so the index of a source stays what it was.
     unused = {"reading"} if reading == Reading() else None
     with new_file(folder / INDEX) as file:
         file.write_bytes(_SOURCE.dump_json(source, indent=1, exclude=unused))
-    print_remarks(headers, reading)
     return source
 
 

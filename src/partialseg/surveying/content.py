@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,17 +68,17 @@ def survey_pairs(pairs: Sequence[tuple[Path, Path]]) -> Survey:
     found.unusable = len(pairs) - len(readable)
     found.problems += _problems_of_bands(found.headers)
     chosen = _spaced(readable, MOST_MASKS)
+    for look in (_look_for_colours, _count_values):  # the values depend on the colours of all
+        chosen = [mask for mask in chosen if _done(look, mask, found)]
     found.masks_read = len(chosen)
-    found.are_colours = any(_has_colours(mask) for mask in chosen)
-    for mask in chosen:
-        _count_values(mask, found)
     if len(found.counts) > MANY:
         found.problems.append(
             f"the masks hold {len(found.counts)} different values, too many for classes: are they "
             "masks, and without loss?"
         )
-    elif len(found.counts) == 1:
-        found.problems.append("the masks hold a single value, and a data set has two classes")
+    elif len(found.counts) < 2:
+        many = "a single value" if found.counts else "no value"
+        found.problems.append(f"the masks hold {many}, and a data set has two classes")
     _look_for_copies([image for image, _ in pairs], found)
     _look_for_shared_ground(found)
     return found
@@ -89,13 +89,20 @@ def _look_at_headers(image: Path, mask: Path, found: Survey) -> bool:
     try:
         header = read_header(image)
         found.headers[image] = header
-        size = ground_size(header.crs, Affine(*header.transform), header.width, header.height)
-        if size is not None:
-            found.gsd[image] = float(np.sqrt(np.prod(size)))
-        check_alignment(image, header, mask, read_header(mask))
+        of_mask = read_header(mask)
+        if any(name.startswith("complex") for name in (*header.dtypes, *of_mask.dtypes)):
+            raise ValueError(f"{image}: it or its mask holds complex numbers")
+        check_alignment(image, header, mask, of_mask)
     except ValueError as error:
         found.problems.append(str(error))
         return False
+    try:
+        size = ground_size(header.crs, Affine(*header.transform), header.width, header.height)
+    except ValueError as error:  # it can be used, without a pixel size
+        found.problems.append(f"{image}: {error}")
+    else:
+        if size is not None:
+            found.gsd[image] = float(np.sqrt(np.prod(size)))
     return True
 
 
@@ -111,7 +118,10 @@ def _problems_of_bands(headers: dict[Path, Header]) -> list[str]:
             f"{len(few)} of {len(headers)} images have less than three bands, and one section "
             "describes images of one kind: make them alike"
         )
-    alphas = alpha_remarks(headers, Reading())
+    try:
+        alphas = alpha_remarks(headers, Reading())
+    except ValueError as error:  # damaged
+        return [*found, str(error)]
     for image, remark in [*alphas.items()][:1]:
         more = f" (and {len(alphas) - 1} more)" if len(alphas) > 1 else ""
         found.append(f"{image}{more}: {remark}")
@@ -132,6 +142,8 @@ def _count_values(mask: Path, found: Survey) -> None:
             found.without_value += int(np.count_nonzero(~has_value))
             values, counts = np.unique(pixels[has_value], return_counts=True)
             for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+                if value != int(value):
+                    raise ValueError(f"{mask}: holds {value}, which is no whole number")
                 found.counts[int(value)] += count
 
 
@@ -178,16 +190,26 @@ def _spaced(files: Sequence[Path], most: int) -> list[Path]:
     return [files[place] for place in places]
 
 
-def _has_colours(mask: Path) -> bool:
-    """Return whether a mask has three bands that differ."""
+def _done(look: Callable[[Path, Survey], None], mask: Path, found: Survey) -> bool:
+    """Look at a mask; return whether it could be read."""
+    try:
+        look(mask, found)
+    except ValueError as error:
+        found.problems.append(str(error))
+        return False
+    return True
+
+
+def _look_for_colours(mask: Path, found: Survey) -> None:
+    """Find out whether a mask has three bands that differ."""
     with open_raster(mask) as raster:
         if raster.count < 3:
-            return False
+            return
         for window in row_windows(raster):
             pixels = read_bands(raster, (1, 2, 3), window)
             if (pixels[..., :1] != pixels[..., 1:]).any():
-                return True
-    return False
+                found.are_colours = True
+                return
 
 
 def _with_value(raster: DatasetReader, window: Window) -> NDArray[np.bool_]:

@@ -74,14 +74,14 @@ def _tell_holes(holes: Mapping[str, float]) -> None:
 
 
 def _tell_plain(plain: Mapping[str, float]) -> None:
-    """Print which share of orthophotos is black or white, if it is so large that it may be none."""
+    """Print which share of the cells is black or white, if it is so large that it may be none."""
     named = [name for name, share in plain.items() if share >= MANY_PLAIN]
     if named:
         most = max(named, key=plain.__getitem__)
         print(
             f"{len(named)} of {len(plain)} orthophotos have a truth where they are wholly black or "
-            f"white; {most} has most: {plain[most]:.1%}. If there is no image, the file must say "
-            "so (rio edit-info --nodata 0 FILE), or this is learnt and scored"
+            f"white; {most} has most: {plain[most]:.1%} of its cells. If there is no image, the "
+            "file must say so (rio edit-info --nodata 0 FILE), or this is learnt and scored"
         )
 
 
