@@ -79,9 +79,7 @@ def _shrunk(
         colours = stretched(
             read_bands(image, reading.bands_of(declared(image)), window), reading.stretch
         )
-        has_class = (read_values(classes, window)[0] != NODATA).astype(np.float32)[..., None]
-        weighted = np.dstack([colours * has_class, has_class])
-        across = cv2.resize(weighted, (width, last - first), interpolation=cv2.INTER_AREA)
+        across = _narrowed(colours, read_values(classes, window)[0] != NODATA, width)
         rows = np.arange(top, bottom)[:, None] * by
         covered = np.minimum(rows + by, np.arange(first, last) + 1)
         covered -= np.maximum(rows, np.arange(first, last))
@@ -90,6 +88,19 @@ def _shrunk(
     total = np.maximum(shrunk[..., 3:], np.finfo(np.float32).tiny)
     means = (shrunk[..., :3] / total).astype(np.float32)
     return means, shrunk[..., 3] > 0
+
+
+def _narrowed(
+    colours: NDArray[np.uint8], has_class: NDArray[np.bool_], width: int
+) -> NDArray[np.float32]:
+    """Return rows (H, W, 3) as (H, width, 4): sums of the pixels with a class, and their share."""
+    size = width, len(colours)
+    if has_class.all():  # in 8 bits, a quarter of the time
+        mean = cv2.resize(colours, size, interpolation=cv2.INTER_AREA)
+        return np.dstack([mean, np.ones(mean.shape[:2], np.float32)])
+    weights = has_class.astype(np.float32)[..., None]
+    weighted = np.dstack([colours * weights, weights])
+    return cv2.resize(weighted, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
 def _most_frequent(classes: DatasetReader, size: tuple[int, int]) -> NDArray[np.uint8]:
