@@ -4,10 +4,10 @@
 # Guess:    the run cache knows every parameter of a stage, so a value that was never run is run.
 # Date:     2026-11-29; dvc 3.67.1, Python 3.11.
 # Seen:     with a section as the parameter of the stage, `dvc repro` restores the outputs of another
-#           `size` ("is cached - skipping run"), and
-#           writes the new value beside the old outputs into dvc.lock. The same with `nfiles`. These
-#           are the names of DVC's own metadata of files, which are left out of the key at any depth.
-#           Any other name, and `section.size` listed as a parameter of its own, is run.
+#           `size` ("is cached - skipping run") and writes the new value beside them into dvc.lock.
+#           The same with `nfiles`. These are the names of DVC's own metadata of files, which are
+#           left out of the key at any depth. Any other name, and `section.size` listed as a
+#           parameter of its own, is run.
 # So:       call it otherwise, list it by its full name, or keep the stage out of the run cache (one
 #           output with `cache: false` that is neither plot nor metric).
 set -euo pipefail
