@@ -70,15 +70,14 @@ def _shrunk(
     """
     height, width = size
     by = image.height / height
+    bands = reading.bands_of(declared(image))
     shrunk = np.empty((height, width, 4), np.float32)
     step = max(1, int(ROWS / by))
     for top in range(0, height, step):
         bottom = min(top + step, height)
         first, last = math.floor(top * by), min(math.ceil(bottom * by), image.height)
         window = Window(0, first, image.width, last - first)
-        colours = stretched(
-            read_bands(image, reading.bands_of(declared(image)), window), reading.stretch
-        )
+        colours = stretched(read_bands(image, bands, window), reading.stretch)
         across = _narrowed(colours, read_values(classes, window)[0] != NODATA, width)
         rows = np.arange(top, bottom)[:, None] * by
         covered = np.minimum(rows + by, np.arange(first, last) + 1)
