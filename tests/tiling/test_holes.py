@@ -139,5 +139,5 @@ def test_a_black_or_white_area_with_a_truth_is_told(
     tile(tmp_path, tmp_path / "out", params(split="random", val=0.25, test=0.25))
     text = capsys.readouterr().out
     expected = "1 of 1 orthophotos have a truth where they are wholly black or white; a has most: "
-    assert text.startswith(f"{expected}12.5%. If") == (colour != 1)
+    assert text.startswith(f"{expected}12.5% of its cells. If") == (colour != 1)
     assert (text == "") == (colour == 1)
