@@ -19,6 +19,7 @@ CHARTS = {
     "Validation mIoU": "val/miou",
     "Validation accuracy": "val/accuracy",
 }
+SHEET = "plots/sample/main/patches.png"  # an image, which DVC shows beside the charts
 EPOCHS = {"HEAD~1": 2, "HEAD": 3}  # of the trainings that a commit has the curves of
 
 
@@ -34,6 +35,9 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Clone:
         shutil.copy(ROOT / name, made.folder)
     made.run("git", "init", "-q")
     made.run("dvc", "init", "-q")
+    sheet = made.folder / SHEET
+    sheet.parent.mkdir(parents=True)
+    shutil.copy(ROOT / SHEET, sheet)
     for revision in EPOCHS:
         write_headline_curves(curves_at(revision), "0.1", made.folder / "plots" / "curves")
         made.commit(revision)
@@ -49,7 +53,7 @@ def charts(repository: Clone) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_there_are_the_four_charts(charts: dict[str, Any]) -> None:
-    assert charts.keys() == CHARTS.keys()
+    assert charts.keys() == {*CHARTS, SHEET}
 
 
 @pytest.mark.slow

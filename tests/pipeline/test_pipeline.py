@@ -108,6 +108,7 @@ def test_the_curves_show_in_dvc(clone: Clone) -> None:
         "Validation accuracy",
         "Validation loss",
         "Validation mIoU",
+        "plots/sample/main/patches.png",
     ]
     points = plots["data"]["Training loss"][0]["content"]["data"]["values"]
     drawn = {(point["filename::field"], point["epoch"]) for point in points}

@@ -245,7 +245,10 @@ def test_every_output_for_people_is_explained() -> None:
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     text = PAGES["docs/results.md"]
     for stage in ("tile", "compare", "report", "publish"):
-        for out in (*pipeline[stage]["outs"], *pipeline[stage].get("metrics", [])):
+        outs = [
+            out for kind in ("outs", "plots", "metrics") for out in pipeline[stage].get(kind, [])
+        ]
+        for out in outs:
             path = Path(out if isinstance(out, str) else next(iter(out)))
             if path.parts[0] in ("plots", "metrics", "models"):
                 assert path.suffix in text and path.stem in text, path
