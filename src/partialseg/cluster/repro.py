@@ -19,6 +19,7 @@ from dvc.exceptions import DvcException
 from dvc.utils.hydra import apply_overrides
 from filelock import FileLock, Timeout
 
+from partialseg.cluster.order import longest_first
 from partialseg.cluster.stages import Training, out_of_date, training_levels
 from partialseg.core.params import read_yaml
 
@@ -53,7 +54,7 @@ def _repro(settings: Sequence[str], jobs: int | None, scheduler: str) -> None:
         dvc("repro", "check")
         for needed, names in training_levels():
             dvc("repro", *needed)
-            trainings = out_of_date(names)
+            trainings = longest_first(out_of_date(names))
             if trainings and (scheduler or len(trainings) > 1):
                 train_ahead(trainings, jobs, scheduler)
     if settings:
