@@ -1,6 +1,8 @@
 """The sample: a synthetic data set in the layout of the LandCover.ai archive."""
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ SHEET = 5_000  # metres: the side of a square that holds one orthophoto at most
 SHEETS_EAST, SHEETS_NORTH = 80, 60
 WEST, NORTH = 300_000, 600_000  # metres: the north-west corner of all sheets, inside Poland
 BLOCK = 256  # pixels: side of the GeoTIFF's inner tiles
+THREADS = min(4, os.cpu_count() or 1)  # each renders an orthophoto, which takes a few 100 MB
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -84,14 +87,18 @@ def write_sample(folder: Path, params: Download) -> None:
     rng = generator(params.seed, "sample")
     sheets = rng.choice(SHEETS_EAST * SHEETS_NORTH, params.orthophotos, replace=False)
     sides = rng.integers(params.min_side, params.max_side, (params.orthophotos, 2), endpoint=True)
-    cells: list[str] = []
-    for number, (sheet, (height, width)) in enumerate(zip(sheets, sides, strict=True), start=1):
-        stem = f"sample-{number:02d}"
-        image, mask = render_orthophoto(params.seed, stem, int(height), int(width))
-        place = sheet_transform(int(sheet))
+
+    def write(number: int) -> list[str]:
+        """Write an orthophoto; return the names of its cells."""
+        stem, (height, width) = f"sample-{number + 1:02d}", map(int, sides[number])
+        image, mask = render_orthophoto(params.seed, stem, height, width)
+        place = sheet_transform(int(sheets[number]))
         write_geotiff(folder / "images" / f"{stem}.tif", image, place)
         write_geotiff(folder / "masks" / f"{stem}.tif", mask[..., None], place)
-        cells += cell_names(stem, int(height), int(width), params.cell)
+        return cell_names(stem, height, width, params.cell)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        cells = [name for names in pool.map(write, range(params.orthophotos)) for name in names]
     split_rng = generator(params.seed, "split")
     write_lists(folder, cells, params.val_share, params.test_share, split_rng)
 
