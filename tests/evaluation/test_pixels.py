@@ -7,7 +7,6 @@ from partialseg.confusion import ConfusionMatrix
 from partialseg.evaluation.pixels import (
     PixelCounts,
     class_planes,
-    first_largest,
     pixel_losses,
 )
 from partialseg.loss import partial_cross_entropy
@@ -71,11 +70,6 @@ def test_more_bins_than_a_byte_counts() -> None:
     counts = PixelCounts(2, 300)
     counts.update(torch.tensor([500.0, 0.0]).reshape(1, 2, 1, 1), torch.zeros(1, 1, 1))
     assert [row["pixels"] for row in counts.calibration()["bins"]] == [0] * 299 + [1]
-
-
-def test_the_first_of_equal_logits_is_predicted() -> None:
-    logits = np.array([[0, 1, 2, 3], [0, 1, 5, 3], [0, 2, 5, 4], [0, 2, 5, -9]], np.float32)
-    assert first_largest(logits[:, None]).tolist() == [[0, 2, 1, 2]]
 
 
 @pytest.mark.parametrize("wrong", [3, -2])

@@ -3,16 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from partialseg.mapping.class_map import entropy, most_probable, quantised
-
-
-def test_the_most_probable_class_is_taken_and_the_first_of_equals() -> None:
-    columns = [[0.2, 0.5, 0.3], [0.4, 0.4, 0.2], [0.1, 0.45, 0.45], [0.0, 0.0, 1.0]]
-    probabilities = np.array(columns, np.float32).T[:, None]
-    assert most_probable(probabilities).tolist() == [[1, 0, 1, 2]]
-    noise = np.random.default_rng(1).random((6, 30, 40), np.float32)
-    assert np.array_equal(most_probable(noise), noise.argmax(axis=0))
-    assert most_probable(noise).dtype == np.uint8
+from partialseg.mapping.class_map import entropy, quantised
 
 
 def test_shares_become_bytes() -> None:

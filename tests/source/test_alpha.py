@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
+from partialseg.source.alpha import alpha_of
 from partialseg.source.index import index_files, read_index
 from partialseg.source.pairing import files_in_folders
 from partialseg.source.raster import open_raster
@@ -97,3 +99,9 @@ def test_large_rasters_are_looked_at_in_parts(
         files = files_in_folders(tmp_path / path / "images", tmp_path / path / "masks", None)
         index_files(tmp_path / path, files, LEGEND, Reading())
         assert len(capsys.readouterr().out.splitlines()) == lines
+
+
+def test_a_band_that_is_read_as_a_colour_is_not_the_alpha_band() -> None:
+    kinds = [ColorInterp.red, ColorInterp.alpha, ColorInterp.green, ColorInterp.alpha]
+    assert [alpha_of(kinds, bands) for bands in ((), (2, 1), (2, 4))] == [2, 4, None]
+    assert alpha_of([ColorInterp.gray]) is None

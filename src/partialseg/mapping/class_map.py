@@ -81,17 +81,6 @@ def _share_layout(band_names: tuple[str, ...], unit: str, tags: Mapping[str, str
     )
 
 
-def most_probable(probabilities: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return the class ids (h, w) of probabilities (C, h, w), the first one of equals."""
-    # Class by class: argmax over the first axis takes ten times as long.
-    ids = np.zeros(probabilities.shape[1:], np.uint8)
-    highest = probabilities[0].copy()
-    for index, of_class in enumerate(probabilities[1:], start=1):
-        np.copyto(ids, index, where=of_class > highest)
-        np.maximum(highest, of_class, out=highest)
-    return ids
-
-
 def quantised(share: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return shares in 0..1 as bytes of 0..250."""
     return np.rint(share * ONE).astype(np.uint8)

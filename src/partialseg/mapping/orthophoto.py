@@ -17,7 +17,7 @@ from rasterio.windows import Window
 from partialseg.mapping.frame import Frame, frame_of
 from partialseg.mapping.resampling import around, centres, resampled_by_mask
 from partialseg.models.blocks import STRIDE
-from partialseg.source.alpha import check_named
+from partialseg.source.alpha import alpha_of, check_named_alpha
 from partialseg.source.bands import (
     Bands,
     Declared,
@@ -28,7 +28,7 @@ from partialseg.source.bands import (
     rgb_bands,
     too_few_bands,
 )
-from partialseg.source.coverage import alpha_band, covered, may_have_holes
+from partialseg.source.coverage import covered, may_have_holes
 from partialseg.source.orientation import check_upright
 from partialseg.source.raster import ground_size, open_raster, read_bands, unreadable
 from partialseg.source.reading import Pair, Stretch, span_of, stretched
@@ -100,7 +100,7 @@ class Orthophoto:
         self._resampling = Resampling.average if shrinks else Resampling.bilinear
         self.bands = reading.bands_of(bands)
         self.declared = bands
-        self.alpha = alpha_band(raster, self.bands)
+        self.alpha = alpha_of(raster.colorinterp, self.bands)
         self._has_holes = may_have_holes(raster, self.bands)
 
     def read(self, rows: slice, columns: slice) -> NDArray[np.uint8]:
@@ -223,7 +223,7 @@ def check_bands(file: Path, raster: DatasetReader, reading: Reading) -> None:
             f"bands {', '.join(map(str, bands))}{advice}"
         )
     check_colours(file, raster.colorinterp, bands, chosen=reading.bands is not None)
-    check_named(file, raster.colorinterp, bands)
+    check_named_alpha(file, raster.colorinterp, bands)
     check_positive(file, declared(raster))
     check_depth(file, declared(raster), reading.stretch)
     types = {raster.dtypes[band - 1] for band in bands}

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from partialseg.core.classes import first_largest
 from partialseg.mapping.ahead import ahead, has_room
 from partialseg.mapping.class_map import (
     NODATA,
     class_map_layout,
     entropy,
     entropy_layout,
-    most_probable,
     probabilities_layout,
     quantised,
 )
@@ -154,7 +154,7 @@ def predicted(
 
 def bands_of(block: Block, files: Mapping[str, Path]) -> Bands:
     """Return the bands (bands, h, w), uint8, of a block in each raster, by its ending."""
-    bands = {CLASSES: most_probable(block.probabilities)[None]}
+    bands = {CLASSES: first_largest(block.probabilities)[None]}
     if PROBABILITIES in files:
         bands[PROBABILITIES] = quantised(block.probabilities)
     if ENTROPY in files:

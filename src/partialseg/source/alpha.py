@@ -1,4 +1,4 @@
-"""Whether a band that is marked as alpha is one, by its values."""
+"""The band that is marked as alpha, and whether it is one by its values."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +16,22 @@ WINDOWS = 3  # across and down, that are looked at
 SIDE = 128  # px of one of them
 SOFT = 0.05  # share of the pixels: so many may lie on the soft edges of an alpha band
 STEPS = 8  # different values: less may be steps of transparency
+
+
+def alpha_of(kinds: Sequence[ColorInterp], colours: Sequence[int] = ()) -> int | None:
+    """Return the band, counted from 1, that is marked as alpha, None if there is none.
+
+    One of the bands that are read as colours is none: GDAL marks the fourth of four 8-bit bands so,
+    whatever it shows.
+    """
+    found = (band for band, kind in enumerate(kinds, 1) if kind == ColorInterp.alpha)
+    return next((band for band in found if band not in colours), None)
+
+
+def colour_bands(raster: DatasetReader) -> tuple[int, ...]:
+    """Return all bands of a raster, counted from 1, but its alpha band."""
+    alpha = alpha_of(raster.colorinterp)
+    return tuple(band for band in raster.indexes if band != alpha)
 
 
 def alpha_remark(file: Path, band: int, option: str = "`bands`") -> str:
@@ -40,7 +56,7 @@ def alpha_remark(file: Path, band: int, option: str = "`bands`") -> str:
     )
 
 
-def check_named(file: Path, kinds: Sequence[ColorInterp], bands: Sequence[int]) -> None:
+def check_named_alpha(file: Path, kinds: Sequence[ColorInterp], bands: Sequence[int]) -> None:
     """Check bands that somebody named as colours: one that is marked as alpha must not look so.
 
     Raises:

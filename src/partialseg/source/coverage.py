@@ -4,32 +4,22 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
+from partialseg.source.alpha import alpha_of
 from partialseg.source.raster import unreadable
 
 Span = tuple[float, float]
 EIGHT_BIT: Span = (0, 255)
 
 
-def alpha_band(raster: DatasetReader, colours: Sequence[int] = ()) -> int | None:
-    """Return the band that is marked as alpha, None if there is none.
-
-    One of the bands that are read as colours is none: GDAL marks the fourth of four 8-bit bands so,
-    whatever it shows.
-    """
-    kinds = zip(raster.indexes, raster.colorinterp, strict=True)
-    found = (band for band, kind in kinds if kind == ColorInterp.alpha)
-    return next((band for band in found if band not in colours), None)
-
-
 def may_have_holes(raster: DatasetReader, bands: Sequence[int]) -> bool:
     """Return whether pixels of these bands may be without data; if not, covered() need not look."""
     return (
-        alpha_band(raster, bands) is not None
+        alpha_of(raster.colorinterp, bands) is not None
         # Also of a band that is marked as alpha and read as a colour: GDAL's resampling obeys it.
         or any(MaskFlags.all_valid not in raster.mask_flag_enums[band - 1] for band in bands)
         or any(np.dtype(raster.dtypes[band - 1]).kind == "f" for band in bands)
@@ -93,7 +83,7 @@ def _masks(
 
     Nodata values are not asked for: GDAL lets them hide an alpha band, and judges band by band.
     """
-    alpha = alpha_band(raster, bands)
+    alpha = alpha_of(raster.colorinterp, bands)
     flags = {band: raster.mask_flag_enums[band - 1] for band in bands}
     of_file = [
         band

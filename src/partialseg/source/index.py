@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from partialseg.core.files import new_file
 from partialseg.core.params import STRICT
 from partialseg.source.alignment import check_alignment
-from partialseg.source.alpha import check_named
+from partialseg.source.alpha import check_named_alpha
 from partialseg.source.bands import (
     check_colours,
     check_depth,
@@ -184,7 +184,7 @@ def _check_image(image: Path, header: Header, reading: Reading) -> None:
         raise ValueError(f"{image}: an image needs 3 bands (RGB), got {header.bands}; {advice}")
     check_types(image, [header.dtypes[band - 1] for band in bands], reading.stretch)
     check_colours(image, header.declared.kinds, bands, chosen=reading.bands is not None)
-    check_named(image, header.declared.kinds, bands)
+    check_named_alpha(image, header.declared.kinds, bands)
     check_positive(image, header.declared)
     check_depth(image, header.declared, reading.stretch)
 

@@ -12,7 +12,8 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from partialseg.core.classes import NO_TRUTH, Colour
-from partialseg.source.coverage import alpha_band, covered, may_have_holes
+from partialseg.source.alpha import colour_bands
+from partialseg.source.coverage import covered, may_have_holes
 from partialseg.source.raster import palette_of, read_bands, read_colours, row_windows
 
 MaskValues = Literal["ids", "colours"]
@@ -137,8 +138,7 @@ class MaskCode:
         self, raster: DatasetReader, window: Window
     ) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None]:
         """Return the values (H, W) of a window, and where there are any; None: everywhere."""
-        alpha = alpha_band(raster)
-        bands = tuple(band for band in raster.indexes if band != alpha)
+        bands = colour_bands(raster)
         seen_through = transparent_numbers(raster)
         labelled, has_holes = None, bool(seen_through) or may_have_holes(raster, bands)
         if not self.colours or has_holes:

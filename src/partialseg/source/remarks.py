@@ -1,12 +1,11 @@
 """What a user should know of how images are read: where they lie, and which bands are taken."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from rasterio.enums import ColorInterp
-
-from partialseg.source.alpha import alpha_remark
+from partialseg.source.alpha import alpha_of, alpha_remark
 from partialseg.source.bands import bands_remark, rgb_bands
 from partialseg.source.raster import Header
 from partialseg.source.reading import Reading
@@ -27,14 +26,14 @@ def alpha_remarks(headers: Mapping[Path, Header], reading: Reading) -> dict[Path
     Raises:
         ValueError: an image is damaged.
     """
-    band_of = {
-        image: header.declared.kinds.index(ColorInterp.alpha) + 1
-        for image, header in headers.items()
-        if ColorInterp.alpha in header.declared.kinds
-    }
-    unread = [image for image, band in band_of.items() if band not in (reading.bands or ())]
-    found = {image: alpha_remark(image, band_of[image]) for image in unread[:MOST]}
-    return {image: remark for image, remark in found.items() if remark}
+    found: dict[Path, int] = {}
+    for image, header in headers.items():
+        band = alpha_of(header.declared.kinds, reading.bands or ())
+        if band is not None:
+            found[image] = band
+    looked_at = itertools.islice(found.items(), MOST)
+    remarks = {image: alpha_remark(image, band) for image, band in looked_at}
+    return {image: remark for image, remark in remarks.items() if remark}
 
 
 def print_remarks(headers: Mapping[Path, Header], reading: Reading) -> None:

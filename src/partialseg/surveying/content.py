@@ -14,8 +14,9 @@ from rasterio.windows import Window
 
 from partialseg.core.classes import Colour
 from partialseg.source.alignment import check_alignment
+from partialseg.source.alpha import colour_bands
 from partialseg.source.bands import too_few_bands
-from partialseg.source.coverage import alpha_band, covered
+from partialseg.source.coverage import covered
 from partialseg.source.mask_code import ANY, transparent_numbers
 from partialseg.source.overlaps import Footprint, overlaps
 from partialseg.source.raster import (
@@ -214,8 +215,7 @@ def _look_for_colours(mask: Path, found: Survey) -> None:
 
 def _with_value(raster: DatasetReader, window: Window) -> NDArray[np.bool_]:
     """Return where a mask (H, W) is neither transparent nor NaN; its nodata value is one."""
-    alpha = alpha_band(raster)
-    bands = tuple(band for band in raster.indexes if band != alpha)
+    bands = colour_bands(raster)
     pixels = read_bands(raster, bands, window)
     found = covered(raster, bands, pixels, window, ANY, [None] * len(bands))
     return found & ~np.isin(pixels[..., 0], transparent_numbers(raster))
