@@ -114,12 +114,19 @@ class Muon(Optimizer):
 def orthogonal(matrix: Tensor) -> Tensor:
     """Return about U @ V.T of the singular value decomposition U @ S @ V.T of a matrix (M, N).
 
-    By the Newton-Schulz iteration of Jordan et al., which brings all singular values near to 1.
+    By the Newton-Schulz iteration of Jordan et al., which brings all singular values near to 1. A
+    step of it multiplies the matrix X from the left by aI + bG + cG^2, where G = X @ X.T. These
+    factors are multiplied first: they are small squares, while X is many times as wide as high.
     """
     a, b, c = QUINTIC
     wide = matrix if len(matrix) <= matrix.shape[1] else matrix.T
     wide = wide / (wide.norm() + TINY)
+    gram = wide @ wide.T
+    whole = torch.eye(len(gram), device=gram.device)
     for _ in range(ITERATIONS):
-        gram = wide @ wide.T
-        wide = a * wide + torch.addmm(gram, gram, gram, beta=b, alpha=c) @ wide
+        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal().add_(a)
+        whole = factor @ whole
+        gram = factor @ gram @ factor
+    wide = whole @ wide
     return wide if len(matrix) <= matrix.shape[1] else wide.T

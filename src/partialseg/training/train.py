@@ -10,10 +10,10 @@ from torch import nn
 
 from partialseg.engine.batches import MEAN, STD, TruthPatches
 from partialseg.engine.checkpoint import Checkpoint, RunId
-from partialseg.engine.compute import choose_algorithms, choose_compute, seed_everything
+from partialseg.engine.compute import Compute, choose_algorithms, choose_compute, seed_everything
 from partialseg.engine.curves import FOLDER, CurveWriter, EpochRecord
 from partialseg.engine.ranks import ALONE, Ranks
-from partialseg.labelling.labels import LabelStore
+from partialseg.labelling.labels import LabelStore, LabelSummary
 from partialseg.models.build import build_network
 from partialseg.tiling.patches import PatchStore, distinct
 from partialseg.training.data import TrainPatches
@@ -50,12 +50,35 @@ def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE
     store.check_truth()
     label_store = LabelStore(folders.labels, [patch.name for patch in store.of_split("train")])
     train_patches = TrainPatches(store, label_store, params.augment, run.seed, params.crop)
-    weights = resolve_class_weights(params.class_weights, label_store.summary.counts)
     choose_algorithms(params.deterministic)
     compute = choose_compute(params.precision)
     check_auto(params, compute)
     compute.use_threads(params.threads)
-    untrained = Checkpoint(
+    untrained = _untrained(run, store, label_store.summary, params, compute)
+    if ranks.first:
+        _tell_unseen(label_store.summary.counts)
+    with ExitStack() as stack:
+        resume = None
+        if ranks.first:
+            untrained = replace(untrained, fingerprint=_mark(untrained, folders, params, ranks))
+            resume = stack.enter_context(ResumeFolder(folders.resume, untrained.fingerprint))
+        last = ranks.share((resume and resume.load()) or untrained)
+        with out_of_memory_named(params):
+            params, learner = _learner(last, train_patches, params, compute, ranks)
+        last = replace(last, accumulation=params.parts)
+        if last.state:
+            learner.restore(last.state)
+        val_patches = TruthPatches(store, store.of_split("val"))
+        records = fit(learner, train_patches, val_patches, params, run.seed, last.history)
+        return train_and_save(records, learner, last, resume, folders.out, params)
+
+
+def _untrained(
+    run: RunId, store: PatchStore, labels: LabelSummary, params: Train, compute: Compute
+) -> Checkpoint:
+    """Return the checkpoint of a run before its first epoch, without weights."""
+    weights = resolve_class_weights(params.class_weights, labels.counts)
+    return Checkpoint(
         **asdict(run),
         base_channels=params.base_channels,
         deep_supervision=params.deep_supervision,
@@ -67,55 +90,44 @@ def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE
         patch_size=store.summary.size,
         source_size=store.summary.source_size,
         ground_sampling_distances=distinct(patch.gsd for patch in store.of_split("train")),
-        label_fraction=label_store.summary.fraction,
-        labelled_share=label_store.summary.labelled_share,
-        clicks=label_store.summary.clicks,
-        annotation_seconds=label_store.summary.seconds,
+        label_fraction=labels.fraction,
+        labelled_share=labels.labelled_share,
+        clicks=labels.clicks,
+        annotation_seconds=labels.seconds,
         class_weights=None if weights is None else list(weights),
         compute=str(compute),
         accumulation=0,
         commit=commit_of(Path(__file__).parents[3]),
     )
-    if ranks.first:
-        _tell_unseen(label_store.summary.counts)
-    with ExitStack() as stack:
-        resume = None
-        if ranks.first:
-            # Without the commit: the fingerprint covers the code itself.
-            identity = asdict(replace(untrained, commit=""))
-            # Any number of processes may go on where `auto` began.
-            count = "auto" if params.processes == "auto" else ranks.count
-            settings = {"run": identity, "train": asdict(params), "ranks": count}
-            data = {"patches": folders.patches, "labels": folders.labels}
-            mark = fingerprint(settings, data)
-            resume = stack.enter_context(ResumeFolder(folders.resume, mark))
-            untrained = replace(untrained, fingerprint=mark)
-        last = ranks.share((resume and resume.load()) or untrained)
 
-        def make_learner(params: Train, ranks: Ranks) -> Learner:
-            network = initial_network(run.architecture, len(last.class_names), params, run.seed)
-            on_device = None if weights is None else torch.tensor(weights, device=compute.device)
-            return Learner(compute.place(network), on_device, params, compute, ranks, run.seed)
 
-        def trial(params: Train) -> None:
-            try_step(make_learner(params, ALONE), train_patches.side, images)
+def _mark(untrained: Checkpoint, folders: TrainFolders, params: Train, ranks: Ranks) -> str:
+    """Return the fingerprint of a training: one that goes on must have the same."""
+    # Without the commit: the fingerprint covers the code itself.
+    identity = asdict(replace(untrained, commit=""))
+    # Any number of processes may go on where `auto` began.
+    count = "auto" if params.processes == "auto" else ranks.count
+    settings = {"run": identity, "train": asdict(params), "ranks": count}
+    return fingerprint(settings, {"patches": folders.patches, "labels": folders.labels})
 
-        images = most_images(train_patches, params, ranks)
-        with out_of_memory_named(params):
-            params = with_parts(params, last.accumulation, ranks, images, trial)
-            learner = make_learner(params, ranks)
-        last = replace(last, accumulation=params.parts)
-        if last.state:
-            learner.restore(last.state)
-        records = fit(
-            learner,
-            train_patches,
-            TruthPatches(store, store.of_split("val")),
-            params,
-            run.seed,
-            last.history,
-        )
-        return train_and_save(records, learner, last, resume, folders.out, params)
+
+def _learner(
+    last: Checkpoint, train_patches: TrainPatches, params: Train, compute: Compute, ranks: Ranks
+) -> tuple[Train, Learner]:
+    """Return the parameters with the parts of a batch that fit into memory, and a new learner."""
+    images = most_images(train_patches, params, ranks)
+
+    def made(params: Train, ranks: Ranks) -> Learner:
+        network = initial_network(last.architecture, len(last.class_names), params, last.seed)
+        weights = last.class_weights
+        on_device = None if weights is None else torch.tensor(weights, device=compute.device)
+        return Learner(compute.place(network), on_device, params, compute, ranks, last.seed)
+
+    def trial(params: Train) -> None:
+        try_step(made(params, ALONE), train_patches.side, images)
+
+    params = with_parts(params, last.accumulation, ranks, images, trial)
+    return params, made(params, ranks)
 
 
 def _tell_unseen(visible_counts: Mapping[str, int]) -> None:
