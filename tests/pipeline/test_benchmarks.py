@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import rasterio
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+import agreement
 import orthophoto
 import synthetic
 import tiling
 import train_step
+from mapping_models import Brightness
 from partialseg.models.build import ARCHITECTURES
-from rasters import draw_orthophoto
+from rasters import draw_orthophoto, write_raster
 from timing import interleave
 
 
@@ -133,3 +135,22 @@ def test_what_a_side_costs_is_measured_in_its_process() -> None:
     printed = 'print(\'{"seconds": 2.5, "cpu_seconds": 4.0}\')'
     told = orthophoto.measure([sys.executable, "-c", printed])
     assert (told.seconds, told.cpu_seconds) == (2.5, 4.0)
+
+
+class Brighter(Brightness):
+    """Sees red as 30 brighter than it is."""
+
+    def probabilities(self, images: Tensor) -> Tensor:
+        return super().probabilities(images.float() + 30)
+
+
+def test_pixels_of_another_class_are_counted(tmp_path: Path) -> None:
+    """Red 100 becomes bright, 200 is it already, 50 stays dark."""
+    image = np.full((3, 40, 50), 200, np.uint8)
+    image[0, :10] = 100
+    image[0, 10:14] = 50
+    write_raster(tmp_path / "a.tif", image)
+    found = agreement.compare(Brightness(), Brighter(), [tmp_path / "a.tif"] * 2)
+    assert (found.pixels, found.other_class) == (2 * 40 * 50, 2 * 10 * 50)
+    assert found.largest == pytest.approx(30 / 255)
+    assert found.row()["same class"] == "75.0000%"
