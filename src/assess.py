@@ -21,6 +21,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.draw is not None and args.json:
         parser.error("--json: there are no results to write with --draw")
+    if args.json and args.json.resolve() in (args.points.resolve(), args.map.resolve()):
+        parser.error(f"--json: {args.json} would be overwritten")
     if args.draw is not None:
         draw_points(args.map, args.points, args.draw, args.seed)
         print(f"{args.points}: {args.draw} points; write a class of the map into 'reference'")

@@ -15,7 +15,7 @@ from partialseg.mapping.orthophoto import Reading
 from partialseg.mapping.predict import (
     Outcome,
     check_failures,
-    look_at,
+    look_at_all,
     predict_all,
     reading_for,
     stitching_of,
@@ -58,15 +58,15 @@ def predict_here(
     reading = reading_for(model.info, reading)
     tags = origin_of(file_digest(args.checkpoint), args.tta, reading, stitching, wanted)
     missing, mapped = divided(args, images, wanted, {**tags, RUNTIME_TAG: model.runtime})
-    looked = [look_at(image, model.info, reading, wanted) for image in missing]
+    looked, failed = look_at_all(missing, model.info, reading, wanted)
     if args.mosaic:
         places = {item.image: item.frame for item in looked}
         check_mosaic(places, args.out, mapped, model.info.class_names)
     predictor = Predictor(Averaged(model, args.tta), reading, stitching, tags)
-    failed = predict_all(predictor, looked, args.out, wanted)
+    failed |= predict_all(predictor, looked, args.out, wanted)
     done = [image for image in (*missing, *mapped) if image not in failed]
-    areas = measured(args.out, done) if args.mosaic else {}
-    return Outcome(areas=areas, failed=failed)
+    areas, damaged = measured(args.out, done) if args.mosaic else ({}, {})
+    return Outcome(areas=areas, failed=failed | damaged)
 
 
 def predict_by_workers(

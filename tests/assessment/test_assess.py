@@ -42,6 +42,7 @@ POINTS = (
     *((11, 3, "house"), (13, 8, "house"), (16, 4, " lake "), (18, 7, "2")),
     *((3, 15, ""), (5, 0, "field"), (30, 5, "field")),
 )
+NUMBERED = ((2, 3, 1), (4, 5, 1), (11, 3, 2), (13, 8, 2), (16, 4, 3), (18, 7, 3))
 COUNTS = [[3, 0, 1], [0, 2, 0], [0, 0, 2]]
 
 
@@ -115,14 +116,14 @@ def test_drawn_points_are_read_again_at_their_pixels(
     draw_points(class_map, file, 24, seed=3)
     if name.endswith("csv"):
         lines = file.read_text().splitlines()
-        assert lines[0] == "id,x,y,reference,map"
+        assert lines[0] == "id,x,y,reference,drawn_from"
         file.write_text("\n".join(line.replace(",,", ",field,") for line in lines))
     else:
         meta, _, geometries, (numbers, _, marks) = pyogrio.raw.read(file)
-        assert list(meta["fields"]) == ["id", "reference", "map"]
+        assert list(meta["fields"]) == ["id", "reference", "drawn_from"]
         assert numbers.tolist() == list(range(1, 25))
         labels = np.full(24, "field", object)
-        columns = {"id": numbers, "reference": labels, "map": marks}
+        columns = {"id": numbers, "reference": labels, "drawn_from": marks}
         rewrite(file, geometries, columns, meta["crs"])
     found = assess(class_map, file)
     # 4 of each class, and 12 by pixels.
@@ -247,6 +248,56 @@ def test_no_usable_point_is_said_so(class_map: Path, tmp_path: Path) -> None:
         assess(class_map, tmp_path / "empty.csv")
 
 
+def test_a_csv_file_may_name_its_columns_and_ids_as_other_programs_write_them(
+    class_map: Path, tmp_path: Path
+) -> None:
+    """GDAL writes X and Y, pandas ids with gaps as 0.0; `map` is somebody's own column."""
+    file = write_csv(tmp_path / "points.csv")
+    lines = file.read_text().replace("field", "0.0").splitlines()
+    lines = ["X,Y,Reference,map", *(f"{line},lake" for line in lines[1:])]
+    file.write_text("\n".join(lines))
+    assert assess(class_map, file).counts.tolist() == COUNTS
+
+
+def test_a_point_at_the_end_of_the_world_is_outside(class_map: Path, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "points.csv", POINTS[:8])
+    file.write_text(file.read_text() + "1e300,-1e300,field\n")
+    found = assess(class_map, file)
+    assert found.counts.tolist() == COUNTS
+    assert found.left_out == Left(unlabelled=0, outside=1)
+
+
+def test_where_names_are_numbers_ids_are_refused(tmp_path: Path) -> None:
+    """Class 0 is called 1: a reference 1 is that, and a 0 is nothing."""
+    names = ("1", "2", "3")
+    class_map = write_map(
+        tmp_path / "map.tif", frame("EPSG:2180", PLACE, 20, 21), ids(), names=names
+    )
+    points = tuple((column, row, str(number)) for column, row, number in NUMBERED)
+    found = assess(class_map, write_csv(tmp_path / "points.csv", points))
+    assert found.counts.tolist() == [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
+    file = write_csv(tmp_path / "points.csv", (*points, (5, 5, "0")))
+    with pytest.raises(ValueError, match=r"reference '0': the map has the classes 1, 2, 3$"):
+        assess(class_map, file)
+
+
+def test_pixels_of_unequal_ground_are_told(class_map: Path, tmp_path: Path) -> None:
+    """From 60 degrees north to the equator a pixel grows to twice its ground."""
+    place = Affine(0.03, 0, 0, 0, -0.03, 60)
+    tall = ids()[1:].repeat(100, axis=0)
+    wide = write_map(tmp_path / "wide.tif", frame("EPSG:4326", place, 20, 2000), tall)
+    lines = ["x,y,reference"]
+    for column, row, reference in POINTS[:8]:
+        x, y = place @ (column + 0.5, 100 * row - 50)
+        lines.append(f"{x},{y},{reference}")
+    (tmp_path / "points.csv").write_text("\n".join(lines))
+    found = assess(wide, tmp_path / "points.csv")
+    assert found.pixel_ratio == pytest.approx(1.966, abs=0.005)  # 2 on a sphere
+    assert "times as much ground as others, but points are drawn among pixels" in text(found)
+    flat = text(assess(class_map, write_csv(tmp_path / "flat.csv")))
+    assert "as much ground" not in flat
+
+
 def test_a_csv_file_with_a_byte_order_mark_is_read(class_map: Path, tmp_path: Path) -> None:
     file = write_csv(tmp_path / "points.csv")
     file.write_text(file.read_text(), encoding="utf-8-sig")
@@ -326,6 +377,9 @@ def test_the_command_draws_and_assesses(
             r"needs the columns x, y and reference, separated by commas; has x;y;reference$",
         ),
         ("x,y,reference\nnan,599999,field\n", r"points\.csv: x and y must be finite numbers$"),
+        ("", r"points\.csv: needs the columns x, y and reference, separated by commas; has none$"),
+        ("x,y,reference,Reference\n", r"points\.csv: has several columns reference$"),
+        ("x,y,reference\n\n1,2\n", r"points\.csv: row 3 has 2 columns, and not 3$"),
         (
             "x,y,reference\n300001,599999,barn\n",
             r"reference 'barn': the map has the classes f",
@@ -359,6 +413,22 @@ def test_packages_that_cannot_be_used_are_refused(class_map: Path, tmp_path: Pat
         assess(class_map, tmp_path / "bad.gpkg")
     with pytest.raises(ValueError, match=r"points\.shp: points are in a \.gpkg or a \.csv file$"):
         assess(class_map, tmp_path / "points.shp")
+
+
+def test_results_do_not_overwrite_the_points(
+    class_map: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    points = write_csv(tmp_path / "points.csv")
+    before = points.read_bytes()
+    arguments = ["assess.py", str(class_map), str(points), "--json", str(points)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().err.endswith("points.csv would be overwritten\n")
+    assert points.read_bytes() == before
 
 
 def test_drawn_points_overwrite_nothing(

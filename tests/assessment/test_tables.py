@@ -37,6 +37,7 @@ def test_samples_whose_intervals_are_rough_or_too_short_are_named(
             counts=table,
             accuracy=estimate(table, np.array([0.5, 0.5])),
             area_m2=None,
+            pixel_ratio=1.0,
             left_out=Left(unlabelled=0, outside=0),
         )
     )

@@ -10,7 +10,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from class_maps import NAMES, frame, write_map
-from partialseg.mapping.areas import class_areas
+from partialseg.mapping.areas import MapAreas, class_areas
 from partialseg.mapping.class_map import class_map_layout, read_classes
 from partialseg.mapping.cog import new_cog
 from partialseg.mapping.mosaic import (
@@ -37,13 +37,19 @@ def write(out: Path, name: str, transform: Affine, ids: NDArray[np.integer]) -> 
     return Path("images", f"{name}.tif")
 
 
+def areas_of(out: Path, *images: Path) -> dict[Path, MapAreas]:
+    areas, failed = measured(out, images)
+    assert not failed
+    return areas
+
+
 def test_maps_lie_in_their_place_and_nodata_hides_nothing(tmp_path: Path) -> None:
     """a at columns 0..7; b from column 4 and row 2 on, without data in its first two columns."""
     first, second = np.zeros((6, 8), int), np.full((6, 8), 2)
     first[0, 0], second[:, :2] = 1, 255
     a = write(tmp_path, "a", place(500_000), first)
     b = write(tmp_path, "b", place(500_001, 599_999.5), second)
-    files = write_mosaic(tmp_path, measured(tmp_path, [a, b]))
+    files = write_mosaic(tmp_path, areas_of(tmp_path, a, b))
     assert [file.name for file in files] == ["areas.csv", "classes.qml", "classes.vrt"]
     with rasterio.open(tmp_path / "classes.vrt") as raster:
         assert (raster.width, raster.height, raster.nodata) == (12, 8, 255)
@@ -64,13 +70,13 @@ def test_overviews_of_an_earlier_mosaic_go_with_it(tmp_path: Path) -> None:
     image = write(tmp_path, "a", place(500_000), np.ones((5, 5), int))
     for ending in (".ovr", ".aux.xml"):
         (tmp_path / f"classes.vrt{ending}").touch()
-    write_mosaic(tmp_path, measured(tmp_path, [image]))
+    write_mosaic(tmp_path, areas_of(tmp_path, image))
     assert not list(tmp_path.glob("classes.vrt.*"))
 
 
 def test_the_folder_can_be_moved(tmp_path: Path) -> None:
     image = write(tmp_path / "maps", "a", place(500_000), np.ones((5, 5), int))
-    write_mosaic(tmp_path / "maps", measured(tmp_path / "maps", [image]))
+    write_mosaic(tmp_path / "maps", areas_of(tmp_path / "maps", image))
     (tmp_path / "maps").rename(tmp_path / "moved")
     with rasterio.open(tmp_path / "moved" / "classes.vrt") as raster:
         assert (raster.read(1) == 1).all()
@@ -79,7 +85,7 @@ def test_the_folder_can_be_moved(tmp_path: Path) -> None:
 def test_coarser_maps_are_enlarged_to_the_finest_pixels(tmp_path: Path) -> None:
     a = write(tmp_path, "a", place(500_000, pixel=0.5), np.array([[0, 1]]))
     b = write(tmp_path, "b", place(500_001, pixel=0.1), np.full((5, 5), 2))
-    write_mosaic(tmp_path, measured(tmp_path, [a, b]))
+    write_mosaic(tmp_path, areas_of(tmp_path, a, b))
     with rasterio.open(tmp_path / "classes.vrt") as raster:
         assert raster.shape == (5, 15)
         np.testing.assert_array_equal(raster.read(1)[2], [0] * 5 + [1] * 5 + [2] * 5)
@@ -88,7 +94,7 @@ def test_coarser_maps_are_enlarged_to_the_finest_pixels(tmp_path: Path) -> None:
 def test_the_table_has_each_map_and_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a = write(tmp_path, "a", place(500_000), np.array([[0, 0, 1, 255]]))
     b = write(tmp_path, "b", place(500_001), np.array([[0, 2, 2, 2]]))
-    write_mosaic(tmp_path, measured(tmp_path, [a, b]))
+    write_mosaic(tmp_path, areas_of(tmp_path, a, b))
     with (tmp_path / "areas.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["image"] for row in rows] == ["a.tif"] * 4 + ["b.tif"] * 4 + ["(all)"] * 4
@@ -106,8 +112,27 @@ def test_maps_that_overlap_are_told(tmp_path: Path, capsys: pytest.CaptureFixtur
         write(tmp_path, name, place(500_000 + 2 * number), np.ones((4, 10), int))
         for number, name in enumerate("abc")
     ]  # 2.5 m wide, 2 m from each other
-    write_mosaic(tmp_path, measured(tmp_path, images))
+    write_mosaic(tmp_path, areas_of(tmp_path, *images))
     assert "areas.csv: 2 pair(s) of maps overlap" in capsys.readouterr().out
+
+
+def test_shares_of_all_maps_are_those_of_the_ground(tmp_path: Path) -> None:
+    """Two pixels of 1 m2 have class 0; of 16 m2, one has class 1 and one class 2."""
+    a = write(tmp_path, "a", place(500_000, pixel=1), np.array([[0, 0]]))
+    b = write(tmp_path, "b", place(500_100, pixel=4), np.array([[1, 2]]))
+    shares = [area.share for area in total_of([*areas_of(tmp_path, a, b).values()]).classes]
+    assert shares == pytest.approx([2 / 34, 16 / 34, 16 / 34], rel=1e-3)
+
+
+def test_a_map_that_cannot_be_measured_does_not_end_the_others(tmp_path: Path) -> None:
+    a = write(tmp_path, "a", place(500_000), np.zeros((600, 600), int))
+    b = write(tmp_path, "b", place(500_200), np.random.default_rng(1).integers(0, 3, (600, 600)))
+    file = tmp_path / "b_classes.tif"
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2] + bytes(len(content) // 4))
+    areas, failed = measured(tmp_path, [b, a])
+    assert (list(areas), list(failed)) == ([a], [b])
+    assert failed[b].endswith(f"; delete {file}, so that it is made again")
 
 
 def test_edges_that_touch_do_not_overlap() -> None:
@@ -160,12 +185,12 @@ def test_maps_that_are_there_are_checked_with_the_images(tmp_path: Path) -> None
 
 def test_maps_of_other_classes_leave_the_mosaic_as_it_was(tmp_path: Path) -> None:
     a = write(tmp_path, "a", place(500_000), np.zeros((2, 2), int))
-    write_mosaic(tmp_path, measured(tmp_path, [a]))
+    write_mosaic(tmp_path, areas_of(tmp_path, a))
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     b = tmp_path / "b_classes.tif"
     layout = class_map_layout(("sea",), ((9, 9, 9),), {})
     with new_cog(b, frame(CRS, place(500_000), 2, 2), layout) as writer:
         writer.write(np.zeros((1, 2, 2), np.uint8), rasterio.windows.Window(0, 0, 2, 2))
     with pytest.raises(ValueError, match=r"b_classes\.tif: has the classes sea, and others"):
-        write_mosaic(tmp_path, measured(tmp_path, [a, Path("b.tif")]))
+        write_mosaic(tmp_path, areas_of(tmp_path, a, Path("b.tif")))
     assert {name: (tmp_path / name).read_bytes() for name in before} == before

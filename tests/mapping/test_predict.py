@@ -24,6 +24,7 @@ from checkpoints import checkpoint_of, trained_network
 from code_of_stage import SRC
 from geotiffs import write_geotiff
 from mapping_models import PLAIN, Brightness
+from partialseg.core.command import run
 from partialseg.engine.checkpoint import save_checkpoint
 from partialseg.mapping.maps import Wanted, predict
 from partialseg.mapping.model import TorchModel
@@ -390,7 +391,26 @@ BAD: dict[str, tuple[Callable[[Path], object], list[str], str]] = {
         ["--gsd", "0.5", "--areas"],
         "a.tif: the coordinates near (500012, 599992) lie outside its CRS, WGS 84; areas, polygons",
     ),
-    "no area": (lambda f: write_raster(f, halves()), ["--min-area", "-1"], "min-area must be at"),
+    "no area": (
+        lambda f: write_raster(f, halves()),
+        ["--polygons", "--min-area", "-1"],
+        "min-area must be at",
+    ),
+    "tiny pixels": (
+        lambda f: write_raster(f, halves()),
+        ["--gsd", "1e-200"],
+        "gsd 1e-200 m must be within 0.0001 and 100000",
+    ),
+    "endless pixels": (
+        lambda f: write_raster(f, halves()),
+        ["--gsd", "inf"],
+        "gsd inf m must be within 0.0001 and 100000",
+    ),
+    "negative tile": (
+        lambda f: write_raster(f, halves()),
+        ["--tile", "-16"],
+        "tile -16 px must be at least 16",
+    ),
     "no tile": (
         lambda f: write_raster(f, halves()),
         ["--tile", "100"],
@@ -430,9 +450,55 @@ def test_all_images_are_looked_at_before_the_first_is_predicted(
 ) -> None:
     write_raster(tmp_path / "a.tif", halves())
     write_raster(tmp_path / "b.tif", halves()[:1])
-    error = fails_with(monkeypatch, capsys, main, ["best.pt", "a.tif", "b.tif", "--out", "maps"])
-    assert error.startswith("error: b.tif: has 1 band(s)")
-    assert not (tmp_path / "maps").exists()
+    monkeypatch.setattr(sys, "argv", ["predict.py", "best.pt", "a.tif", "b.tif", "--out", "maps"])
+    with pytest.raises(SystemExit):
+        run(main)
+    printed = capsys.readouterr()
+    lines = [line for line in printed.out.splitlines() if "Mpx" in line or "failed" in line]
+    assert lines[0].startswith("b.tif: failed: b.tif: has 1 band(s)")
+    assert lines[1].startswith("a.tif: 0.0 Mpx in")
+    errors = [line for line in printed.err.splitlines() if "Mpx" not in line]
+    assert errors[0].startswith("failed: b.tif: has 1 band(s)")
+    assert errors[1].startswith("error: 1 of 2 images have failed, as listed above")
+    assert (tmp_path / "maps" / "a_classes.tif").exists()
+
+
+def test_maps_of_another_run_do_not_stay_beside_a_new_class_map(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_raster(tmp_path / "a.tif", halves())
+    (tmp_path / "maps").mkdir()
+    for other in ("b_areas.csv", "a_areas_of_mine.csv"):
+        (tmp_path / "maps" / other).touch()
+    options = ["--probabilities", "--polygons", "--areas", "--overlay", "--entropy"]
+    run_main(monkeypatch, "best.pt", "a.tif", "--out", "maps", *options)
+    (tmp_path / "maps" / "a_entropy.tif.aux.xml").touch()
+    assert len(os.listdir(tmp_path / "maps")) > 8
+    run_main(monkeypatch, "best.pt", "a.tif", "--out", "maps")
+    assert {*os.listdir(tmp_path / "maps")} == {
+        *("a_classes.tif", "a_classes.tif.aux.xml", "a_classes.qml"),
+        *("b_areas.csv", "a_areas_of_mine.csv"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--min-area", "20"], "--min-area: is that of polygons; add --polygons"),
+        (["--scheduler", ""], "--scheduler: is empty; leave it out to predict on this machine"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    message: str,
+) -> None:
+    arguments = ["predict.py", "best.pt", "a.tif", "--out", "maps", *options]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().err.endswith(f"error: {message}\n")
 
 
 def test_bands_named_blue_green_red_are_taken_as_named(

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mapping_models import PLAIN, Brightness
 from partialseg.mapping.maps import Wanted, predict
-from partialseg.mapping.random_access import random_access
+from partialseg.mapping.random_access import random_access, reads_in_order
 from partialseg.mapping.rasters import Predictor
 from partialseg.mapping.tiles import Stitching
 from partialseg.source.raster import open_raster
@@ -25,6 +25,29 @@ def test_a_tiff_is_read_as_it_is(tmp_path: Path) -> None:
     with random_access(image, tmp_path) as pixels:
         assert pixels == image
         assert os.listdir(tmp_path) == ["a.tif"]
+
+
+def test_a_vrt_of_one_picture_that_is_decoded_in_order_is_copied(tmp_path: Path) -> None:
+    """Of several it would be a whole country, and each is decoded quickly."""
+    vrts = []
+    for names in (["a.jpg"], ["b.tif"], ["a.jpg", "b.png"]):
+        bands = []
+        for number, name in enumerate(names, start=1):
+            Image.fromarray(noise(3)).save(tmp_path / name)
+            bands.append(
+                f'<VRTRasterBand dataType="Byte" band="{number}"><SimpleSource>'
+                f'<SourceFilename relativeToVRT="1">{name}</SourceFilename>'
+                "<SourceBand>1</SourceBand></SimpleSource></VRTRasterBand>"
+            )
+        vrts.append(tmp_path / f"{'-'.join(names)}.vrt")
+        text = f'<VRTDataset rasterXSize="700" rasterYSize="600">{"".join(bands)}</VRTDataset>'
+        vrts[-1].write_text(text)
+    assert [reads_in_order(vrt) for vrt in vrts] == [True, False, False]
+    with open_raster(vrts[0]) as raster:
+        expected = raster.read()
+    with random_access(vrts[0], tmp_path) as pixels, open_raster(pixels) as raster:
+        assert raster.driver == "GTiff"
+        np.testing.assert_array_equal(raster.read(), expected)
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png"])

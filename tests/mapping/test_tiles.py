@@ -56,7 +56,8 @@ def test_a_network_sees_a_fifth_more_pixels_than_an_orthophoto_of_landcover_ai_h
         (64, 10, 1, "tile 64 and overlap 10 px must be multiples of 16"),
         (64, 48, 1, "overlap 48 px must be within 0 and half of the tile, 64 px"),
         (64, -16, 1, "overlap -16 px must be within 0 and half"),
-        (0, 0, 1, "overlap 0 px must be within 0 and half of the tile, 0 px"),
+        (0, 0, 1, "tile 0 px must be at least 16"),
+        (-16, 0, 1, "tile -16 px must be at least 16"),
         (64, 16, 0, "batch_size must be at least 1, got 0"),
     ],
 )

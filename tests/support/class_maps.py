@@ -20,8 +20,10 @@ def frame(crs: str | None, transform: Affine, width: int = 100, height: int = 80
     return Frame(width=width, height=height, crs=known, transform=transform)
 
 
-def write_map(file: Path, place: Frame, ids: NDArray[np.integer]) -> Path:
-    layout = class_map_layout(NAMES, ((1, 1, 1), (2, 2, 2), (3, 3, 3)), {})
+def write_map(
+    file: Path, place: Frame, ids: NDArray[np.integer], names: tuple[str, ...] = NAMES
+) -> Path:
+    layout = class_map_layout(names, ((1, 1, 1), (2, 2, 2), (3, 3, 3)), {})
     with new_cog(file, place, layout) as writer:
         writer.write(ids[None].astype(np.uint8), Window(0, 0, place.width, place.height))
     return file

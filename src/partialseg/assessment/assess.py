@@ -14,10 +14,12 @@ from rasterio.windows import Window
 from partialseg.assessment.draw import draw
 from partialseg.assessment.estimate import Accuracy, check_enough, estimate
 from partialseg.assessment.points import Points, check_new, read_points, write_points
-from partialseg.mapping.areas import MapAreas, class_areas
+from partialseg.mapping.areas import MapAreas, class_areas, row_areas
 from partialseg.mapping.class_map import NODATA, read_classes
 from partialseg.mapping.frame import Frame, frame_of
 from partialseg.source.raster import open_raster, read_values
+
+MOST = 2**53  # px: more than a map has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +34,15 @@ class Left:
 class Assessment:
     """The points (K, K) by mapped and reference class, what follows, and the area of the map.
 
-    area_m2 is None where the map has no CRS.
+    area_m2 is None where the map has no CRS. pixel_ratio is the ground that the largest pixel of
+    the map covers over that of the smallest one, 1 without a CRS.
     """
 
     class_names: tuple[str, ...]
     counts: NDArray[np.int64]
     accuracy: Accuracy
     area_m2: float | None
+    pixel_ratio: float
     left_out: Left
 
 
@@ -54,6 +58,7 @@ def assess(class_map: Path, points_file: Path) -> Assessment:
         names, _ = read_classes(raster)
         points = read_points(points_file, frame)
         mapped = _classes_at(raster, points.places)
+    by_row = row_areas(frame)
     references = _reference_ids(points, names, points_file)
     areas = class_areas(class_map)
     if points.maps - {mark_of(areas, frame)}:
@@ -80,6 +85,7 @@ def assess(class_map: Path, points_file: Path) -> Assessment:
         counts=counts,
         accuracy=estimate(counts, sizes / sizes.sum()),
         area_m2=float(sizes.sum()) if known else None,
+        pixel_ratio=1.0 if by_row is None else float(by_row.max() / by_row.min()),
         left_out=left_out,
     )
 
@@ -105,12 +111,13 @@ def mark_of(areas: MapAreas, frame: Frame) -> str:
     """Return a mark by which points know the map that they were drawn from."""
     classes = [(item.class_name, item.pixels) for item in areas.classes]
     made_of = json.dumps([classes, frame.crs_text, tuple(frame.transform)[:6]])
-    return hashlib.sha256(made_of.encode()).hexdigest()[:12]
+    # A letter first: a spreadsheet would rewrite what looks like a number.
+    return "m" + hashlib.sha256(made_of.encode()).hexdigest()[:12]
 
 
 def _classes_at(raster: DatasetReader, places: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Return the class id (N,) of the pixel at each place, NODATA outside the map."""
-    columns, rows = np.floor(places).astype(np.int64).T
+    columns, rows = np.floor(np.clip(places, -1, MOST)).astype(np.int64).T
     inside = (columns >= 0) & (columns < raster.width) & (rows >= 0) & (rows < raster.height)
     ids = np.full(len(places), NODATA, np.uint8)
     for index in np.flatnonzero(inside):
@@ -121,13 +128,15 @@ def _classes_at(raster: DatasetReader, places: NDArray[np.float64]) -> NDArray[n
 
 def _reference_ids(points: Points, names: Sequence[str], file: Path) -> NDArray[np.int64]:
     """Return the class id (N,) of each reference, -1 where there is none yet."""
-    ids = {"": -1} | {str(index): index for index in range(len(names))}
-    ids |= {name: index for index, name in enumerate(names)}
+    ids = {"": -1} | {name: index for index, name in enumerate(names)}
+    numbers = {str(index): index for index in range(len(names))}
+    if not numbers.keys() & ids.keys():  # else a number is a name, and nobody knows which is meant
+        ids |= numbers | {f"{number}.0": index for number, index in numbers.items()}
     for text in points.references:
         if text not in ids:
+            or_number = f", or 0..{len(names) - 1}" if "0" in ids else ""
             raise ValueError(
-                f"{file}: reference {text!r}: the map has the classes {', '.join(names)}, or "
-                f"0..{len(names) - 1}"
+                f"{file}: reference {text!r}: the map has the classes {', '.join(names)}{or_number}"
             )
     return np.array([ids[text] for text in points.references], np.int64)
 

@@ -19,7 +19,8 @@ from partialseg.mapping.frame import Frame
 from partialseg.mapping.geopackage import write_errors, write_layer
 
 LAYER = "reference_points"
-ID, REFERENCE, MAP, X, Y = "id", "reference", "map", "x", "y"
+# DRAWN_FROM: not `map`, which a file of another origin may well have, with the class in the map.
+ID, REFERENCE, DRAWN_FROM, X, Y = "id", "reference", "drawn_from", "x", "y"
 
 # x and y (N,), and the other columns by name.
 Columns = tuple[NDArray[np.float64], NDArray[np.float64], Mapping[str, Sequence[Any]]]
@@ -61,14 +62,14 @@ def write_points(file: Path, frame: Frame, places: NDArray[np.float64], mark: st
     if file.suffix.lower() == ".csv":
         with new_file(file) as part, part.open("w", newline="", encoding="utf-8") as stream:
             rows = csv.writer(stream, lineterminator="\n")
-            rows.writerow((ID, X, Y, REFERENCE, MAP))
+            rows.writerow((ID, X, Y, REFERENCE, DRAWN_FROM))
             for number, place in enumerate(zip(x, y, strict=True), start=1):
                 rows.writerow((number, *place, "", mark))
         return
     columns = {
         ID: np.arange(1, len(places) + 1),
         REFERENCE: np.full(len(places), "", object),
-        MAP: np.full(len(places), mark, object),
+        DRAWN_FROM: np.full(len(places), mark, object),
     }
     with part_folder(file) as folder:
         with write_errors(file):
@@ -93,7 +94,7 @@ def read_points(file: Path, frame: Frame) -> Points:
     return Points(
         places=np.stack(~frame.placed @ (x, y), axis=1),
         references=tuple(map(_text, columns.get(REFERENCE, ()))),
-        maps=frozenset(map(_text, columns.get(MAP, ()))) - {""},
+        maps=frozenset(map(_text, columns.get(DRAWN_FROM, ()))) - {""},
     )
 
 
@@ -105,20 +106,33 @@ def _check_ending(file: Path) -> None:
 def _read_csv(file: Path) -> Columns:
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
+            rows = list(csv.reader(stream))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{file}: is no CSV file in UTF-8: {error}") from None
-    names = set(rows[0]) if rows else set()
-    if rows and not {X, Y, REFERENCE} <= names:
+    header = [name.strip().lower() for name in rows[0]] if rows else []  # GDAL writes X and Y
+    if not {X, Y, REFERENCE} <= set(header):
         raise ValueError(
             f"{file}: needs the columns {X}, {Y} and {REFERENCE}, separated by commas; has "
-            f"{', '.join(map(str, rows[0]))}"
+            f"{', '.join(header) or 'none'}"
         )
+    columns: dict[str, list[str]] = {}
+    for name in (X, Y, REFERENCE, DRAWN_FROM):
+        if header.count(name) > 1:
+            raise ValueError(f"{file}: has several columns {name}")
+        if name in header:
+            columns[name] = []
+    for line, row in enumerate(rows[1:], start=2):
+        if not row:
+            continue
+        if len(row) != len(header):
+            raise ValueError(f"{file}: row {line} has {len(row)} columns, and not {len(header)}")
+        for name, values in columns.items():
+            values.append(row[header.index(name)])
     try:
-        x, y = (np.array([float(row[name]) for row in rows]) for name in (X, Y))
-    except (ValueError, TypeError) as error:
+        x, y = (np.array(columns.pop(name), np.float64) for name in (X, Y))
+    except ValueError as error:
         raise ValueError(f"{file}: {X} and {Y} must be numbers: {error}") from None
-    return x, y, {name: [row[name] for row in rows] for name in (REFERENCE, MAP) if name in names}
+    return x, y, columns
 
 
 def _read_package(file: Path, frame: Frame) -> Columns:
@@ -139,7 +153,7 @@ def _read_package(file: Path, frame: Frame) -> Columns:
     if frame.crs is not None:
         known, ours = CRS.from_user_input(meta["crs"]), CRS.from_user_input(frame.crs_text)
         x, y = Transformer.from_crs(known, ours, always_xy=True).transform(x, y)
-    return x, y, {name: named[name] for name in (REFERENCE, MAP) if name in named}
+    return x, y, {name: named[name] for name in (REFERENCE, DRAWN_FROM) if name in named}
 
 
 def _coordinates(

@@ -11,12 +11,14 @@ from partialseg.assessment.estimate import Estimate
 # Points of a class below which its intervals are rough, and right or wrong ones of it below which
 # they are too short: without any error they would have no width at all.
 FEW, FEW_OF_A_KIND = 30, 5
+UNEQUAL = 1.02  # ratio of pixels on the ground; national grids stay far below it
 HECTARE = 10_000  # m2
 SMALL = 100 * HECTARE  # a map below is told in m2
 UNITS = {
     "value, half_width": "shares in 0..1, with half of the 95 % interval",
     "mapped, share": "shares of the map, as it says and as estimated",
     "estimated_m2": "square metres, with half of the 95 % interval; null: the map has no CRS",
+    "pixel_ratio": "ground of the largest pixel of the map over that of the smallest one",
     "confusion": "points by mapped class (rows) and reference class (columns)",
 }
 
@@ -28,6 +30,7 @@ def content(assessment: Assessment) -> dict[str, Any]:
         "points": int(assessment.counts.sum()),
         "points_left_out": asdict(assessment.left_out),
         "area_m2": assessment.area_m2,
+        "pixel_ratio": assessment.pixel_ratio,
         "confusion": assessment.counts.tolist(),
         "overall_accuracy": asdict(accuracy.overall),
         "classes": {
@@ -100,6 +103,12 @@ def _remarks(assessment: Assessment) -> list[str]:
         remarks.append(
             f"Fewer than {FEW_OF_A_KIND} right or wrong points, so intervals that are too short, "
             f"of the class and of all that it is part of: {', '.join(one_sided)}."
+        )
+    if assessment.pixel_ratio > UNEQUAL:
+        remarks.append(
+            f"Pixels of the map cover up to {assessment.pixel_ratio:.2f} times as much ground as "
+            "others, but points are drawn among pixels: areas and accuracies may be biased. Warp "
+            "the map to an equal-area CRS, such as EPSG:3035 in Europe, and draw from that."
         )
     left = assessment.left_out
     if left.unlabelled:

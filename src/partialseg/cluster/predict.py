@@ -21,7 +21,7 @@ from partialseg.mapping.model import Described, Views
 from partialseg.mapping.mosaic import check_mosaic
 from partialseg.mapping.origin import NETWORK_TAG
 from partialseg.mapping.orthophoto import Reading
-from partialseg.mapping.predict import Looked, Outcome, look_at
+from partialseg.mapping.predict import Outcome, look_at_all
 from partialseg.mapping.runtime import Choice, Description, describe, load_model
 from partialseg.mapping.tiles import Stitching
 
@@ -103,8 +103,7 @@ def predict_by_workers(
     """
     run = uuid4().hex
     with unfinished(request.out.absolute(), run) as part:
-        failed: dict[Path, str] = {}
-        looked = [*_looked(images, network, request, failed)]
+        looked, failed = look_at_all(images, network.info, request.reading, request.wanted)
         if request.mosaic:
             places = {item.image: item.frame for item in looked}
             check_mosaic(places, request.out, mapped, network.info.class_names)
@@ -118,17 +117,6 @@ def predict_by_workers(
         for image in mapped if request.mosaic else ():
             work.measure(image)
         return predict_side_by_side(Crew(client, job), client, job, work)
-
-
-def _looked(
-    images: Sequence[Path], network: Described, request: Request, failed: dict[Path, str]
-) -> Iterator[Looked]:
-    for image in images:
-        try:
-            yield look_at(image, network.info, request.reading, request.wanted)
-        except (ValueError, OSError) as error:
-            failed[image] = str(error)
-            print(f"{image}: failed: {error}", flush=True)
 
 
 def _job(request: Request, images: Sequence[Path], part: Path) -> Job:

@@ -19,13 +19,13 @@ from distributed import get_worker
 
 from partialseg.cluster.remote import SRC
 from partialseg.core.files import part_folder
-from partialseg.mapping.areas import class_areas
 from partialseg.mapping.maps import Wanted, join_in, predict_in
 from partialseg.mapping.model import Averaged, Model, Views
+from partialseg.mapping.mosaic import map_of, measure
 from partialseg.mapping.origin import file_digest
 from partialseg.mapping.orthophoto import Reading
 from partialseg.mapping.predict import memory_errors
-from partialseg.mapping.rasters import CLASSES, RASTERS, Predictor, write_strip
+from partialseg.mapping.rasters import RASTERS, Predictor, write_strip
 from partialseg.mapping.runtime import Choice, choose, load_model
 from partialseg.mapping.tiles import Stitching
 
@@ -185,7 +185,7 @@ def _files(folder: Path, wanted: Wanted) -> dict[str, Path]:
 
 
 def _areas(job: Job, image: Path) -> Any:
-    return class_areas(job.out / f"{image.stem}_{CLASSES}")
+    return measure(map_of(job.out, image))
 
 
 def _predictor(job: Job) -> Predictor:

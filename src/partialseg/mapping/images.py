@@ -11,9 +11,9 @@ from partialseg.source.folders import find_rasters, left_out
 def find_images(asked: Sequence[str], out: Path, maps: Sequence[str]) -> list[Path]:
     """Return the images that files, folders and patterns name, each once, in that order.
 
-    Sub-folders of a folder count, too. Files in `out` with one of the endings `maps` are maps of an
-    earlier run and left out, and so are those in sub-folders and mosaics of maps. Prints which
-    other files of a folder are left out.
+    Sub-folders of a folder count, too. Files with one of the endings `maps` are maps of an earlier
+    run and left out, where they are in `out` or were found in a folder, and so are mosaics of maps.
+    Prints which files of a folder are left out.
 
     Raises:
         ValueError: an item names no image, or two images have the same name.
@@ -25,7 +25,9 @@ def find_images(asked: Sequence[str], out: Path, maps: Sequence[str]) -> list[Pa
             raise ValueError(f"{item}: no image")
         for image in found:
             if images.setdefault(image.stem, image).resolve() != image.resolve():
-                raise ValueError(f"{image}: {images[image.stem]} has the same name; their maps too")
+                raise ValueError(
+                    f"{image}: {images[image.stem]} has the same name, and so would their maps"
+                )
     return list(images.values())
 
 
@@ -49,10 +51,10 @@ def _matching(item: str, maps: Sequence[str]) -> list[Path]:
 
 def _in_folder(folder: Path, maps: Sequence[str]) -> list[Path]:
     rasters, others = find_rasters(folder)
-    images = [item for item in rasters if item.parent == folder or not _has_ending(item, maps)]
+    images = [item for item in rasters if not _has_ending(item, maps)]
     others = [item for item in others if not _has_ending(item, maps)]
     if len(images) < len(rasters):
-        print(f"{folder}: {len(rasters) - len(images)} maps in sub-folders are left out")
+        print(f"{folder}: {len(rasters) - len(images)} maps are left out")
     if others:
         print(left_out(folder, others))
     return images

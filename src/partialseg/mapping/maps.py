@@ -136,10 +136,18 @@ def _write_others(
 
 
 def _publish(files: Mapping[str, Path], out: Path) -> list[Path]:
-    """Move finished maps, with what lies beside them, from their folder to `out`."""
+    """Move finished maps, with what lies beside them, from their folder to `out`.
+
+    Other maps of the image, of an earlier run, are removed: they may not fit the new class map.
+    """
     # The class map comes last: if it is there, all maps are.
     part = files[CLASSES].parent
     made = sorted(part.iterdir(), key=lambda file: file == files[CLASSES])
+    stem = files[CLASSES].name.removesuffix(f"_{CLASSES}")
+    for ending in set(MAPS) - files.keys():
+        file = out / f"{stem}_{ending}"
+        for old in (file, file.with_suffix(".qml"), Path(f"{file}.aux.xml")):
+            old.unlink(missing_ok=True)
     for file in made:
         side = f"{file.name}.aux.xml"  # of an earlier map: QGIS would use its statistics
         if side not in {other.name for other in made}:

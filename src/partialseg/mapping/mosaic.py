@@ -101,13 +101,29 @@ def check_mosaic(
     check_places({**places, **{part.file: part.frame for part in parts}})
 
 
-def measured(out: Path, images: Sequence[Path]) -> dict[Path, MapAreas]:
-    """Return the areas of the class maps of images.
+def measured(out: Path, images: Sequence[Path]) -> tuple[dict[Path, MapAreas], dict[Path, str]]:
+    """Return the areas of the class maps of images, and why those of others cannot be measured."""
+    areas: dict[Path, MapAreas] = {}
+    failed: dict[Path, str] = {}
+    for image in images:
+        try:
+            areas[image] = measure(map_of(out, image))
+        except ValueError as error:
+            failed[image] = str(error)
+    return areas, failed
+
+
+def measure(class_map: Path) -> MapAreas:
+    """Return the areas of a class map, for a mosaic.
 
     Raises:
-        ValueError: a map is missing, damaged or no class map.
+        ValueError: it is missing, damaged or no class map.
     """
-    return {image: class_areas(map_of(out, image)) for image in images}
+    try:
+        return class_areas(class_map)
+    except ValueError as error:
+        # Its header is whole, so --skip-existing would take it for a map for ever.
+        raise ValueError(f"{error}; delete {class_map}, so that it is made again") from error
 
 
 def map_of(out: Path, image: Path) -> Path:
@@ -183,19 +199,26 @@ def _rows(image: str, areas: MapAreas) -> Iterator[dict[str, object]]:
 
 
 def total_of(areas: Sequence[MapAreas]) -> MapAreas:
-    """Return the sums over maps of the same classes; m2 is None where a map has none."""
+    """Return the sums over maps of the same classes; m2 is None where a map has none.
+
+    Shares are those of the ground: pixels may have different sizes. Without m2 those of the pixels.
+    """
     valid = max(1, sum(area.pixels for item in areas for area in item.classes))
+    sizes = [area.area_m2 for item in areas for area in item.classes]
+    whole = math.fsum(size for size in sizes if size is not None)
+    is_known = None not in sizes and whole > 0
     classes = []
     for of_class in zip(*(item.classes for item in areas), strict=True):
         pixels = sum(area.pixels for area in of_class)
         ground = [area.area_m2 for area in of_class if area.area_m2 is not None]
+        area_m2 = math.fsum(ground) if len(ground) == len(of_class) else None
         classes.append(
             ClassArea(
                 class_id=of_class[0].class_id,
                 class_name=of_class[0].class_name,
                 pixels=pixels,
-                area_m2=math.fsum(ground) if len(ground) == len(of_class) else None,
-                share=pixels / valid,
+                area_m2=area_m2,
+                share=area_m2 / whole if is_known and area_m2 is not None else pixels / valid,
             )
         )
     nodata = sum(item.nodata_pixels for item in areas)

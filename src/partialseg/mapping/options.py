@@ -21,7 +21,7 @@ def parse_arguments(description: str | None) -> argparse.Namespace:
     more.add_argument("--probabilities", action="store_true", help="a band of 0..250 a class")
     more.add_argument("--entropy", action="store_true", help="how unsure: 0..250")
     more.add_argument("--polygons", action="store_true", help="regions as a GeoPackage")
-    more.add_argument("--min-area", type=float, default=0, help="of a polygon, m2 (default: all)")
+    more.add_argument("--min-area", type=float, help="of a polygon, m2 (default: all)")
     more.add_argument("--areas", action="store_true", help="area a class, as CSV and JSON")
     more.add_argument("--overlay", action="store_true", help="a PNG to look at")
     read = parser.add_argument_group("how images are read")
@@ -40,7 +40,7 @@ def parse_arguments(description: str | None) -> argparse.Namespace:
         metavar=("BLACK", "WHITE"),
         help="values that become 0 and 255, for images that are not 8-bit; once, or once a band",
     )
-    read.add_argument("--gsd", type=float, help="pixel size in metres, if the image tells none")
+    read.add_argument("--gsd", type=float, help="pixel size in metres, whatever the image says")
     read.add_argument(
         "--no-resample", action="store_true", help="refuse images of another pixel size"
     )
@@ -72,8 +72,14 @@ def parse_arguments(description: str | None) -> argparse.Namespace:
         "--mosaic", action="store_true", help="all class maps as one VRT, and a table of areas"
     )
     many.add_argument("--workers", type=int, help="processes on this machine that share the work")
-    many.add_argument("--scheduler", default="", help="of a Dask cluster, tcp://host:port")
-    return parser.parse_args()
+    many.add_argument("--scheduler", help="of a Dask cluster, tcp://host:port")
+    args = parser.parse_args()
+    if args.min_area is not None and not args.polygons:
+        parser.error("--min-area: is that of polygons; add --polygons")
+    if args.scheduler == "":
+        parser.error("--scheduler: is empty; leave it out to predict on this machine")
+    args.min_area = args.min_area or 0.0
+    return args
 
 
 def stretch_of(pairs: Sequence[Sequence[float]] | None) -> Pair | Stretch | None:

@@ -35,6 +35,7 @@ from partialseg.source.reading import Pair, Stretch, span_of, stretched
 from partialseg.tiling.patches import GSD_TOLERANCE
 
 HOLE_ROWS = 128  # of the grid, of which all pixels of the file are in memory at a time
+LEAST_GSD, MOST_GSD = 1e-4, 1e5  # metres: from a microscope to a weather satellite
 MOST_ENLARGED = 8  # times: coarser pixels do not show what the network was trained on
 
 
@@ -69,8 +70,8 @@ class Reading:
             low, high = np.moveaxis(np.asarray(self.stretch, np.float64), -1, 0)
             if not (np.isfinite([low, high]).all() and (low < high).all()):
                 raise ValueError(f"stretch {self.stretch}: the first value must be the smaller one")
-        if self.gsd is not None and not self.gsd > 0:
-            raise ValueError(f"gsd {self.gsd:g} m must be above 0")
+        if self.gsd is not None and not LEAST_GSD <= self.gsd <= MOST_GSD:
+            raise ValueError(f"gsd {self.gsd:g} m must be within {LEAST_GSD:g} and {MOST_GSD:g}")
 
     def bands_of(self, bands: Declared) -> Bands:
         """Return the bands of red, green and blue of an image that declares these."""

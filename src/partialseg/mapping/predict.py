@@ -124,6 +124,27 @@ def look_at(image: Path, info: ModelInfo, reading: Reading, wanted: Wanted) -> L
         return Looked(image=image, frame=orthophoto.frame, shape=orthophoto.shape)
 
 
+def look_at_all(
+    images: Sequence[Path], info: ModelInfo, reading: Reading, wanted: Wanted
+) -> tuple[list[Looked], dict[Path, str]]:
+    """Look at images before the first is predicted; return those that fit, and why others fail."""
+    looked: list[Looked] = []
+    failed: dict[Path, str] = {}
+    for image in images:
+        try:
+            looked.append(look_at(image, info, reading, wanted))
+        except (ValueError, OSError) as error:
+            failed[image] = str(error)
+            _tell_failed(image, failed, len(images))
+    return looked, failed
+
+
+def _tell_failed(image: Path, failed: Mapping[Path, str], asked: int) -> None:
+    """Print at once why an image failed; if only one was asked for, that ends the command."""
+    if asked > 1:
+        print(f"{image}: failed: {failed[image]}", flush=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """The areas of images with maps, where they were asked for, and why others have none."""
@@ -151,8 +172,7 @@ def predict_all(
             except (ValueError, OSError) as error:
                 failed[image] = str(error)
         if image in failed:
-            if len(images) > 1:
-                print(f"{image}: failed: {failed[image]}", flush=True)
+            _tell_failed(image, failed, len(images))
             continue
         seconds = time.perf_counter() - started
         names = ", ".join(file.name for file in files)

@@ -27,7 +27,11 @@ def reads_in_order(image: Path) -> bool:
         ValueError: the image cannot be read.
     """
     with open_raster(image) as raster:
-        return raster.driver in IN_ORDER
+        if raster.driver != "VRT":
+            return raster.driver in IN_ORDER
+        sources = [file for file in map(Path, raster.files) if file != image]
+    # One of many would be copied as a whole, though each of its sources is decoded quickly.
+    return len(sources) == 1 and sources[0].is_file() and reads_in_order(sources[0])
 
 
 @contextmanager

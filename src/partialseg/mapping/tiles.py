@@ -51,7 +51,9 @@ class Stitching:
             raise ValueError(
                 f"tile {self.tile} and overlap {self.overlap} px must be multiples of {STRIDE}"
             )
-        if not 0 <= 2 * self.overlap <= self.tile or not self.tile:
+        if self.tile < STRIDE:
+            raise ValueError(f"tile {self.tile} px must be at least {STRIDE}")
+        if not 0 <= 2 * self.overlap <= self.tile:
             raise ValueError(
                 f"overlap {self.overlap} px must be within 0 and half of the tile, {self.tile} px"
             )
