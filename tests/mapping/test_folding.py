@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from partialseg.mapping.folding import fold_batchnorm
+from partialseg.mapping.folding import PixelProduct, fold_batchnorm, heads_as_products
 from partialseg.models.build import build_network
 
 
@@ -41,3 +41,25 @@ def test_a_network_without_its_norms_computes_the_same(architecture: str) -> Non
     assert not [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     assert expected.std() > 0.01
     torch.testing.assert_close(network(images), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("architecture", "heads"), [("unet", 1), ("unetplusplus", 1)])
+def test_heads_are_products_that_compute_the_same(architecture: str, heads: int) -> None:
+    torch.manual_seed(3)
+    network = build_network(architecture, 3, 4, 2).eval()
+    images = torch.randn(2, 3, 48, 32)
+    expected = network(images)
+    heads_as_products(network)
+    kinds = [type(module) for module in network.modules()]
+    assert kinds.count(PixelProduct) == heads
+    torch.testing.assert_close(network(images), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_product_by_hand() -> None:
+    """Two features, 3 and 5: 3 + 2 * 5 + 10 and 0 - 5 + 20."""
+    convolution = nn.Conv2d(2, 2, 1)
+    with torch.no_grad():
+        convolution.weight.copy_(torch.tensor([[1.0, 2.0], [0.0, -1.0]])[..., None, None])
+        convolution.bias.copy_(torch.tensor([10.0, 20.0]))  # type: ignore[union-attr]
+    features = torch.tensor([3.0, 5.0]).reshape(1, 2, 1, 1)
+    assert PixelProduct(convolution)(features).flatten().tolist() == [23, 15]

@@ -72,10 +72,13 @@ def test_all_maps_of_an_image_are_of_its_last_run(tmp_path: Path) -> None:
     assert told(tmp_path, POLYGONS) == told(tmp_path, CLASSES) == ALL_THERE
     larger = replace(POLYGONS, min_area=20)
     assert told(tmp_path, larger) == AGAIN + "runs without all of these files"
-    # The class map alone is made again, perhaps by another network: the polygons are left.
+    # The class map alone is made again, perhaps by another network.
     map_it(tmp_path, CLASSES)
-    assert (tmp_path / "maps" / "a_polygons.gpkg").exists()
+    assert not (tmp_path / "maps" / "a_polygons.gpkg").exists()
     assert told(tmp_path, CLASSES) == ALL_THERE
+    assert told(tmp_path, POLYGONS) == "0 of 1 images have their maps in maps"
+    # A file of that name, whoever put it there, is none of that run.
+    (tmp_path / "maps" / "a_polygons.gpkg").touch()
     assert told(tmp_path, POLYGONS) == AGAIN + "runs without all of these files"
 
 

@@ -264,7 +264,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         ({"stretch": (5.0, 5.0)}, r"stretch \(5\.0, 5\.0\): the first value must be the smaller"),
         ({"stretch": ((0.0, 1.0), (2.0, 1.0), (0.0, 1.0))}, r"the first value must be the smaller"),
         ({"stretch": (0.0, math.inf)}, r"stretch \(0\.0, inf\): the first value must be"),
-        ({"gsd": 0.0}, "gsd 0 m must be above 0"),
+        ({"gsd": 0.0}, "gsd 0 m must be within 0.0001 and 100000"),
     ],
 )
 def test_a_reading_that_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -> None:

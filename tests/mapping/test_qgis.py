@@ -105,7 +105,7 @@ def test_a_class_map_has_its_classes_alone_in_their_colours(maps: Path, tmp_path
 
 
 def test_a_mosaic_has_the_same_legend(maps: Path, tmp_path: Path) -> None:
-    write_mosaic(maps, measured(maps, [Path("a.tif")]))
+    write_mosaic(maps, measured(maps, [Path("a.tif")])[0])
     (found,), picture = look(tmp_path / "a.png", maps / "classes.vrt")
     assert found == {
         "valid": True,

@@ -10,7 +10,7 @@ from partialseg.core.classes import Colour
 from partialseg.engine.batches import normalise
 from partialseg.engine.checkpoint import Checkpoint
 from partialseg.engine.compute import Compute
-from partialseg.mapping.folding import fold_batchnorm
+from partialseg.mapping.folding import fold_batchnorm, heads_as_products
 from partialseg.source.bands import Bands
 from partialseg.source.reading import Stretch
 
@@ -138,6 +138,7 @@ class TorchModel:
         self._compute = compute
         network = checkpoint.build()
         fold_batchnorm(network)
+        heads_as_products(network)
         self._network = compute.place(network)
 
     @torch.inference_mode()
