@@ -203,24 +203,22 @@ def total_of(areas: Sequence[MapAreas]) -> MapAreas:
 
     Shares are those of the ground: pixels may have different sizes. Without m2 those of the pixels.
     """
-    valid = max(1, sum(area.pixels for item in areas for area in item.classes))
-    sizes = [area.area_m2 for item in areas for area in item.classes]
-    whole = math.fsum(size for size in sizes if size is not None)
-    is_known = None not in sizes and whole > 0
-    classes = []
-    for of_class in zip(*(item.classes for item in areas), strict=True):
-        pixels = sum(area.pixels for area in of_class)
-        ground = [area.area_m2 for area in of_class if area.area_m2 is not None]
-        area_m2 = math.fsum(ground) if len(ground) == len(of_class) else None
-        classes.append(
-            ClassArea(
-                class_id=of_class[0].class_id,
-                class_name=of_class[0].class_name,
-                pixels=pixels,
-                area_m2=area_m2,
-                share=area_m2 / whole if is_known and area_m2 is not None else pixels / valid,
-            )
+    is_known = all(area.area_m2 is not None for item in areas for area in item.classes)
+    of_classes = [*zip(*(item.classes for item in areas), strict=True)]
+    pixels = [sum(area.pixels for area in items) for items in of_classes]
+    ground = [math.fsum(area.area_m2 or 0 for area in items) for items in of_classes]
+    sizes = ground if is_known else pixels
+    whole = math.fsum(sizes) or 1
+    classes = [
+        ClassArea(
+            class_id=items[0].class_id,
+            class_name=items[0].class_name,
+            pixels=pixels[index],
+            area_m2=ground[index] if is_known else None,
+            share=sizes[index] / whole,
         )
+        for index, items in enumerate(of_classes)
+    ]
     nodata = sum(item.nodata_pixels for item in areas)
     return MapAreas(classes=tuple(classes), nodata_pixels=nodata)
 
