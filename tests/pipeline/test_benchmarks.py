@@ -12,11 +12,13 @@ import torch
 from torch import Tensor, nn
 
 import agreement
+import gpu
 import orthophoto
 import synthetic
 import tiling
 import train_step
 from mapping_models import Brightness
+from partialseg.engine.curves import EpochRecord
 from partialseg.models.build import ARCHITECTURES
 from rasters import draw_orthophoto, write_raster
 from timing import interleave
@@ -154,3 +156,36 @@ def test_pixels_of_another_class_are_counted(tmp_path: Path) -> None:
     assert (found.pixels, found.other_class) == (2 * 40 * 50, 2 * 10 * 50)
     assert found.largest == pytest.approx(30 / 255)
     assert found.row()["same class"] == "75.0000%"
+
+
+def epoch_of(number: int, speed: float, seconds: float, skipped: int = 0) -> EpochRecord:
+    return EpochRecord(
+        epoch=number,
+        train_loss=2.0,
+        val_loss=1.0,
+        val_miou=0.5,
+        val_accuracy=0.5,
+        val_batch_miou=0.5,
+        seconds=seconds,
+        images_per_second=speed,
+        loader_share=0.25,
+        skipped_steps=skipped,
+        peak_memory_mib=100.0 * number,
+    )
+
+
+def test_the_hours_of_a_gpu_are_extrapolated_without_the_first_epoch() -> None:
+    epochs = [epoch_of(1, 1, 100, skipped=3), epoch_of(2, 10, 12), epoch_of(3, 10, 12)]
+    row = gpu.row_of(gpu.TRAININGS[0], epochs, {"train": 100, "val": 20}, first_loss=1.6)
+    # 100 patches at 10 images/s take 10 of the 12 s, so that scoring takes 0.1 s a patch.
+    minutes = row.pop("12 epochs of LandCover.ai, minutes, extrapolated")
+    assert minutes == pytest.approx(12 * (7470 / 10 + 1602 * 0.1) / 60)
+    assert row == {
+        "training": "unet",
+        "epochs": 3,
+        "images/s": 10,
+        "waiting for patches": "25.0%",
+        "peak MiB": 300,
+        "loss of epoch 1, relative change": pytest.approx(0.25),
+        "steps that overflowed": 3,
+    }
