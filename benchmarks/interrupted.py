@@ -121,6 +121,14 @@ def forget(clone: Clone, stage: str) -> None:
         shutil.rmtree(resume_folder(clone), ignore_errors=True)
 
 
+def lengthen(clone: Clone, epochs: int) -> None:
+    """Train anew with so many epochs: what `rehearse` compares with."""
+    clone.edit(
+        lambda params: params["datasets"]["landcover_ai"]["recipes"]["tuned"].update(epochs=epochs)
+    )
+    clone.run("dvc", "repro", "--single-item", clone.stages("train")[0])
+
+
 def resume_folder(clone: Clone) -> Path:
     """Return the folder of the checkpoints of unfinished trainings."""
     return clone.project / "runs" / ".resume"
@@ -135,6 +143,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=4, help="of each stage")
     parser.add_argument("--shortest", type=float, default=START, help="CPU seconds before a kill")
     parser.add_argument("--longest", type=float, default=12, help="at most as many")
+    parser.add_argument("--epochs", type=int, help="of the training; trained once without a kill")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     if args.longest < args.shortest:
@@ -142,6 +151,8 @@ def main() -> None:
     clone, draw, rows = Clone(folder=args.folder / "clone"), random.Random(args.seed), []
     span = args.shortest, args.longest
     with served(args.archive, args.port):
+        if args.epochs:
+            lengthen(clone, args.epochs)
         for name in args.stages:
             row = rehearse(clone, clone.stages(name)[0], args.kills, span, draw)
             print(json.dumps(row), flush=True)
