@@ -104,3 +104,23 @@ def test_bands_of_the_training_do_not_make_an_rgb_image_infrared(tmp_path: Path)
     asked = Reading(bands=(1, 2, 3), stretch=None, gsd=None, resample=True)
     map_one(Predictor(model, asked, stitching), file, tmp_path / "maps")
     assert (tmp_path / "maps" / "a_classes.tif").is_file()
+
+
+@pytest.mark.parametrize(
+    ("gsd", "remark"),
+    [
+        (0.25, ""),
+        (0.5, "pixels of 0.5 m, as given by --gsd; its georeference says 0.25 x 0.25 m"),
+    ],
+)
+def test_a_pixel_size_that_contradicts_the_georeference_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], gsd: float, remark: str
+) -> None:
+    file = write_raster(tmp_path / "a.tif", np.full((3, 32, 48), 90, np.uint8))
+    model = Brightness()
+    model.info = info(source_size=32, ground_sampling_distances=[0.5])
+    given = Reading(bands=None, stretch=None, gsd=gsd, resample=True)
+    stitching = Stitching.for_patches(32, 32, 16, 1)
+    map_one(Predictor(model, given, stitching), file, tmp_path / "maps")
+    told = [line for line in capsys.readouterr().out.splitlines() if "by --gsd" in line]
+    assert told == ([f"{file}: {remark}"] if remark else [])

@@ -22,6 +22,8 @@ from partialseg.mapping.rasters import Predictor
 from partialseg.mapping.tiles import Stitching
 from partialseg.source.alpha import alpha_remark
 from partialseg.source.bands import bands_remark, colours_of
+from partialseg.source.raster import ground_size
+from partialseg.tiling.patches import GSD_TOLERANCE
 
 GPU_BATCH = 4  # tiles at a time
 BAR = "{desc} {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} Mpx, {remaining} left"
@@ -49,7 +51,8 @@ def stitching_of(
 def remarks(orthophoto: Orthophoto, info: ModelInfo, reading: Reading) -> list[str]:
     """Return remarks on how an image is read: its bands, its georeference, its resampling."""
     frame = orthophoto.frame
-    found = [remark for remark in (_bands_remark(orthophoto, reading), frame.remark) if remark]
+    told = _bands_remark(orthophoto, reading), frame.remark, _size_remark(orthophoto, reading)
+    found = [remark for remark in told if remark]
     if orthophoto.alpha:
         found.append(f"where band {orthophoto.alpha}, marked as alpha, is 0, it has no data")
     if frame.crs is None and frame.transform == Affine.identity():
@@ -77,6 +80,22 @@ def _bands_remark(orthophoto: Orthophoto, reading: Reading) -> str:
     numbers = ", ".join(map(str, reading.bands))
     of_training = "bands" in reading.from_training
     return f"its bands {numbers} are read, as in training" if of_training else ""
+
+
+def _size_remark(orthophoto: Orthophoto, reading: Reading) -> str:
+    """Return a remark where the georeference contradicts the pixel size that was given."""
+    if reading.gsd is None:
+        return ""
+    frame = orthophoto.frame
+    try:
+        size = ground_size(frame.crs_text, frame.transform, frame.width, frame.height)
+    except ValueError:  # what the pixel size may be given for
+        return ""
+    if size is None or all(abs(reading.gsd / side - 1) <= GSD_TOLERANCE for side in size):
+        return ""
+    across, down = size
+    given = f"pixels of {reading.gsd:.3g} m, as given by --gsd"
+    return f"{given}; its georeference says {across:.3g} x {down:.3g} m"
 
 
 def reading_for(info: ModelInfo, asked: Reading) -> Reading:
