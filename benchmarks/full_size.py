@@ -177,6 +177,7 @@ def row_of(clone: Clone, command: str, cost: tuple[float, float, float]) -> dict
         "seconds": f"{cost[0]:.1f}",
         "CPU s": f"{cost[1]:.1f}",
         "GiB": f"{cost[2]:.2f}",
+        "without mapped files": f"{seen['own_gib']:.2f}" if seen.get("own_gib") else "",
         "disk GiB": f"{disk_gib(clone.folder):.2f}",
         "slowest function": f"{slowest} {functions[slowest]:.1f} s" if slowest else "",
         "network s": f"{seen['network']:.1f}" if seen.get("network") else "",

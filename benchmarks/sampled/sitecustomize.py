@@ -32,10 +32,22 @@ def innermost(frame: FrameType | None) -> tuple[str, bool]:
     return name, network
 
 
-def sample(found: Counter[str], network: list[int], ended: threading.Event) -> None:
-    """Count, until the program ends, in which functions the threads are."""
+def own_memory() -> int:
+    """Return the KiB of memory that this process has now, without mapped files; 0: unknown."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+    except OSError:  # not Linux
+        return 0
+    return next((int(line.split()[1]) for line in status.splitlines() if "RssAnon" in line), 0)
+
+
+def sample(
+    found: Counter[str], network: list[int], memory: list[int], ended: threading.Event
+) -> None:
+    """Count, until the program ends, in which functions the threads are; see its own memory."""
     own = threading.get_ident()
     while not ended.wait(INTERVAL):
+        memory[0] = max(memory[0], own_memory())
         for thread, frame in sys._current_frames().items():
             if thread != own:
                 name, runs = innermost(frame)
@@ -46,9 +58,9 @@ def sample(found: Counter[str], network: list[int], ended: threading.Event) -> N
 def start(folder: Path, script: str) -> None:
     """Begin to look, and write what was seen when the program ends."""
     found: Counter[str] = Counter()
-    network = [0]
+    network, memory = [0], [0]
     ended = threading.Event()
-    thread = threading.Thread(target=sample, args=(found, network, ended), daemon=True)
+    thread = threading.Thread(target=sample, args=(found, network, memory, ended), daemon=True)
     began = time.perf_counter()
 
     def write() -> None:
@@ -59,6 +71,7 @@ def start(folder: Path, script: str) -> None:
             "script": script,
             "seconds": time.perf_counter() - began,
             "network": network[0] * INTERVAL,
+            "own_gib": memory[0] / 2**20,
             "functions": {name: count * INTERVAL for name, count in found.most_common(5)},
         }
         (folder / f"{os.getpid()}.json").write_text(json.dumps(seen), encoding="utf-8")
