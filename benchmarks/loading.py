@@ -32,14 +32,8 @@ from partialseg.source.legend import LANDCOVER_AI
 from partialseg.tiling.params import Tile
 from partialseg.tiling.patches import PatchStore
 from partialseg.tiling.tile import tile
-from partialseg.training.data import (
-    Augment,
-    EpochBatches,
-    Shown,
-    TrainPatches,
-    moves,
-    train_loader,
-)
+from partialseg.training.augment import Augment, moves
+from partialseg.training.data import EpochBatches, Shown, TrainPatches, train_loader
 from partialseg.training.params import Train
 from synthetic import render, write_tiff
 from timing import interleave, print_table

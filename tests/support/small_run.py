@@ -17,7 +17,7 @@ from partialseg.engine.checkpoint import Checkpoint, RunId
 from partialseg.engine.compute import Compute
 from partialseg.engine.curves import EpochRecord
 from partialseg.labelling.label import label
-from partialseg.training.data import Augment, ShiftScaleRotate
+from partialseg.training.augment import Augment, ShiftScaleRotate
 from partialseg.training.losses import Terms
 from partialseg.training.methods.build import Methods
 from partialseg.training.methods.consistency import Consistency

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from partialseg.training.data import Augment, Augmenter
+from partialseg.training.augment import Augment, Augmenter, ColourJitter
 from small_run import LIVELY, STILL
 
 SIDE = 32
@@ -210,3 +210,70 @@ def test_values_out_of_range_are_refused(
 ) -> None:
     with pytest.raises(ValidationError, match=message):
         changed(affine=affine, **flips)
+
+
+def jittered(image: NDArray[np.uint8], **limits: float) -> NDArray[np.float64]:
+    """Return the image as 40 seeds change its colours, with these limits, always."""
+    none = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
+    colours = ColourJitter(**{"probability": 1.0, **none, **limits})
+    augment = Augmenter(replace(STILL, colour_jitter=colours))
+    truth, visible = np.full(image.shape[:2], 3, np.uint8), np.ones(image.shape[:2], np.bool_)
+    changed = [augment(seed, image, truth, visible) for seed in range(40)]
+    assert all((t == 3).all() and v.all() for _, t, v in changed)
+    return np.stack([item[0] for item in changed]).astype(float)
+
+
+def test_the_brightness_is_a_factor_of_one_plus_minus_its_limit() -> None:
+    image = np.full((8, 8, 3), (40, 100, 160), np.uint8)
+    factors = jittered(image, brightness=0.3) / image
+    assert np.ptp(factors, axis=(1, 2, 3)).max() < 0.03  # of one image: rounding of the darkest
+    middle = factors[:, 0, 0, 2]
+    assert 0.69 < middle.min() < 0.8 and 1.2 < middle.max() < 1.31
+
+
+def test_the_contrast_is_about_the_mean() -> None:
+    image = np.full((8, 8, 3), 80, np.uint8)
+    image[4:] = 120
+    changed = jittered(image, contrast=0.5)
+    spread = (changed[:, 7, 0, 0] - changed[:, 0, 0, 0]) / 40
+    assert 0.48 < spread.min() < 0.65 and 1.35 < spread.max() < 1.52
+    assert np.abs(changed.mean(axis=(1, 2, 3)) - 100).max() <= 1
+
+
+def test_saturation_and_hue_keep_grey() -> None:
+    grey = np.full((8, 8, 3), 90, np.uint8)
+    assert (jittered(grey, saturation=1.0, hue=0.5) == 90).all()
+
+
+def test_no_saturation_is_grey_and_half_a_turn_is_the_complement() -> None:
+    red = np.full((8, 8, 3), (200, 40, 40), np.uint8)
+    widths = np.ptp(jittered(red, saturation=1.0), axis=3)[:, 0, 0]
+    assert widths.min() < 30 and widths.max() > 180
+    hues = jittered(red, hue=0.5)[:, 0, 0]
+    assert (np.argmax(hues, axis=1) == 0).any() and (np.argmin(hues, axis=1) == 0).any()
+
+
+def test_a_jitter_of_probability_zero_changes_no_bit() -> None:
+    off = ColourJitter(probability=0.0, brightness=1.0, contrast=1.0, saturation=1.0, hue=0.5)
+    with_it, without = Augmenter(replace(LIVELY, colour_jitter=off)), Augmenter(LIVELY)
+    for seed in range(8):
+        assert same(with_it(seed, *coded_patch()), without(seed, *coded_patch()))
+
+
+def test_the_jitter_comes_after_the_moves_and_leaves_their_draws_alone() -> None:
+    colours = ColourJitter(probability=1.0, brightness=0.5, contrast=0.5, saturation=0.5, hue=0.1)
+    lively = changed(LIVELY, affine={"probability": 1.0})
+    for seed in range(8):
+        plain = Augmenter(lively)(seed, *coded_patch())
+        coloured = Augmenter(replace(lively, colour_jitter=colours))(seed, *coded_patch())
+        assert same((plain[1], plain[1], plain[2]), (coloured[1], coloured[1], coloured[2]))
+        assert not np.array_equal(plain[0], coloured[0])
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [({"brightness": 1.5}, "less than or equal to 1"), ({"hue": 0.6}, "less than or equal to 0.5")],
+)
+def test_colours_out_of_range_are_refused(limits: dict[str, float], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        jittered(np.zeros((2, 2, 3), np.uint8), **limits)

@@ -19,8 +19,9 @@ from partialseg.labelling.label import label
 from partialseg.labelling.labels import LabelStore
 from partialseg.tiling.patches import PatchStore
 from partialseg.training import loop
+from partialseg.training.augment import Augment
 from partialseg.training.crops import TRIES, Window, crops_per_patch, random_crop
-from partialseg.training.data import Augment, EpochBatches, Place, Shown, TrainPatches, train_loader
+from partialseg.training.data import EpochBatches, Place, Shown, TrainPatches, train_loader
 from partialseg.training.learner import Learner
 from partialseg.training.train import TrainFolders, train
 from small_labels import label_params

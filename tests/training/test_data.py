@@ -18,7 +18,8 @@ from partialseg.labelling.labels import (
     write_labels,
 )
 from partialseg.tiling.patches import PatchStore
-from partialseg.training.data import Augment, EpochBatches, Place, Shown, TrainPatches, train_loader
+from partialseg.training.augment import Augment
+from partialseg.training.data import EpochBatches, Place, Shown, TrainPatches, train_loader
 from small_labels import label_params
 from small_run import LIVELY, STILL
 

@@ -1,91 +1,22 @@
-"""Training patches: their augmentation, their visible labels, and the batches of an epoch."""
+"""Training patches: their visible labels, and the batches of an epoch."""
 
 import dataclasses
 import hashlib
-import os
-import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-import albumentations as A  # noqa: N812
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from pydantic import Field
-from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from partialseg.core.classes import compose_label
-from partialseg.core.params import STRICT, Share
 from partialseg.engine.batches import Batch, image_tensor, start_worker
 from partialseg.engine.ranks import Ranks
 from partialseg.labelling.labels import LabelStore
 from partialseg.tiling.patches import PatchStore
+from partialseg.training.augment import Augment, Augmenter
 from partialseg.training.crops import check_crop, crops_per_patch, random_crop
-
-# On import, albumentations would go online to look for a newer version.
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class ShiftScaleRotate:
-    """Limits of an affine move: shift in patch sides, scale as 1 +- scale, rotate in degrees."""
-
-    probability: Share
-    shift: Share
-    scale: Annotated[float, Field(ge=0, lt=1)]
-    rotate: Annotated[float, Field(ge=0, le=180)]
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class Augment:
-    """Probabilities of the flips and of a rotation by a multiple of 90 degrees; the affine move."""
-
-    horizontal_flip: Share
-    vertical_flip: Share
-    rotate90: Share
-    shift_scale_rotate: ShiftScaleRotate
-
-
-def moves(params: Augment) -> list[A.BasicTransform]:
-    """Return the transforms in the order in which they are applied to a patch."""
-    affine = params.shift_scale_rotate
-    return [
-        A.HorizontalFlip(p=params.horizontal_flip),
-        A.VerticalFlip(p=params.vertical_flip),
-        A.RandomRotate90(p=params.rotate90),
-        # Pixels from outside the patch are black and, with a visibility of 0, unlabelled.
-        A.Affine(
-            translate_percent=(-affine.shift, affine.shift),
-            scale=(1 - affine.scale, 1 + affine.scale),
-            keep_ratio=True,
-            rotate=(-affine.rotate, affine.rotate),
-            p=affine.probability,
-        ),
-    ]
-
-
-class Augmenter:
-    """Applies random flips, rotations and an affine move alike to all arrays of a patch."""
-
-    def __init__(self, params: Augment) -> None:
-        self._transform = A.Compose(moves(params))
-
-    def __call__(
-        self,
-        seed: int,
-        image: NDArray[np.uint8],
-        truth: NDArray[np.uint8],
-        visible: NDArray[np.bool_],
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
-        """Transform image (H, W, 3), truth (H, W) and visible (H, W) by the draws of a seed."""
-        # Seeded for each patch, so that the draws do not depend on the number of workers.
-        self._transform.set_random_state(np.random.default_rng(seed), random.Random(seed))
-        moved = self._transform(image=image, masks=[truth, visible.view(np.uint8)])
-        truth, visible = moved["masks"]
-        return moved["image"], truth, visible.view(np.bool_)
 
 
 class Place(NamedTuple):

@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 from partialseg.core.params import STRICT, Share
 from partialseg.engine.compute import Precision
 from partialseg.models.blocks import STRIDE
-from partialseg.training.data import Augment
+from partialseg.training.augment import Augment
 from partialseg.training.losses import ClassWeights, Terms
 from partialseg.training.methods.build import MethodName, Methods
 
