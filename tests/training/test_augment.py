@@ -214,7 +214,7 @@ def test_values_out_of_range_are_refused(
 
 def jittered(image: NDArray[np.uint8], **limits: float) -> NDArray[np.float64]:
     """Return the image as 40 seeds change its colours, with these limits, always."""
-    none = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
+    none = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "balance": 0.0}
     colours = ColourJitter(**{"probability": 1.0, **none, **limits})
     augment = Augmenter(replace(STILL, colour_jitter=colours))
     truth, visible = np.full(image.shape[:2], 3, np.uint8), np.ones(image.shape[:2], np.bool_)
@@ -240,28 +240,35 @@ def test_the_contrast_is_about_the_mean() -> None:
     assert np.abs(changed.mean(axis=(1, 2, 3)) - 100).max() <= 1
 
 
-def test_saturation_and_hue_keep_grey() -> None:
+def test_the_saturation_is_about_grey() -> None:
     grey = np.full((8, 8, 3), 90, np.uint8)
-    assert (jittered(grey, saturation=1.0, hue=0.5) == 90).all()
-
-
-def test_no_saturation_is_grey_and_half_a_turn_is_the_complement() -> None:
+    assert (jittered(grey, saturation=1.0) == 90).all()
     red = np.full((8, 8, 3), (200, 40, 40), np.uint8)
     widths = np.ptp(jittered(red, saturation=1.0), axis=3)[:, 0, 0]
     assert widths.min() < 30 and widths.max() > 180
-    hues = jittered(red, hue=0.5)[:, 0, 0]
-    assert (np.argmax(hues, axis=1) == 0).any() and (np.argmin(hues, axis=1) == 0).any()
+
+
+def test_the_balance_is_a_factor_for_each_band() -> None:
+    image = np.full((8, 8, 3), 100, np.uint8)
+    image[4:] = 50
+    changed = jittered(image, balance=0.2)
+    factors = changed[:, 0, 0] / 100
+    np.testing.assert_allclose(changed[:, 7, 7] / 50, factors, atol=0.02)  # of the whole band
+    assert 0.79 < factors.min() < 0.85 and 1.15 < factors.max() < 1.21
+    assert (np.ptp(factors, axis=1) > 0.02).mean() > 0.9  # bands differ
 
 
 def test_a_jitter_of_probability_zero_changes_no_bit() -> None:
-    off = ColourJitter(probability=0.0, brightness=1.0, contrast=1.0, saturation=1.0, hue=0.5)
+    off = ColourJitter(probability=0.0, brightness=1.0, contrast=1.0, saturation=1.0, balance=1.0)
     with_it, without = Augmenter(replace(LIVELY, colour_jitter=off)), Augmenter(LIVELY)
     for seed in range(8):
         assert same(with_it(seed, *coded_patch()), without(seed, *coded_patch()))
 
 
 def test_the_jitter_comes_after_the_moves_and_leaves_their_draws_alone() -> None:
-    colours = ColourJitter(probability=1.0, brightness=0.5, contrast=0.5, saturation=0.5, hue=0.1)
+    colours = ColourJitter(
+        probability=1.0, brightness=0.5, contrast=0.5, saturation=0.5, balance=0.1
+    )
     lively = changed(LIVELY, affine={"probability": 1.0})
     for seed in range(8):
         plain = Augmenter(lively)(seed, *coded_patch())
@@ -272,7 +279,10 @@ def test_the_jitter_comes_after_the_moves_and_leaves_their_draws_alone() -> None
 
 @pytest.mark.parametrize(
     ("limits", "message"),
-    [({"brightness": 1.5}, "less than or equal to 1"), ({"hue": 0.6}, "less than or equal to 0.5")],
+    [
+        ({"brightness": 1.5}, "less than or equal to 1"),
+        ({"balance": -0.1}, "greater than or equal to 0"),
+    ],
 )
 def test_colours_out_of_range_are_refused(limits: dict[str, float], message: str) -> None:
     with pytest.raises(ValidationError, match=message):

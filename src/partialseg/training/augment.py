@@ -28,16 +28,20 @@ class ShiftScaleRotate:
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class ColourJitter:
-    """Limits of changes of colour: factors of 1 +- each, and the hue in turns, either way."""
+    """Limits of changes of colour: factors of 1 +- each.
+
+    balance is that of the white balance: a factor for each band, drawn by itself. It applies with
+    the probability, whether or not the others do.
+    """
 
     probability: Share
     brightness: Share
     contrast: Share
     saturation: Share
-    hue: Annotated[float, Field(ge=0, le=0.5)]
+    balance: Share
 
 
-NO_JITTER = ColourJitter(probability=0.0, brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0)
+NO_JITTER = ColourJitter(probability=0.0, brightness=0.0, contrast=0.0, saturation=0.0, balance=0.0)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -70,7 +74,13 @@ def moves(params: Augment) -> list[A.BasicTransform]:
             brightness=around(colours.brightness),
             contrast=around(colours.contrast),
             saturation=around(colours.saturation),
-            hue=(-colours.hue, colours.hue),
+            hue=(0, 0),
+            p=colours.probability,
+        ),
+        A.MultiplicativeNoise(
+            multiplier=around(colours.balance),
+            per_channel=True,
+            elementwise=False,
             p=colours.probability,
         ),
     ]
