@@ -115,6 +115,23 @@ def test_too_little_disk_is_told_before_anything_is_fetched(
     assert (tmp_path / "source" / "index.json").exists()
 
 
+def test_a_wrong_archive_is_not_fetched_again_onto_too_little_disk(
+    archive: Path,
+    tmp_path: Path,
+    write_params: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = tmp_path / "kept" / "landcover.zip"
+    kept.parent.mkdir()
+    kept.write_bytes(b"another one")
+    params = write_params(landcover_ai=landcover(archive, tmp_path / "kept") | {"disk": 50.0})
+    usage = shutil.disk_usage(tmp_path)._replace(free=49_900_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(OSError, match="need 50 GB"):
+        download("landcover_ai", params, tmp_path / "source")
+    assert kept.read_bytes() == b"another one"
+
+
 def test_what_has_arrived_of_the_archive_counts_as_space(
     archive: Path,
     tmp_path: Path,

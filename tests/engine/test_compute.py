@@ -15,6 +15,7 @@ from partialseg.engine.compute import (
     choose_algorithms,
     choose_compute,
     seed_everything,
+    unused_gpu,
 )
 from small_run import CPU
 
@@ -191,6 +192,27 @@ def test_it_names_device_and_precision(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Some GPU")
     assert str(compute) == name
+
+
+def test_its_kind_is_that_of_every_gpu() -> None:
+    assert Compute(torch.device("cuda", 1), torch.bfloat16).kind == "cuda, bfloat16"
+    assert CPU.kind == "cpu, float32"
+
+
+@pytest.mark.parametrize(("built", "found"), [(None, False), ("13.0", True)])
+def test_nothing_is_said_of_a_gpu_that_is_used_or_cannot_be(
+    monkeypatch: pytest.MonkeyPatch, built: str | None, found: bool
+) -> None:
+    monkeypatch.setattr(torch.version, "cuda", built)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: found)
+    assert unused_gpu() == []
+
+
+def test_a_torch_for_gpus_that_finds_none_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    (remark,) = unused_gpu()
+    assert remark.startswith("no GPU is used: this torch is built for CUDA 13.0, but finds none")
 
 
 @pytest.mark.parametrize("deterministic", [True, False])

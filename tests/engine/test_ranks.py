@@ -190,6 +190,7 @@ def test_the_processes_end_with_their_launcher(
         [sys.executable, SRC / "train.py", *arguments], stdout=subprocess.PIPE, text=True
     ) as launcher:
         assert launcher.stdout is not None
+        assert launcher.stdout.readline() == "trains on CPU, float32\n"
         assert launcher.stdout.readline().startswith("epoch 1/1000: loss")
         launcher.kill()
         # Its end is that of its processes too, which hold the other end of the pipe.

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -45,6 +46,17 @@ def test_batch_miou_is_the_mean_of_the_batches_own_miou() -> None:
     whole = score_of(loader(FIRST, SECOND, batch_size=2))
     assert whole.batch_miou == pytest.approx(0.55)
     assert whole.confusion.miou() == pytest.approx(0.55)
+
+
+def test_a_batch_that_the_network_sees_in_parts_has_its_own_scores() -> None:
+    batches = loader(FIRST, SECOND, FIRST, batch_size=3)
+    whole, in_parts = (
+        dataclasses.replace(scorer_of(), parts=parts).score(Lookup(TABLE), batches)
+        for parts in (1, 2)
+    )
+    assert in_parts.batch_miou == whole.batch_miou
+    assert in_parts.loss == whole.loss
+    assert in_parts.confusion.counts.tolist() == whole.confusion.counts.tolist()
 
 
 def test_each_known_pixel_has_the_same_part_in_the_loss() -> None:

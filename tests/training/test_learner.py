@@ -89,7 +89,8 @@ def test_parts_give_the_step_of_the_whole_batch(accumulation: int) -> None:
     loss, norm = learner_of(whole).step(*batch, 1.0)
     sizes: list[int] = []
     parts.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
-    loss_of_parts, norm_of_parts = learner_of(parts, accumulation=accumulation).step(*batch, 1.0)
+    in_parts = learner_of(parts, batch_size=4, accumulation=accumulation)
+    loss_of_parts, norm_of_parts = in_parts.step(*batch, 1.0)
     assert len(sizes) == accumulation and sum(sizes) == 4
     assert float(loss) == pytest.approx((4 * RIGHT + WRONG) / 5)
     torch.testing.assert_close(loss_of_parts, loss)

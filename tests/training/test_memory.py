@@ -9,11 +9,19 @@ import pytest
 import torch
 
 from partialseg.engine.compute import Compute
-from partialseg.engine.ranks import ALONE
+from partialseg.engine.ranks import ALONE, Ranks
 from partialseg.models.unet import UNet
 from partialseg.training import train as stage
+from partialseg.training.data import EpochBatches, Shown
 from partialseg.training.learner import Learner
-from partialseg.training.memory import check_auto, fewest_parts, try_step, with_parts
+from partialseg.training.memory import (
+    check_auto,
+    fewest_parts,
+    most_parts,
+    try_scoring,
+    try_step,
+    with_parts,
+)
 from partialseg.training.params import Train
 from small_run import CPU, METHODS, small_run, train_params
 
@@ -67,7 +75,63 @@ def test_a_number_stays_and_nothing_is_tried() -> None:
     def trial(params: Train) -> None:
         raise AssertionError
 
-    assert with_parts(params, 0, ALONE, 4, trial) is params
+    assert with_parts(params, 0, ALONE, 4, trial) == params
+
+
+def test_processes_become_a_number_and_the_rules_of_the_method_hold_for_it() -> None:
+    params = train_params(
+        processes="auto",
+        accumulation=4,
+        batch_size=4,
+        method="consistency",
+        ema_decay=0.9,
+        methods=METHODS,
+    )
+    with pytest.raises(ValueError, match="batch_size 4 in 4 parts leaves one alone"):
+        with_parts(params, 0, ALONE, 4, lambda params: None)
+
+
+@pytest.mark.parametrize(
+    ("patches", "crops", "batch_size", "count", "expected"),
+    [
+        (7470, 1, 32, 1, 31),  # 234 batches, the smallest of 31 patches
+        (7470, 4, 64, 1, 63),  # 467 batches of 29,880 crops
+        (7470, 1, 32, 4, 7),
+        (3, 1, 32, 1, 3),
+    ],
+)
+def test_any_batch_can_be_divided_into_the_most_parts(
+    patches: int, crops: int, batch_size: int, count: int, expected: int
+) -> None:
+    class Patches:
+        crops_per_patch = crops
+
+        def __len__(self) -> int:
+            return patches
+
+    ranks = Ranks(count=count)
+    params = train_params(batch_size=batch_size)
+    most = most_parts(Patches(), params, ranks)  # type: ignore[arg-type]
+    assert most == expected
+    shown = Shown(often=[1] * patches, crops=crops)
+    assert EpochBatches(shown, batch_size, most, 1, ranks).smallest_part == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "CUDA error: out of memory",
+        "[enforce fail at alloc_cpu.cpp:124] . DefaultCPUAllocator: can't allocate memory",
+    ],
+)
+def test_the_libraries_of_cuda_have_words_of_their_own_for_too_little_memory(message: str) -> None:
+    def trial(parts: int) -> None:
+        if parts < 2:
+            raise RuntimeError(message)
+
+    assert fewest_parts(4, trial) == 2
 
 
 def test_auto_becomes_the_number_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,6 +190,17 @@ def test_a_trial_step_computes_the_method_and_teaches_nothing(method: Any) -> No
     # Two steps in two parts; consistency has a forward pass of the student more for each.
     assert shown == [(2, 3, 32, 32)] * (8 if method == "consistency" else 4)
     assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
+
+
+def test_a_trial_of_the_validation_predicts_all_its_patches_in_parts() -> None:
+    shown: list[tuple[int, ...]] = []
+    network = UNet(3, 3, 2)
+    network.register_forward_pre_hook(lambda _, inputs: shown.append(tuple(inputs[0].shape)))
+    learner = Learner(network, None, train_params(), CPU, ALONE, 3)
+    try_scoring(learner, 32, images=5, parts=2)
+    try_scoring(learner, 32, images=2, parts=4)
+    assert [shape[0] for shape in shown] == [3, 2, 1, 1]
+    assert {shape[1:] for shape in shown} == {(3, 32, 32)}
 
 
 @pytest.fixture

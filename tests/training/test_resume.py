@@ -17,6 +17,7 @@ import torch
 
 from code_of_stage import SRC
 from partialseg.engine.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from partialseg.engine.compute import Compute
 from partialseg.engine.curves import CURVES, read_curve
 from partialseg.labelling.label import label
 from partialseg.tiling.patches import Imagery
@@ -151,6 +152,23 @@ def test_early_stopping_counts_the_epochs_before_the_interruption(
             small_run(patches, tmp_path / "run", **changes)
     small_run(patches, tmp_path / "run", **changes)
     assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+def test_a_training_goes_on_with_a_gpu_of_another_name(
+    patches: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Compute, "__str__", lambda _: "one GPU")
+        stop_at(patched, "after save", 1)
+        with pytest.raises(StoppedError):
+            small_run(patches, tmp_path / "run")
+    assert "trains on one GPU" in capsys.readouterr().out
+    monkeypatch.setattr(Compute, "__str__", lambda _: "another GPU")
+    small_run(patches, tmp_path / "run")
+    assert "going on after epoch 1/" in capsys.readouterr().out
 
 
 OTHERS: dict[str, Callable[[Path], dict[str, Any]]] = {
@@ -336,7 +354,7 @@ def test_a_signal_ends_the_command_in_one_line_and_the_next_goes_on(
     ) as process:
         try:
             assert process.stdout is not None and process.stderr is not None
-            for _ in range(3):
+            for _ in range(4):  # the first names the device
                 line = process.stdout.readline()
             assert line.startswith("epoch 3/300: loss")
             os.killpg(process.pid, sent)  # as a terminal does: the loader's workers too

@@ -295,7 +295,8 @@ def test_the_command_trains_by_the_params_file(
         *train_arguments(patches, architecture="unetplusplus"),
     ]
     done = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("epoch 1/1: loss ")
+    device, epoch, *_ = done.stdout.splitlines()
+    assert device.startswith("trains on ") and epoch.startswith("epoch 1/1: loss ")
     stored = load_checkpoint(tmp_path / "run" / "best.pt")
     assert (stored.architecture, stored.base_channels) == ("unetplusplus", 2)
     assert (stored.seed, stored.label_fraction) == (42, 0.25)

@@ -4,6 +4,8 @@ import os
 import random
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -78,9 +80,47 @@ class Compute:
         unit = 1 if sys.platform == "darwin" else 2**10  # of ru_maxrss, in bytes
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
+    def forget_peak_memory(self) -> None:
+        """Begin anew to look for the peak memory, on CUDA."""
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+
+    @property
+    def kind(self) -> str:
+        """What it is without the name of the GPU, as a training may go on with another one."""
+        return f"{self.device.type}, {str(self.dtype).removeprefix('torch.')}"
+
     def __str__(self) -> str:
         name = torch.cuda.get_device_name() if self.device.type == "cuda" else "CPU"
         return f"{name}, {str(self.dtype).removeprefix('torch.')}"
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Return whether an error of torch says that memory does not suffice."""
+    # On a CPU the message names the allocator; CUDA's libraries have messages of their own.
+    signs = "DefaultCPUAllocator", "out of memory", "ALLOC_FAILED"
+    return isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in signs)
+
+
+@contextmanager
+def out_of_memory_named(advice: str) -> Iterator[None]:
+    """Turn an out-of-memory error of torch into a ValueError that ends with this advice."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        raise ValueError(f"out of memory {advice}") from error
+
+
+def unused_gpu() -> list[str]:
+    """Return a remark where torch is built for GPUs and finds none; nothing otherwise."""
+    if torch.version.cuda is None or torch.cuda.is_available():
+        return []
+    return [
+        f"no GPU is used: this torch is built for CUDA {torch.version.cuda}, but finds none "
+        "(nvidia-smi shows the driver, and the newest CUDA that it serves)"
+    ]
 
 
 def choose_compute(precision: Precision, device_name: str = "") -> Compute:

@@ -131,7 +131,12 @@ def joined() -> Iterator[Ranks]:
             raise ValueError(f"process {place.local_rank + 1} of this machine: it has {gpus} GPUs")
         torch.cuda.set_device(place.local_rank)
     Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    if torch.cuda.is_available():
+        # With its device NCCL starts here, and what is wrong with it shows before the first step.
+        device = torch.device("cuda", place.local_rank)
+        dist.init_process_group("nccl", device_id=device)
+    else:
+        dist.init_process_group("gloo")
     try:
         yield place
     finally:

@@ -35,13 +35,15 @@ class Scorer:
     """Scores networks against the truth of fully labelled patches.
 
     class_weights (C,), on compute's device, are those of the loss (None: equal ones). Where several
-    ranks score, each one passes its own batches and gets the scores of them all.
+    ranks score, each one passes its own batches and gets the scores of them all. The network sees a
+    batch in so many parts, which takes less memory; scores are those of the batch.
     """
 
     num_classes: int
     class_weights: Tensor | None
     compute: Compute
     ranks: Ranks = ALONE
+    parts: int = 1
 
     @torch.inference_mode()
     def score(
@@ -59,7 +61,7 @@ class Scorer:
         loss_sum, pixels = 0.0, 0
         batch_mious: list[float] = []
         for images, labels in batches:
-            logits = predict_logits(network, images, self.compute)
+            logits = predict_in_parts(network, images, self.compute, self.parts)
             truth = self.compute.to_labels(labels)
             for observe in observers:
                 observe(logits, truth)
@@ -85,6 +87,14 @@ class Scorer:
             loss=loss_sum / pixels,
             batch_miou=batch_miou_sum / batches_with_truth,
         )
+
+
+def predict_in_parts(network: nn.Module, images: Tensor, compute: Compute, parts: int) -> Tensor:
+    """Return the logits of a batch that the network sees in so many parts, as predict_logits."""
+    if parts == 1:
+        return predict_logits(network, images, compute)
+    shown = images.tensor_split(min(parts, len(images)))
+    return torch.cat([predict_logits(network, part, compute) for part in shown])
 
 
 def predict_logits(network: nn.Module, images: Tensor, compute: Compute) -> Tensor:

@@ -17,7 +17,7 @@ from partialseg.confusion import ConfusionMatrix
 from partialseg.core.files import new_file
 from partialseg.engine.batches import TruthPatches, truth_loader
 from partialseg.engine.checkpoint import BEST, LAST, Checkpoint, load_checkpoint
-from partialseg.engine.compute import Compute, choose_compute
+from partialseg.engine.compute import Compute, choose_compute, out_of_memory_named
 from partialseg.engine.scoring import Scores, predict_logits
 from partialseg.evaluation.model_card import CARD, forward_gflop, model_card
 from partialseg.evaluation.params import Evaluate
@@ -66,7 +66,8 @@ def evaluate(
     network = compute.place(best.build())
     detail = run_scores(last, best.epoch) | cost(best) | {"panel_patches": params.panel_patches}
     for split in splits_to_score(store):
-        scored = score_split(network, store, split, best, params, compute)
+        with out_of_memory_named(f"at batch_size {params.batch_size} of evaluate: lower it"):
+            scored = score_split(network, store, split, best, params, compute)
         patches_of = store.of_split(split)
         detail[split] = (
             pixel_scores(scored.scores, best.class_names)

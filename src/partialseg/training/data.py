@@ -125,7 +125,7 @@ class EpochBatches(Sampler[list[Place]]):
             raise ValueError(
                 f"batch_size {batch_size}: batches of {smallest} of the {self._places} {items} "
                 f"cannot be shared by {ranks.count} processes in {accumulation} parts each; "
-                "raise it"
+                "raise it, or lower accumulation"
             )
 
     def __len__(self) -> int:

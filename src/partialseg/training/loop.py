@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +11,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from partialseg.engine.batches import Batch, TruthPatches, truth_loader
+from partialseg.engine.compute import out_of_memory_named
 from partialseg.engine.curves import EpochRecord
 from partialseg.engine.scoring import Scorer
 from partialseg.models.blocks import STRIDE
@@ -110,17 +110,18 @@ def fit(
     order = EpochBatches(shown, params.batch_size, params.parts, seed, ranks)
     _check_batchnorm(train_patches.side, order.smallest_part * ranks.count)
     batches = train_loader(train_patches, order, params.workers)
-    # Whole patches: about as many pixels as a batch of crops has, but one patch at least.
-    val_batch_size = max(1, params.batch_size // shown.crops)
-    val_batches = truth_loader(val_patches, val_batch_size, params.workers, ranks)
+    val_batches = truth_loader(
+        val_patches, scored_at_a_time(params, shown.crops), params.workers, ranks
+    )
     scorer = Scorer(
         num_classes=val_patches.num_classes,
         class_weights=learner.class_weights,
         compute=learner.compute,
         ranks=ranks,
+        parts=params.parts,
     )
     with (
-        out_of_memory_named(params),
+        out_of_memory_named(advice_on_memory(params)),
         tqdm(
             total=params.epochs * len(order),
             initial=len(records) * len(order),
@@ -155,6 +156,14 @@ def fit(
             records.append(record)
             progress.set_postfix(epoch=order.epoch, val_miou=f"{record.val_miou:.4f}")
             yield record
+
+
+def scored_at_a_time(params: Train, crops: int) -> int:
+    """Return how many whole patches are in a batch of the validation.
+
+    They have about as many pixels as a batch of crops, of which a patch has so many.
+    """
+    return max(1, params.batch_size // crops)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,20 +244,10 @@ def _advice(params: Train) -> str:
     return f"{cause}, or the range of float16, where precision is that"
 
 
-@contextmanager
-def out_of_memory_named(params: Train) -> Iterator[None]:
-    """Turn an out-of-memory error into a message that names the parameters to change."""
-    try:
-        yield
-    except RuntimeError as error:
-        # CUDA has an exception of its own; on a CPU the message names the allocator.
-        if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(
-            error
-        ):
-            raise
-        raise ValueError(
-            f"out of memory at batch_size {params.batch_size} with accumulation "
-            f"{params.accumulation} and processes {params.processes}: raise accumulation (the "
-            "result is the same, except that BatchNorm, Dice, Lovász and CutMix see one part at a "
-            "time) or lower batch_size"
-        ) from error
+def advice_on_memory(params: Train) -> str:
+    """Return where memory did not suffice, and the parameters to change."""
+    return (
+        f"at batch_size {params.batch_size} with accumulation {params.accumulation} and processes "
+        f"{params.processes}: raise accumulation (the result is the same, except that BatchNorm, "
+        "Dice, Lovász and CutMix see one part at a time) or lower batch_size"
+    )

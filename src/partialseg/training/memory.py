@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
-from partialseg.engine.compute import Compute
+from partialseg.engine.compute import Compute, out_of_memory
 from partialseg.engine.ranks import Ranks
+from partialseg.engine.scoring import predict_in_parts
 from partialseg.training.data import TrainPatches
 from partialseg.training.learner import Learner
 from partialseg.training.params import Train
@@ -14,24 +16,24 @@ from partialseg.training.params import Train
 Trial = Callable[[Train], object]
 
 
-def with_parts(params: Train, known: int, ranks: Ranks, images: int, trial: Trial) -> Train:
-    """Return parameters whose accumulation is a number; all ranks must call it.
+def with_parts(params: Train, known: int, ranks: Ranks, most: int, trial: Trial) -> Train:
+    """Return parameters whose accumulation and processes are numbers; all ranks must call it.
 
     Args:
         params: those of the training.
         known: the number with which a resumed training began, 0 for a new one.
         ranks: the processes that share a batch.
-        images: how many of a batch are this process's, at most.
+        most: parts into which a process can divide its share of any batch.
         trial: takes a step by parameters, and fails like torch where memory does not suffice.
 
     Raises:
         ValueError: the parts do not suit the method.
-        torch.OutOfMemoryError: a part of a single image is too large.
+        RuntimeError: memory does not suffice for the most parts either.
     """
     if params.accumulation != "auto":
-        return params
+        return with_number(params, params.accumulation, ranks)
     parts = known or ranks.largest(
-        fewest_parts(images, lambda n: trial(with_number(params, n, ranks)))
+        fewest_parts(most, lambda n: trial(with_number(params, n, ranks)))
     )
     if ranks.first and not known:
         print(f"accumulation: {parts} parts, the fewest that fit in the GPU's memory", flush=True)
@@ -43,23 +45,30 @@ def with_number(params: Train, parts: int, ranks: Ranks) -> Train:
     return replace(params, accumulation=parts, processes=ranks.count)
 
 
-def fewest_parts(images: int, trial: Callable[[int], object]) -> int:
-    """Return the first of 1, 2, 4, ... and last `images` parts with which trial has memory enough.
+def fewest_parts(most: int, trial: Callable[[int], object]) -> int:
+    """Return the first of 1, 2, 4, ... and last `most` parts with which trial has memory enough.
 
     Raises:
-        torch.OutOfMemoryError: that of the last trial.
+        RuntimeError: memory does not suffice for the last trial either.
     """
     parts = 1
     while True:
         try:
             trial(parts)
             return parts
-        except torch.OutOfMemoryError:
-            if parts >= images:
+        except RuntimeError as error:
+            if parts >= most or not out_of_memory(error):
                 raise
         # Here, where no frame of the failed trial holds its tensors any more.
         torch.cuda.empty_cache()
-        parts = min(2 * parts, images)
+        parts = min(2 * parts, most)
+
+
+def most_parts(patches: TrainPatches, params: Train, ranks: Ranks) -> int:
+    """Return into how many parts one of the ranks can divide its share of any batch."""
+    places = len(patches) * patches.crops_per_patch
+    batches = -(-places // params.batch_size)
+    return max(1, places // batches // ranks.count)
 
 
 def most_images(patches: TrainPatches, params: Train, ranks: Ranks) -> int:
@@ -77,13 +86,28 @@ def try_step(learner: Learner, side: int, images: int) -> None:
     Two, since the optimiser has its own memory from the second one on.
 
     Raises:
-        torch.OutOfMemoryError: memory does not suffice.
+        RuntimeError: memory does not suffice.
     """
-    grey = torch.full((images, 3, side, side), 128, dtype=torch.uint8)
+    grey = _grey(images, side)
     labels = torch.zeros(images, side, side, dtype=torch.int16)
     for _ in range(2):
         # Late in a training, when a method adds its term.
         learner.step(grey, labels, learning_rate=0.0, step=999, steps=1000)
+
+
+@torch.inference_mode()
+def try_scoring(learner: Learner, side: int, images: int, parts: int) -> None:
+    """Predict a batch of grey images of side x side px in so many parts, as the validation does.
+
+    Raises:
+        RuntimeError: memory does not suffice.
+    """
+    learner.scored.eval()
+    predict_in_parts(learner.scored, _grey(images, side), learner.compute, parts)
+
+
+def _grey(images: int, side: int) -> Tensor:
+    return torch.full((images, 3, side, side), 128, dtype=torch.uint8)
 
 
 def check_auto(params: Train, compute: Compute) -> None:

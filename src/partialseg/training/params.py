@@ -73,6 +73,8 @@ class Train:
                 f"crop must be 0 (whole patches) or at least {STRIDE} px, the least side that the "
                 f"networks take, got {self.crop}"
             )
+        if self.processes != "auto" and self.accumulation != "auto":
+            self._check_parts(self.processes * self.accumulation)
         if self.compile and self.checkpointing:
             raise ValueError(
                 "checkpointing and compile: torch.compile cannot trace it; set one of them to false"
@@ -82,8 +84,6 @@ class Train:
                 "method consistency has the average of the weights as its teacher: ema_decay must "
                 "be above 0, got 0"
             )
-        if self.method == "consistency":
-            self._check_cutmix()
         if self.method == "pseudo_labels" and (self.select != "last" or self.patience):
             raise ValueError(
                 "method pseudo_labels has a second round, which has to be reached and kept: select "
@@ -96,12 +96,15 @@ class Train:
         assert self.accumulation != "auto"
         return self.accumulation
 
-    def _check_cutmix(self) -> None:
-        if self.processes == "auto" or self.accumulation == "auto":
-            return  # checked again once they are numbers
-        parts = self.processes * self.accumulation
+    def _check_parts(self, parts: int) -> None:
+        """Check the batch against its parts on all processes, once both are numbers."""
+        if self.batch_size < parts:
+            raise ValueError(
+                f"batch_size {self.batch_size} is less than its parts: processes {self.processes} "
+                f"x accumulation {self.accumulation}; raise it, or lower accumulation"
+            )
         cutmix = self.methods.consistency.cutmix
-        if cutmix and self.batch_size < 2 * parts:
+        if self.method == "consistency" and cutmix and self.batch_size < 2 * parts:
             raise ValueError(
                 f"method consistency mixes the patches of a part (cutmix {cutmix}): batch_size "
                 f"{self.batch_size} in {parts} parts leaves one alone; raise it, or set cutmix to 0"

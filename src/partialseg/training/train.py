@@ -10,7 +10,14 @@ from torch import nn
 
 from partialseg.engine.batches import MEAN, STD, TruthPatches
 from partialseg.engine.checkpoint import Checkpoint, RunId
-from partialseg.engine.compute import Compute, choose_algorithms, choose_compute, seed_everything
+from partialseg.engine.compute import (
+    Compute,
+    choose_algorithms,
+    choose_compute,
+    out_of_memory_named,
+    seed_everything,
+    unused_gpu,
+)
 from partialseg.engine.curves import FOLDER, CurveWriter, EpochRecord
 from partialseg.engine.ranks import ALONE, Ranks
 from partialseg.labelling.labels import LabelStore, LabelSummary
@@ -18,9 +25,22 @@ from partialseg.models.build import build_network
 from partialseg.tiling.patches import PatchStore, distinct
 from partialseg.training.data import TrainPatches
 from partialseg.training.learner import Learner
-from partialseg.training.loop import fit, is_finished, is_kept, out_of_memory_named
+from partialseg.training.loop import (
+    advice_on_memory,
+    fit,
+    is_finished,
+    is_kept,
+    scored_at_a_time,
+)
 from partialseg.training.losses import resolve_class_weights
-from partialseg.training.memory import check_auto, most_images, try_step, with_parts
+from partialseg.training.memory import (
+    check_auto,
+    most_images,
+    most_parts,
+    try_scoring,
+    try_step,
+    with_parts,
+)
 from partialseg.training.params import Train
 from partialseg.training.resume import ResumeFolder, commit_of, fingerprint
 
@@ -56,14 +76,16 @@ def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE
     compute.use_threads(params.threads)
     untrained = _untrained(run, store, label_store.summary, params, compute)
     if ranks.first:
+        print("\n".join([f"trains on {compute}", *unused_gpu()]), flush=True)
         _tell_unseen(label_store.summary.counts)
     with ExitStack() as stack:
         resume = None
         if ranks.first:
-            untrained = replace(untrained, fingerprint=_mark(untrained, folders, params, ranks))
+            mark = _mark(untrained, folders, params, compute, ranks)
+            untrained = replace(untrained, fingerprint=mark)
             resume = stack.enter_context(ResumeFolder(folders.resume, untrained.fingerprint))
         last = ranks.share((resume and resume.load()) or untrained)
-        with out_of_memory_named(params):
+        with out_of_memory_named(advice_on_memory(params)):
             params, learner = _learner(last, train_patches, params, compute, ranks)
         last = replace(last, accumulation=params.parts)
         if last.state:
@@ -101,10 +123,13 @@ def _untrained(
     )
 
 
-def _mark(untrained: Checkpoint, folders: TrainFolders, params: Train, ranks: Ranks) -> str:
+def _mark(
+    untrained: Checkpoint, folders: TrainFolders, params: Train, compute: Compute, ranks: Ranks
+) -> str:
     """Return the fingerprint of a training: one that goes on must have the same."""
     # Without the commit: the fingerprint covers the code itself.
-    identity = asdict(replace(untrained, commit=""))
+    # By the kind of compute: a rented machine may come back with another GPU.
+    identity = asdict(replace(untrained, commit="", compute=compute.kind))
     # Any number of processes may go on where `auto` began.
     count = "auto" if params.processes == "auto" else ranks.count
     settings = {"run": identity, "train": asdict(params), "ranks": count}
@@ -115,7 +140,9 @@ def _learner(
     last: Checkpoint, train_patches: TrainPatches, params: Train, compute: Compute, ranks: Ranks
 ) -> tuple[Train, Learner]:
     """Return the parameters with the parts of a batch that fit into memory, and a new learner."""
+    most = most_parts(train_patches, params, ranks)
     images = most_images(train_patches, params, ranks)
+    scored = scored_at_a_time(params, train_patches.crops_per_patch)
 
     def made(params: Train, ranks: Ranks) -> Learner:
         network = initial_network(last.architecture, len(last.class_names), params, last.seed)
@@ -124,9 +151,12 @@ def _learner(
         return Learner(compute.place(network), on_device, params, compute, ranks, last.seed)
 
     def trial(params: Train) -> None:
-        try_step(made(params, ALONE), train_patches.side, images)
+        learner = made(params, ALONE)
+        try_step(learner, train_patches.side, images)
+        try_scoring(learner, last.patch_size, scored, params.parts)
 
-    params = with_parts(params, last.accumulation, ranks, images, trial)
+    params = with_parts(params, last.accumulation, ranks, most, trial)
+    compute.forget_peak_memory()  # that of the trials
     return params, made(params, ranks)
 
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from partialseg.core.files import new_folder
 from partialseg.core.params import STRICT
-from partialseg.datasets.landcover_ai.fetch import fetch, part_of
+from partialseg.datasets.landcover_ai.fetch import fetch, has_md5, part_of
 from partialseg.source.index import write_index
 from partialseg.source.legend import LANDCOVER_AI
 
@@ -192,9 +192,9 @@ def download(params: Download, out: Path) -> None:
         OSError: the disk has too little space, or no mirror delivers the archive.
     """
     archive = Path(params.archive)
-    if not archive.exists():
+    if not has_md5(archive, params.md5):
         _check_disk(archive, params.disk)
-    fetch(params.urls, params.md5, archive, retries=params.retries, timeout=params.timeout)
+        fetch(params.urls, params.md5, archive, retries=params.retries, timeout=params.timeout)
     with new_folder(out) as folder:
         unpack(archive, folder)
         write_index(folder, folder / "images", folder / "masks", LANDCOVER_AI)

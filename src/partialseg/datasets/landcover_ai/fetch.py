@@ -39,7 +39,7 @@ def fetch(urls: Sequence[str], md5: str, file: Path, *, retries: int, timeout: f
             the disk refuses it; what arrived by then stays in `<file>.part`.
     """
     expected = md5.lower()
-    if file.exists() and _md5(file) == expected:
+    if has_md5(file, expected):
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     part = part_of(file)
@@ -53,6 +53,11 @@ def fetch(urls: Sequence[str], md5: str, file: Path, *, retries: int, timeout: f
             os.replace(part, file)
             return
     raise OSError(f"{file}: no mirror delivers it: {'; '.join(reasons) or 'none is given'}")
+
+
+def has_md5(file: Path, md5: str) -> bool:
+    """Return whether a file exists and has this MD5 sum."""
+    return file.exists() and _md5(file) == md5
 
 
 def part_of(file: Path) -> Path:
