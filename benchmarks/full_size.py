@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -142,6 +142,11 @@ class Clone:
         ).stdout.split()
         return [stage for stage in listed if stage.split("@")[0] == name]
 
+    def patches(self) -> int:
+        """Return the number of patches; 0 before they are cut."""
+        manifest = self.project / "data" / "landcover_ai" / "main" / "patches" / "manifest.csv"
+        return len(manifest.read_text().splitlines()) - 1 if manifest.exists() else 0
+
     def samples(self) -> dict[str, Any]:
         """Return what was seen of the last stage, and forget it."""
         files = list((self.folder / "samples").glob("*.json"))
@@ -174,6 +179,7 @@ def row_of(clone: Clone, command: str, cost: tuple[float, float, float]) -> dict
     slowest = max(functions, key=functions.__getitem__, default="")
     return {
         "command": command,
+        "patches": clone.patches(),
         "seconds": f"{cost[0]:.1f}",
         "CPU s": f"{cost[1]:.1f}",
         "GiB": f"{cost[2]:.2f}",
@@ -199,6 +205,25 @@ def pipeline(clone: Clone, last: str) -> Iterator[dict[str, object]]:
     yield row_of(clone, "map of an orthophoto", clone.run(*command))
 
 
+def compared(rows: list[dict[str, object]], other: Path) -> list[dict[str, object]]:
+    """Return the rows with their CPU time for each patch, as a multiple of that of another run.
+
+    other holds the output of that run: the rows as lines of JSON, among others.
+    """
+    lines = other.read_text(encoding="utf-8").splitlines()
+    read = (json.loads(line) for line in lines if line.startswith("{"))
+    earlier = {row["command"]: row for row in read}
+
+    def a_patch(row: Mapping[str, object]) -> float:
+        return float(str(row["CPU s"])) / int(str(row["patches"]))
+
+    def times(row: dict[str, object]) -> str:
+        same = earlier.get(row["command"], {"patches": 0})
+        return f"{a_patch(row) / a_patch(same):.2f}" if row["patches"] and same["patches"] else ""
+
+    return [row | {"times the cost a patch": times(row)} for row in rows]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--share", type=float, default=0.1, help="of the real archive")
@@ -206,8 +231,11 @@ def main() -> None:
     parser.add_argument("--last", choices=STAGES, default=STAGES[-1], help="the last stage to run")
     parser.add_argument("--folder", type=Path, help="where to work; kept, and continued")
     parser.add_argument("--architectures", nargs="+", default=["unet", "unetplusplus"])
+    parser.add_argument("--against", type=Path, help="the output of a run of another size")
     parser.add_argument("--port", type=int, default=18080, help="of the local server")
     args = parser.parse_args()
+    if args.folder:
+        args.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.folder) as temporary:
         folder = args.folder or Path(temporary)
         archive = args.archive or folder / "archive.zip"
@@ -224,7 +252,7 @@ def main() -> None:
             for row in pipeline(clone, args.last):
                 print(json.dumps(row), flush=True)
                 rows.append(row)
-        print_table(rows)
+        print_table(compared(rows, args.against) if args.against else rows)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 Orthophotos are rendered here and cut into patches of 384 px. On them both networks of the profile
 `landcover_ai` train, as the published recipe does, each for a minute after its first epoch; then
-shortly with checkpointing, by torchrun with one process (NCCL), and in float16 with gradients that
-overflow. The hours of the real data set are extrapolated. About five minutes.
+shortly with checkpointing, by torchrun with a process for each GPU (NCCL), and in float16 with
+gradients that overflow. The hours of the real data set are extrapolated. About five minutes.
 """
 
 import argparse
@@ -47,7 +47,8 @@ class Training:
     launcher: tuple[str, ...] = ()
 
 
-ONE_RANK = ("-m", "torch.distributed.run", "--nproc-per-node", "1")
+RANKS = str(max(1, torch.cuda.device_count()))
+TORCHRUN = ("-m", "torch.distributed.run", "--nproc-per-node", RANKS)
 TRAININGS = (
     Training(name="unet", architecture="unet", share=1),
     Training(name="unetplusplus", architecture="unetplusplus", share=1),
@@ -56,7 +57,7 @@ TRAININGS = (
         architecture="unetplusplus",
         changes={"checkpointing": True},
     ),
-    Training(name="unet-torchrun", architecture="unet", launcher=ONE_RANK),
+    Training(name="unet-torchrun", architecture="unet", launcher=TORCHRUN),
     Training(
         name="unet-float16-overflow",
         architecture="unet",
@@ -98,7 +99,7 @@ def train(folder: Path, training: Training, seconds: float) -> list[EpochRecord]
     """Train for so many seconds after the first epoch; return the epochs.
 
     Raises:
-        SystemExit: the training ended by itself.
+        RuntimeError: the training ended by itself; with its last line.
     """
     resume = folder / "resume" / training.name
     command = [sys.executable, *training.launcher, ROOT / "src" / "train.py"]
@@ -116,7 +117,7 @@ def train(folder: Path, training: Training, seconds: float) -> list[EpochRecord]
         with suppress(subprocess.TimeoutExpired):
             run.wait(seconds)
         if run.poll() is not None:
-            raise SystemExit(f"{training.name}: ended by itself:\n{log.read_text()[-2000:]}")
+            raise RuntimeError(log.read_text().strip().splitlines()[-1])
         run.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
             run.wait(STOP_SECONDS)
@@ -125,11 +126,15 @@ def train(folder: Path, training: Training, seconds: float) -> list[EpochRecord]
 
 
 def row_of(
-    training: Training, epochs: Sequence[EpochRecord], patches: dict[str, int], first_loss: float
+    training: Training,
+    epochs: Sequence[EpochRecord],
+    patches: dict[str, int],
+    first_loss: float | None,
 ) -> dict[str, Any]:
     """Return a row of the table; the first epoch, in which cuDNN tries its algorithms, is left out.
 
-    patches are counted by split. first_loss is that of the first epoch of the published recipe.
+    patches are counted by split. first_loss is that of the first epoch of the published recipe, if
+    there is one; a loss of other class weights is not compared with it.
     """
     steady = epochs[1:] or epochs
     speed = fmean(record.images_per_second for record in steady)
@@ -143,7 +148,11 @@ def row_of(
         "images/s": speed,
         "waiting for patches": f"{fmean(record.loader_share for record in steady):.1%}",
         "peak MiB": round(max(record.peak_memory_mib for record in epochs)),
-        "loss of epoch 1, relative change": epochs[0].train_loss / first_loss - 1,
+        "loss of epoch 1, relative change": (
+            epochs[0].train_loss / first_loss - 1
+            if first_loss and "class_weights" not in training.changes
+            else None
+        ),
         "steps that overflowed": sum(record.skipped_steps for record in epochs),
         "12 epochs of LandCover.ai, minutes, extrapolated": whole / 60,
     }
@@ -154,7 +163,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="of each of the first two")
     parser.add_argument("--orthophotos", type=int, default=160, help="to render: 7 patches each")
     parser.add_argument("--base", type=int, default=64, help="channels of the first level")
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=32, help="docs/gpu.md: what fits in memory")
     parser.add_argument("--workers", type=int, default=8, help="processes that load patches")
     args = parser.parse_args()
     changes = {"base_channels": args.base, "batch_size": args.batch, "workers": args.workers}
@@ -171,10 +180,15 @@ def main() -> None:
             if training.changes.get("precision") == "float16" and not gpu:
                 print(f"{training.name}: left out, a CPU has no float16")
                 continue
-            epochs = train(folder, training, args.seconds * training.share)
-            # The first training of an architecture is by the published recipe.
-            first = losses.setdefault(training.architecture, epochs[0].train_loss)
-            rows.append(row_of(training, epochs, counts, first))
+            try:
+                epochs = train(folder, training, args.seconds * training.share)
+            except RuntimeError as error:  # the others may fit into memory
+                print(f"{training.name}: {error}", flush=True)
+                rows.append({"training": training.name, "epochs": "failed, see above"})
+                continue
+            if not (training.changes or training.launcher):
+                losses[training.architecture] = epochs[0].train_loss
+            rows.append(row_of(training, epochs, counts, losses.get(training.architecture)))
             print(rows[-1], flush=True)
     print(f"torch {torch.__version__}, {torch.cuda.get_device_name() if gpu else 'CPU'}")
     print_table(rows)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import agreement
+import full_size
 import gpu
 import orthophoto
 import synthetic
@@ -156,6 +157,23 @@ def test_pixels_of_another_class_are_counted(tmp_path: Path) -> None:
     assert (found.pixels, found.other_class) == (2 * 40 * 50, 2 * 10 * 50)
     assert found.largest == pytest.approx(30 / 255)
     assert found.row()["same class"] == "75.0000%"
+
+
+def test_costs_of_two_sizes_are_compared_by_the_patch(tmp_path: Path) -> None:
+    earlier = [
+        {"command": "check", "patches": 0, "CPU s": "4.0"},
+        {"command": "train", "patches": 100, "CPU s": "10.0"},
+    ]
+    output = tmp_path / "tenth.txt"
+    output.write_text("archive: 0.1 GiB\n" + "".join(json.dumps(row) + "\n" for row in earlier))
+    rows: list[dict[str, object]] = [
+        {"command": "check", "patches": 0, "CPU s": "4.0"},
+        {"command": "train", "patches": 1000, "CPU s": "150.0"},
+        {"command": "report", "patches": 1000, "CPU s": "1.0"},
+    ]
+    made = full_size.compared(rows, output)
+    assert [row["times the cost a patch"] for row in made] == ["", "1.50", ""]
+    assert made[1]["CPU s"] == "150.0"
 
 
 def epoch_of(number: int, speed: float, seconds: float, skipped: int = 0) -> EpochRecord:
