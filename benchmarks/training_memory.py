@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find p
 from partialseg.core.params import load_section
 from partialseg.engine.compute import Compute
 from partialseg.engine.ranks import ALONE
+from partialseg.engine.scoring import predict_logits
 from partialseg.models.blocks import recompute_activations
 from partialseg.models.build import ARCHITECTURES, build_network
 from partialseg.training.learner import Learner
@@ -105,6 +106,20 @@ def counted_bytes(step: Step) -> int:
         tracker.track_external(learner.network, learner.optimizer, images, labels)
         with tracker:
             learner.step(images, labels, 1e-5)
+    (peak,) = tracker.get_tracker_snapshot("peak").values()
+    return int(peak["Total"])
+
+
+def scored_bytes(step: Step) -> int:
+    """Return the bytes alive at the peak of the prediction of a batch, as the validation does."""
+    with FakeTensorMode(), torch.no_grad():
+        learner = learner_of(step, placed=False)
+        learner.network.eval()
+        images, _ = random_batch(step.batch, step.size, 1.0)
+        tracker = MemTracker()
+        tracker.track_external(learner.network, images)
+        with tracker:
+            predict_logits(learner.network, images, learner.compute)
     (peak,) = tracker.get_tracker_snapshot("peak").values()
     return int(peak["Total"])
 
@@ -200,7 +215,12 @@ def print_memory(steps: Sequence[Step]) -> None:
     needed = {step: needed_by_accumulation(step) for step in steps}
     print(f"GiB at the peak of a step of {steps[0].batch} patches of {SIZE} px, by accumulation")
     print_table(
-        [described(s) | {str(k): f"{v:.1f}" for k, v in gib.items()} for s, gib in needed.items()]
+        [
+            described(step)
+            | {str(parts): f"{value:.1f}" for parts, value in gib.items()}
+            | {"prediction in one part": f"{scored_bytes(step) / GIB:.1f}"}
+            for step, gib in needed.items()
+        ]
     )
     print(f"\nThe smallest accumulation that fits, with {USABLE:.0%} less {ASIDE:g} GiB usable")
     sizes = sorted({gpu.memory for gpu in GPUS})
