@@ -41,18 +41,27 @@ def own_memory() -> int:
     return next((int(line.split()[1]) for line in status.splitlines() if "RssAnon" in line), 0)
 
 
+def look(found: Counter[str], network: list[int]) -> None:
+    """Count in which functions the other threads are now.
+
+    In a function of its own, which keeps no frame afterwards: a loader of torch that a frame held
+    at the end of the program would not end its workers, and the program would wait for them.
+    """
+    own = threading.get_ident()
+    for thread, frame in sys._current_frames().items():
+        if thread != own:
+            name, runs = innermost(frame)
+            found[name] += bool(name)
+            network[0] += runs
+
+
 def sample(
     found: Counter[str], network: list[int], memory: list[int], ended: threading.Event
 ) -> None:
     """Count, until the program ends, in which functions the threads are; see its own memory."""
-    own = threading.get_ident()
     while not ended.wait(INTERVAL):
         memory[0] = max(memory[0], own_memory())
-        for thread, frame in sys._current_frames().items():
-            if thread != own:
-                name, runs = innermost(frame)
-                found[name] += bool(name)
-                network[0] += runs
+        look(found, network)
 
 
 def start(folder: Path, script: str) -> None:

@@ -142,11 +142,13 @@ def test_one_recipe_alone_trains_nothing_again_and_its_curves_show(clone: Clone)
 def test_another_fraction_moves_the_headline_and_trains_nothing_again(clone: Clone) -> None:
     assert clone.read("metrics/summary.json") == scores_at(clone, "0.1")
     out = clone.run("dvc", "exp", "run", "-S", "label_fraction=0.15")
-    assert "Running stage 'compare@sample'" in out
+    assert "Running stage 'compare@sample'" in out and "--headline 0.15 " in out
     assert "Running stage 'train" not in out and "Running stage 'label" not in out
     few, more = scores_at(clone, "0.1"), scores_at(clone, "0.15")
     assert clone.read("metrics/summary.json") == more
-    changed = json.loads(clone.run("dvc", "metrics", "diff", "--json"))["metrics/summary.json"]
+    # Networks of so few steps may score alike at both fractions: then nothing differs.
+    moved = json.loads(clone.run("dvc", "metrics", "diff", "--json"))
+    changed = moved.get("metrics/summary.json", {})
     assert {key: (move["old"], move["new"]) for key, move in changed.items()} == {
         f"{architecture}.{recipe}.{score}": (value, more[architecture][recipe][score])
         for architecture, recipe in itertools.product(ARCHITECTURES, RECIPES)
