@@ -650,14 +650,22 @@ def test_workers_that_cannot_be_are_refused_before_anything_is_started(
     assert not (tmp_path / "maps").exists()
 
 
+@pytest.mark.parametrize(
+    "error_of_torch",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    ],
+)
 def test_an_exhausted_memory_is_one_line(
     checkpoint: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    error_of_torch: RuntimeError,
 ) -> None:
     def fail(*_: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise error_of_torch
 
     monkeypatch.setattr(TorchModel, "probabilities", fail)
     write_raster(tmp_path / "a.tif", halves())

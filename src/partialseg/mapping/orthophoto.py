@@ -243,6 +243,20 @@ def check_bands(file: Path, raster: DatasetReader, reading: Reading) -> None:
         )
 
 
+def stated_size(frame: Frame) -> Pair | None:
+    """Return the width and height in metres that the georeference gives a pixel; None: no CRS.
+
+    Raises:
+        ValueError: the CRS is unknown, or the coordinates lie outside it.
+    """
+    return ground_size(frame.crs_text, frame.transform, frame.width, frame.height)
+
+
+def same_size(gsd: float, size: Pair) -> bool:
+    """Return whether pixels of gsd metres count as being of a size (width, height)."""
+    return all(abs(gsd / side - 1) <= GSD_TOLERANCE for side in size)
+
+
 def scale_to(file: Path, frame: Frame, distances: Sequence[float], reading: Reading) -> Pair:
     """Return how many pixels of an image make one of the network's: (down, across).
 
@@ -254,7 +268,7 @@ def scale_to(file: Path, frame: Frame, distances: Sequence[float], reading: Read
         size: Pair | None = (reading.gsd, reading.gsd)
     else:
         try:
-            size = ground_size(frame.crs_text, frame.transform, frame.width, frame.height)
+            size = stated_size(frame)
         except ValueError as error:
             raise ValueError(f"{file}: {error}; give the pixel size by --gsd") from error
     if size is None or not distances:
@@ -266,7 +280,7 @@ def scale_to(file: Path, frame: Frame, distances: Sequence[float], reading: Read
         return reading.assumed_scale, reading.assumed_scale
     across, down = size
     wanted = nearest(distances, (across * down) ** 0.5)
-    if all(abs(wanted / side - 1) <= GSD_TOLERANCE for side in size):
+    if same_size(wanted, size):
         return 1.0, 1.0
     pixels = f"pixels of {across:.3g} x {down:.3g} m, and the network was trained on {wanted:.3g} m"
     if not reading.resample:

@@ -9,21 +9,25 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-import torch
 from affine import Affine
 from tqdm import tqdm
 
+from partialseg.engine.compute import out_of_memory
 from partialseg.mapping.areas import MapAreas, row_areas
 from partialseg.mapping.frame import Frame
 from partialseg.mapping.maps import Wanted, predict
 from partialseg.mapping.model import Described, ModelInfo
-from partialseg.mapping.orthophoto import Orthophoto, Reading, open_orthophoto
+from partialseg.mapping.orthophoto import (
+    Orthophoto,
+    Reading,
+    open_orthophoto,
+    same_size,
+    stated_size,
+)
 from partialseg.mapping.rasters import Predictor
 from partialseg.mapping.tiles import Stitching
 from partialseg.source.alpha import alpha_remark
 from partialseg.source.bands import bands_remark, colours_of
-from partialseg.source.raster import ground_size
-from partialseg.tiling.patches import GSD_TOLERANCE
 
 GPU_BATCH = 4  # tiles at a time
 BAR = "{desc} {percentage:3.0f}% |{bar}| {n:.0f}/{total:.0f} Mpx, {remaining} left"
@@ -86,12 +90,11 @@ def _size_remark(orthophoto: Orthophoto, reading: Reading) -> str:
     """Return a remark where the georeference contradicts the pixel size that was given."""
     if reading.gsd is None:
         return ""
-    frame = orthophoto.frame
     try:
-        size = ground_size(frame.crs_text, frame.transform, frame.width, frame.height)
+        size = stated_size(orthophoto.frame)
     except ValueError:  # what the pixel size may be given for
         return ""
-    if size is None or all(abs(reading.gsd / side - 1) <= GSD_TOLERANCE for side in size):
+    if size is None or same_size(reading.gsd, size):
         return ""
     across, down = size
     given = f"pixels of {reading.gsd:.3g} m, as given by --gsd"
@@ -205,7 +208,9 @@ def memory_errors(image: Path) -> Iterator[None]:
     """Turn a memory that is exhausted by an image into a ValueError."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
         raise ValueError(f"{image}: out of memory: lower --batch-size or --tile") from error
 
 
