@@ -11,7 +11,10 @@ KEEP :=
 # Trainings at once (empty: as many as there is room for), or a Dask scheduler whose workers train.
 JOBS :=
 SCHEDULER :=
-REPRO = $(ENV) python src/repro.py $(if $(JOBS),--jobs $(JOBS)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
+# Stages, also by patterns, as in TARGETS='evaluate@*-unet-*'; empty: the whole pipeline.
+TARGETS :=
+REPRO = $(ENV) python src/repro.py $(foreach target,$(TARGETS),'$(target)') \
+	$(if $(JOBS),--jobs $(JOBS)) $(if $(SCHEDULER),--scheduler $(SCHEDULER))
 
 # Settings of make experiment, as in S='-S label_fraction=0.05 -S seeds=[42,1]'.
 S :=

@@ -9,6 +9,9 @@ from partialseg.core.command import run
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
+        "targets", nargs="*", help="stages, also by patterns; default: the whole pipeline"
+    )
+    parser.add_argument(
         "-S",
         dest="settings",
         action="append",
@@ -19,7 +22,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, help="trainings at once; default: as many as fit")
     parser.add_argument("--scheduler", default="", help="of a Dask cluster, tcp://host:port")
     args = parser.parse_args()
-    repro(args.settings, args.jobs, args.scheduler)
+    repro(args.settings, args.jobs, args.scheduler, args.targets)
 
 
 if __name__ == "__main__":

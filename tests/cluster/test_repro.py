@@ -161,6 +161,16 @@ def test_trainings_run_ahead_and_dvc_takes_them_over(
     assert "label" in project.run("dvc", "exp", "show", "--csv")
 
 
+def test_of_targets_nothing_else_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tiny_pipeline(tmp_path, ["a", "b", "c"], monkeypatch)
+    repro(jobs=1, targets=["train@[ab]"])
+    assert outputs(project) == {"a": "aa\n", "b": "ba\n"}
+    repro(["label=d"], jobs=1, targets=["train@b"])
+    assert outputs(project) == {"a": "aa\n", "b": "bd\n"}
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -284,6 +294,7 @@ def test_no_jobs_are_one_line(
         ("repro", [], ""),
         ("repro", ["JOBS=2"], "--jobs 2"),
         ("repro", ["SCHEDULER=tcp://a:8786"], "--scheduler tcp://a:8786"),
+        ("repro", ["TARGETS=evaluate@* report@*"], "'evaluate@*' 'report@*'"),
         ("sweep", ["JOBS=3", "SWEEP=0.01,0.02"], "--jobs 3 -S 'sweep=[0.01,0.02]'"),
         ("experiment", ["S=-S label_fraction=0.05"], "-S label_fraction=0.05"),
     ],

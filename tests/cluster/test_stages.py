@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from clones import shrunk_clone
-from partialseg.cluster.stages import Training, out_of_date, training_levels
+from partialseg.cluster.stages import Training, matching, out_of_date, training_levels
 from tiny_pipeline import tiny_pipeline
 
 
@@ -28,6 +28,28 @@ def test_the_trainings_of_the_table_wait_for_no_other(
         "label@sample-main-random-0.15-42",
         "tile@sample-main",
     ]
+
+
+@pytest.mark.slow
+def test_targets_need_only_their_own_trainings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shrunk_clone(tmp_path / "clone", tmp_path / "site_cache").folder)
+    targets = matching(["evaluate@*-0.15-tuned-*", "train@*-unet-0.1-tuned-42"])
+    assert targets == [
+        "evaluate@sample-main-random-unet-0.15-tuned-42",
+        "evaluate@sample-main-random-unetplusplus-0.15-tuned-42",
+        "train@sample-main-random-unet-0.1-tuned-42",
+    ]
+    ((_, trainings),) = training_levels(targets)
+    assert trainings == [
+        "train@sample-main-random-unet-0.1-tuned-42",
+        "train@sample-main-random-unet-0.15-tuned-42",
+        "train@sample-main-random-unetplusplus-0.15-tuned-42",
+    ]
+    assert training_levels(["tile@sample-main"]) == []
+    with pytest.raises(ValueError, match=r"^evaluate@\*-boxes-\*: is no stage of the pipeline "):
+        matching(["tile@*", "evaluate@*-boxes-*"])
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from dvc.utils.hydra import apply_overrides
 from filelock import FileLock, Timeout
 
 from partialseg.cluster.order import longest_first
-from partialseg.cluster.stages import Training, out_of_date, training_levels
+from partialseg.cluster.stages import Training, matching, out_of_date, training_levels
 from partialseg.core.params import read_yaml
 
 PARAMS = "params.yaml"
@@ -28,14 +28,20 @@ LOCK = Path(".dvc", "tmp", "repro.lock")
 STOP_SECONDS = 30  # after Ctrl-C
 
 
-def repro(settings: Sequence[str] = (), jobs: int | None = None, scheduler: str = "") -> None:
+def repro(
+    settings: Sequence[str] = (),
+    jobs: int | None = None,
+    scheduler: str = "",
+    targets: Sequence[str] = (),
+) -> None:
     """Run `dvc repro`, or `dvc exp run -S ...` where there are settings, with trainings ahead.
 
     It runs in the current folder, as DVC does. jobs are the trainings at once on this machine;
-    scheduler is the address of a Dask scheduler whose workers train instead.
+    scheduler is the address of a Dask scheduler whose workers train instead. targets are patterns
+    of the stages to reproduce; without any, it is the whole pipeline.
 
     Raises:
-        ValueError: a setting, jobs or scheduler is wrong, git does not know who commits an
+        ValueError: a setting, jobs, scheduler or target is wrong, git does not know who commits an
             experiment, trainings fail, or another such command runs in this folder.
         SystemExit: DVC fails.
     """
@@ -46,21 +52,24 @@ def repro(settings: Sequence[str] = (), jobs: int | None = None, scheduler: str 
     if settings:
         check_committer()
     with only_one(LOCK):
-        _repro(settings, jobs, scheduler)
+        _repro(settings, jobs, scheduler, targets)
 
 
-def _repro(settings: Sequence[str], jobs: int | None, scheduler: str) -> None:
+def _repro(
+    settings: Sequence[str], jobs: int | None, scheduler: str, targets: Sequence[str]
+) -> None:
     with changed_params(Path(PARAMS), settings):
+        stages = matching(targets)
         dvc("repro", "check")
-        for needed, names in training_levels():
+        for needed, names in training_levels(stages):
             dvc("repro", *needed)
             trainings = longest_first(out_of_date(names))
             if trainings and (scheduler or len(trainings) > 1):
                 train_ahead(trainings, jobs, scheduler)
     if settings:
-        dvc("exp", "run", *(word for setting in settings for word in ("-S", setting)))
+        dvc("exp", "run", *stages, *(word for setting in settings for word in ("-S", setting)))
     else:
-        dvc("repro")
+        dvc("repro", *stages)
 
 
 def check_committer() -> None:

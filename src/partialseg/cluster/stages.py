@@ -1,5 +1,6 @@
 """The trainings of the pipeline in the current folder, and which of them DVC would run."""
 
+import fnmatch
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,11 +30,29 @@ class Training:
     resume: Path
 
 
-def training_levels() -> list[tuple[list[str], list[str]]]:
+def matching(patterns: Sequence[str]) -> list[str]:
+    """Return the names of the stages that patterns such as `evaluate@*` take, in their order.
+
+    `dvc repro --glob` runs the whole pipeline where a pattern takes none.
+
+    Raises:
+        ValueError: one takes none, or DVC cannot read the pipeline.
+    """
+    with _repository() as repo:
+        names = [stage.name for stage in repo.index.stages]
+    found = {pattern: fnmatch.filter(names, pattern) for pattern in patterns}
+    for pattern, taken in found.items():
+        if not taken:
+            raise ValueError(f"{pattern}: is no stage of the pipeline (dvc stage list)")
+    return list(dict.fromkeys(name for taken in found.values() for name in taken))
+
+
+def training_levels(targets: Sequence[str] = ()) -> list[tuple[list[str], list[str]]]:
     """Return the trainings by how many others they wait for in turn, and the stages before them.
 
     Those of active learning wait for one another: a round buys labels by the network of the last.
     Each level is the names of the stages that its trainings need directly, and of the trainings.
+    With targets, names of stages, they are those that the targets need.
 
     Raises:
         ValueError: DVC cannot read the pipeline.
@@ -51,8 +70,11 @@ def training_levels() -> list[tuple[list[str], list[str]]]:
                 known[stage] = above + (stage in trains)
             return known[stage]
 
-        for stage in trains:
-            levels.setdefault(level(stage), []).append(stage)
+        for stage in graph:
+            if not targets or stage.name in targets:
+                level(stage)  # and of all that it needs
+        for stage in trains & known.keys():
+            levels.setdefault(known[stage], []).append(stage)
         return [
             (
                 sorted({needed.name for one in stages for needed in graph.successors(one)}),
