@@ -23,11 +23,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "evidence"
 # 8 orthophotos to train on, as by default, 4 to validate and 18 to test instead of 8.
+VAL, TEST = "0.1333", "0.6"
 SAMPLE = {
     "dataset": "sample",
     "datasets.sample.download.orthophotos": "30",
-    "datasets.sample.tile.val": "0.1333",
-    "datasets.sample.tile.test": "0.6",
+    "datasets.sample.download.val_share": VAL,  # of the split `official`
+    "datasets.sample.download.test_share": TEST,
+    "datasets.sample.tile.val": VAL,
+    "datasets.sample.tile.test": TEST,
 }
 FOLDER = {"dataset": "folder"}
 COPIED = (
@@ -36,37 +39,77 @@ COPIED = (
 )
 STATE = Path(".dvc", "tmp", "evidence.json")  # in the clone: finished seeds of each study
 STOP_SECONDS = 60
+REFERENCE = "tuned"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """What is compared, by the lists at the top of params.yaml, on what data, with which seeds."""
+    """What is compared, by the lists at the top of params.yaml, on what data, with which seeds.
+
+    Without targets the whole pipeline runs, and its tables are copied. Targets are patterns of
+    stages; then label_budget.py makes the tables, of the recipes and of the budgets
+    (labelling:fraction).
+    """
 
     axes: Mapping[str, str]
     seeds: Sequence[int]  # in their order
     data: Mapping[str, str] = field(default_factory=lambda: SAMPLE)
+    targets: Sequence[str] = ()
+    recipes: Sequence[str] = (REFERENCE,)
+    budgets: Sequence[str] = ()
 
     def settings(self, count: int) -> list[str]:
         """Return the -S settings for the first `count` seeds."""
         seeds = ",".join(map(str, self.seeds[:count]))
         values = {"sweep": "[]", "splits": "[main]", "labellings": "[random]"}
-        values |= self.data | self.axes | {"seeds": f"[{seeds}]"}
+        values |= self.data | {"recipes": f"[{','.join(self.recipes)}]"} | self.axes
+        values |= {"seeds": f"[{seeds}]"}
         return [f"{key}={value}" for key, value in values.items()]
 
 
-BOTH, UNET, TUNED = "[unet,unetplusplus]", "[unet]", "[tuned]"
+def of_labels(recipes: Sequence[str], seeds: Sequence[int], budgets: Sequence[str]) -> Study:
+    """Return the study of recipes on labels that take about the same time to draw.
+
+    Ten clicks on each class of a patch, scribbles on 0.75 % of the pixels, and 10 % of the
+    patches as a whole: 32 to 39 minutes on the sample's 55 patches, by the estimates of
+    partialseg.labelling.patterns.budget. Random pixels are trained by REFERENCE alone: all of
+    them, and at the budgets.
+    """
+    random = [f"random:{budget}" for budget in budgets]
+    drawn = ["points:0.1", "scribbles:0.0075", "patches:0.1"]
+    wanted = [(setting, REFERENCE) for setting in ("random:1.0", *random)]
+    wanted += [(setting, "*") for setting in drawn]
+    return Study(
+        axes={
+            "architectures": "[unet]",
+            "labellings": "[random,points,scribbles,patches]",
+            "sweep": "[0.0075,0.01,0.05,1.0]",
+        },
+        seeds=seeds,
+        recipes=(REFERENCE, *recipes),
+        targets=[
+            f"*evaluate@*-{setting.replace(':', '-unet-')}-{recipe}-*" for setting, recipe in wanted
+        ],
+        budgets=(*random, *drawn),
+    )
+
+
+BOTH = "[unet,unetplusplus]"
+ALL_RECIPES = ("dice", "lovasz", "pseudo_labels", "consistency", "consistency_lovasz", "gated_crf")
 STUDIES = {
     "cells": Study(
-        axes={"architectures": BOTH, "recipes": "[reproduction,tuned]"},
+        axes={"architectures": BOTH},
+        recipes=("reproduction", REFERENCE),
         seeds=(42, 1, 2, 3, 4, 5, 6, 7),
     ),
-    "budgets": Study(
-        axes={"architectures": UNET, "recipes": TUNED, "sweep": "[0.01,0.05,1.0]"}, seeds=(42, 1, 2)
+    "splits": Study(
+        axes={"architectures": "[unet]", "splits": "[main,official]"}, seeds=(42, 1, 2)
     ),
-    "methods": Study(
-        axes={"architectures": UNET, "recipes": "[tuned,lovasz,dice,consistency]"}, seeds=(42, 1, 2)
+    "pilot": of_labels(ALL_RECIPES, seeds=(42,), budgets=("0.1",)),
+    "labels": of_labels(
+        ("lovasz", "consistency"), seeds=(42, 1, 2), budgets=("0.01", "0.05", "0.1")
     ),
-    "real": Study(axes={"architectures": BOTH, "recipes": TUNED}, seeds=(42, 1, 2), data=FOLDER),
+    "real": Study(axes={"architectures": BOTH}, seeds=(42, 1, 2), data=FOLDER),
 }
 
 
@@ -90,9 +133,11 @@ def clone(folder: Path, commit: str) -> None:
     subprocess.run(["git", "checkout", "-q", "--force", "--detach", sha], cwd=folder, check=True)
 
 
-def run(folder: Path, settings: Sequence[str], jobs: int, until: float) -> bool:
+def run(
+    folder: Path, settings: Sequence[str], targets: Sequence[str], jobs: int, until: float
+) -> bool:
     """Run the pipeline with the settings; return False if there was no time to finish."""
-    command = [sys.executable, "src/repro.py", "--jobs", str(jobs)]
+    command = [sys.executable, "src/repro.py", *targets, "--jobs", str(jobs)]
     command += [word for setting in settings for word in ("-S", setting)]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     process = subprocess.Popen(
@@ -125,11 +170,20 @@ def finished(folder: Path) -> dict[str, int]:
     return json.loads(file.read_text()) if file.exists() else {}
 
 
-def copy_tables(folder: Path, name: str) -> None:
-    """Copy the tables of a study from the clone."""
-    for file in COPIED:
-        source = folder / "plots" / STUDIES[name].data["dataset"] / file
-        shutil.copy(source, OUT / f"{name}-{file}")
+def write_tables(folder: Path, name: str, count: int) -> None:
+    """Write the tables of a study from what the clone has of its first `count` seeds."""
+    study = STUDIES[name]
+    if not study.targets:
+        for file in COPIED:
+            source = folder / "plots" / study.data["dataset"] / file
+            shutil.copy(source, OUT / f"{name}-{file}")
+        return
+    script = Path(__file__).with_name("label_budget.py")
+    command = [sys.executable, script, "--project", folder, "--name", name]
+    command += ["--settings", *study.budgets, "--recipes", *study.recipes[1:]]
+    command += ["--seeds", *map(str, study.seeds[:count])]
+    with (OUT / f"{name}.md").open("w", encoding="utf-8") as file:
+        subprocess.run(command, check=True, stdout=file)
 
 
 def main() -> None:
@@ -152,10 +206,10 @@ def main() -> None:
             settings = study.settings(count)
             if study.data is FOLDER:
                 settings.append(f"datasets.folder.download.path={args.images.resolve()}")
-            if not run(args.folder, settings, args.jobs, until):
+            if not run(args.folder, settings, study.targets, args.jobs, until):
                 print(f"{name}: stopped at seed {study.seeds[count - 1]}; the next call goes on")
                 return
-            copy_tables(args.folder, name)
+            write_tables(args.folder, name, count)
             done[name] = count
             (args.folder / STATE).write_text(json.dumps(done))
             print(f"{name}: {count} of {len(study.seeds)} seeds are finished", flush=True)

@@ -7,6 +7,7 @@ gap to full labels that it closes. Cells that were not run are named and left ou
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import sys
@@ -137,19 +138,20 @@ def _cell(row: Row) -> Cell:
     return Cell(fraction=str(row["label_fraction"]), **values)
 
 
-def compare_labels(runs: Runs) -> list[Difference]:
-    """Return how the reference differs between labellings, and between budgets of one labelling.
+def compare_settings(runs: Runs) -> list[Difference]:
+    """Return how the reference differs between any two settings, full labels first."""
+    named = [
+        replace(scored, cell=replace(scored.cell, labelling=_setting_name(cell), fraction=FULL[1]))
+        for cell, of_cell in runs.items()
+        if cell.recipe == REFERENCE
+        for scored in scored_cells(of_cell)
+    ]  # a setting is then one value of one axis, as differences() wants it
+    pairs = itertools.combinations(named, 2)
+    return [difference for pair in pairs for difference in differences(pair)]
 
-    Budgets are compared with the next larger one, those of random pixels with full labels too.
-    """
-    cells = [cell for cell in runs if cell.recipe == REFERENCE]
-    found = differences(scored_cells([item for cell in cells for item in runs[cell]]))
-    labelling, fraction = FULL
-    full = next(cell for cell in cells if (cell.labelling, cell.fraction) == FULL)
-    below = [cell for cell in cells if cell.labelling == labelling and cell.fraction != fraction]
-    for cell in below:
-        found += differences(scored_cells([*runs[cell], *runs[full]]))
-    return list(dict.fromkeys(item for item in found if not item.pooled))
+
+def _setting_name(cell: Cell) -> str:
+    return f"{cell.labelling}, {percent(float(cell.fraction))}"
 
 
 def _row(
@@ -222,7 +224,7 @@ def main() -> None:
     if found := recorded_differences(rows):
         draw_differences(found, file.with_suffix(".png"))
     print(markdown(rows))
-    print(difference_table.markdown(compare_labels(runs)), end="")
+    print(difference_table.markdown(compare_settings(runs)), end="")
 
 
 if __name__ == "__main__":

@@ -26,10 +26,23 @@ def test_the_settings_of_a_study_are_keys_of_params_yaml(name: str, tmp_path: Pa
     apply_overrides(file, study.settings(2))
     experiment = load_section(file, "", Experiment)
     assert experiment.seeds == tuple(study.seeds[:2])
-    assert experiment.splits == ("main",)
+    assert experiment.splits[0] == "main"
     if experiment.dataset == "sample":
         tile = load_section(file, "datasets.sample.tile", Tile)
         assert (tile.val, tile.test) == (0.1333, 0.6)
+
+
+def test_a_study_of_labels_trains_its_recipes_on_what_is_drawn_alone() -> None:
+    study = evidence.of_labels(["lovasz"], seeds=(1,), budgets=["0.01"])
+    assert study.targets == [
+        "*evaluate@*-random-unet-1.0-tuned-*",
+        "*evaluate@*-random-unet-0.01-tuned-*",
+        "*evaluate@*-points-unet-0.1-*-*",
+        "*evaluate@*-scribbles-unet-0.0075-*-*",
+        "*evaluate@*-patches-unet-0.1-*-*",
+    ]
+    settings = study.settings(1)
+    assert {"sweep=[0.0075,0.01,0.05,1.0]", "seeds=[1]", "recipes=[tuned,lovasz]"} < {*settings}
 
 
 @pytest.fixture
@@ -37,7 +50,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Pretend to train, with time for three calls; return the numbers of seeds asked for."""
     asked: list[int] = []
 
-    def run(folder: Path, settings: list[str], jobs: int, until: float) -> bool:
+    def run(folder: Path, settings: list[str], *_: object) -> bool:
         (seeds,) = (item for item in settings if item.startswith("seeds="))
         asked.append(seeds.count(",") + 1)
         return len(asked) <= 3
@@ -45,7 +58,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     (tmp_path / ".dvc" / "tmp").mkdir(parents=True)
     monkeypatch.setattr(evidence, "clone", lambda *_: None)
     monkeypatch.setattr(evidence, "run", run)
-    monkeypatch.setattr(evidence, "copy_tables", lambda *_: None)
+    monkeypatch.setattr(evidence, "write_tables", lambda *_: None)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     arguments = ["evidence.py", "--studies", "cells", "--folder", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", arguments)

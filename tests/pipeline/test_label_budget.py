@@ -7,7 +7,8 @@ import pytest
 
 import label_budget
 from partialseg.comparison.significance import Difference
-from partialseg.evaluation.runs import Cell
+from partialseg.evaluation.runs import Cell, Run
+from score_cells import make_cell, make_results
 
 
 def row(labelling: str, recipe: str, **values: Any) -> dict[str, Any]:
@@ -60,6 +61,24 @@ def test_a_recorded_difference_is_that_from_the_reference() -> None:
         seeds=3,
     )
     assert label_budget.recorded_differences(rows) == [expected]
+
+
+def test_settings_of_other_labellings_and_budgets_are_compared_with_the_reference_recipe() -> None:
+    # mIoU of 10 pixels a class, of which n are right: n / (20 - n), if the errors are equal.
+    right = {("random", "1.0"): 10, ("points", "0.1"): 5, ("scribbles", "0.0075"): 8}
+    runs = {}
+    for (labelling, fraction), hits in right.items():
+        for recipe in ("tuned", "lovasz"):
+            cell = make_cell(labelling=labelling, fraction=fraction, recipe=recipe)
+            counts = [[hits, 10 - hits], [10 - hits, hits]]
+            run = Run(cell=cell, seed=1)
+            runs[cell] = [make_results(run, {"o1": counts, "o2": counts})]
+    found = label_budget.compare_settings(runs)
+    assert [(*item.values, item.difference) for item in found] == [
+        ("random, 100 %", "points, 10 %", pytest.approx(5 / 15 - 1)),
+        ("random, 100 %", "scribbles, 0.75 %", pytest.approx(8 / 12 - 1)),
+        ("points, 10 %", "scribbles, 0.75 %", pytest.approx(8 / 12 - 5 / 15)),
+    ]
 
 
 def test_without_full_labels_nothing_is_compared(tmp_path: Path) -> None:
