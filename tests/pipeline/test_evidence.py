@@ -15,6 +15,7 @@ from clones import ROOT
 from partialseg.checking.experiment import Experiment
 from partialseg.core.params import load_section
 from partialseg.tiling.params import Tile
+from partialseg.training.params import Train
 
 
 @pytest.mark.slow
@@ -30,6 +31,11 @@ def test_the_settings_of_a_study_are_keys_of_params_yaml(name: str, tmp_path: Pa
     if experiment.dataset == "sample":
         tile = load_section(file, "datasets.sample.tile", Tile)
         assert (tile.val, tile.test) == (0.1333, 0.6)
+        for recipe in study.recipes:
+            train = load_section(
+                file, "datasets.sample.train", Train, f"datasets.sample.recipes.{recipe}"
+            )
+            assert train.epochs == (12 if recipe == "reproduction" else 24), recipe
 
 
 def test_a_study_of_labels_trains_its_recipes_on_what_is_drawn_alone() -> None:
