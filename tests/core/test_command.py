@@ -1,7 +1,9 @@
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -61,14 +63,14 @@ def test_sigterm_is_one_line_and_status_143(capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.parametrize(
     ("sent", "status", "last_words"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+    [(signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 143, "terminated\n"), (None, 0, "")],
 )
 def test_a_worker_that_is_stuck_keeps_nobody_waiting(
-    sent: signal.Signals, status: int, last_words: str
+    sent: signal.Signals | None, status: int, last_words: str
 ) -> None:
     """multiprocessing ends its daemons by SIGTERM and waits, and the loader's ignore that."""
     program = """if True:
-        import multiprocessing, signal, time
+        import multiprocessing, signal, sys, time
         from partialseg.core.command import run
 
         def work(ready):
@@ -83,12 +85,12 @@ def test_a_worker_that_is_stuck_keeps_nobody_waiting(
             fork.Process(target=work, args=(ready,), daemon=True).start()
             ready.wait()
             print("ready", flush=True)
-            time.sleep(600)
+            time.sleep(float(sys.argv[1]))
 
         run(main)
     """
     process = subprocess.Popen(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", program, "600" if sent else "0"],
         env=os.environ | {"PYTHONPATH": str(SRC)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -96,11 +98,23 @@ def test_a_worker_that_is_stuck_keeps_nobody_waiting(
         start_new_session=True,
     )
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
-    os.killpg(process.pid, sent)
+    if sent:
+        os.killpg(process.pid, sent)
     try:
         # communicate() waits for all that hold the pipes: the worker as well.
-        assert process.communicate(timeout=30) == ("", f"{last_words}\n")
+        assert process.communicate(timeout=30) == ("", last_words)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == status
+
+
+def test_workers_of_the_caller_live_on() -> None:
+    worker = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(600,))
+    worker.start()
+    try:
+        run(lambda: None)
+        assert worker.is_alive()
+    finally:
+        worker.kill()
+        worker.join()

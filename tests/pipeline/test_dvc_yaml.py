@@ -241,9 +241,7 @@ def test_the_recipes_of_losses_and_methods_add_them_to_tuned(dataset: str) -> No
         for name, recipe in recipes.items()
     }
     for name, recipe in recipes.items():
-        # The second round of pseudo-labels must be kept.
-        own = {"select": "last"} if name == "pseudo_labels" else {}
-        assert tuned | own == {key: recipe[key] for key in tuned}
+        assert tuned == {key: recipe[key] for key in tuned}, name
     method = {"method", "methods"}
     assert {name: set(of_recipe) for name, of_recipe in added.items()} == {
         "dice": {"loss"},

@@ -17,7 +17,7 @@ from partialseg.engine.checkpoint import Checkpoint, RunId
 from partialseg.engine.compute import Compute
 from partialseg.engine.curves import EpochRecord
 from partialseg.labelling.label import label
-from partialseg.training.augment import Augment, ShiftScaleRotate
+from partialseg.training.augment import Augment, ColourJitter, ShiftScaleRotate
 from partialseg.training.losses import Terms
 from partialseg.training.methods.build import Methods
 from partialseg.training.methods.consistency import Consistency
@@ -30,17 +30,20 @@ from small_labels import label_params
 torch.set_num_threads(1)  # networks as small as these only lose by more
 
 CPU = Compute(torch.device("cpu"), torch.float32)
+NO_JITTER = ColourJitter(probability=0.0, brightness=0.5, contrast=0.5, saturation=0.5, balance=0.5)
 STILL = Augment(
     horizontal_flip=0.0,
     vertical_flip=0.0,
     rotate90=0.0,
     shift_scale_rotate=ShiftScaleRotate(probability=0.0, shift=0.0, scale=0.0, rotate=0.0),
+    colour_jitter=NO_JITTER,
 )
 LIVELY = Augment(
     horizontal_flip=0.5,
     vertical_flip=0.5,
     rotate90=0.5,
     shift_scale_rotate=ShiftScaleRotate(probability=0.5, shift=0.1, scale=0.1, rotate=45.0),
+    colour_jitter=NO_JITTER,
 )
 
 

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -6,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from code_of_stage import SRC
 from partialseg.training.augment import Augment, Augmenter, ColourJitter
 from small_run import LIVELY, STILL
 
@@ -258,11 +262,20 @@ def test_the_balance_is_a_factor_for_each_band() -> None:
     assert (np.ptp(factors, axis=1) > 0.02).mean() > 0.9  # bands differ
 
 
-def test_a_jitter_of_probability_zero_changes_no_bit() -> None:
-    off = ColourJitter(probability=0.0, brightness=1.0, contrast=1.0, saturation=1.0, balance=1.0)
-    with_it, without = Augmenter(replace(LIVELY, colour_jitter=off)), Augmenter(LIVELY)
-    for seed in range(8):
-        assert same(with_it(seed, *coded_patch()), without(seed, *coded_patch()))
+def test_black_stays_black_and_nothing_else_becomes_it() -> None:
+    image = np.full((8, 8, 3), (1, 0, 0), np.uint8)
+    image[2:] = 200
+    image[6:] = 0
+    changed = jittered(image, brightness=1.0, contrast=1.0, saturation=1.0, balance=1.0)
+    assert (changed[:, 6:] == 0).all()
+    assert (changed[:, :6] >= 1).all()
+    assert changed[:, :2].max() > 1  # the limits are wide enough to bring black up
+
+
+def test_a_jitter_of_probability_zero_is_none() -> None:
+    assert STILL.colour_jitter.contrast == 0.5
+    image, truth, visible = coded_patch()
+    assert same(Augmenter(STILL)(1, image, truth, visible), (image, truth, visible))
 
 
 def test_the_jitter_comes_after_the_moves_and_leaves_their_draws_alone() -> None:
@@ -287,3 +300,20 @@ def test_the_jitter_comes_after_the_moves_and_leaves_their_draws_alone() -> None
 def test_colours_out_of_range_are_refused(limits: dict[str, float], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         jittered(np.zeros((2, 2, 3), np.uint8), **limits)
+
+
+def test_the_import_asks_no_server_for_a_newer_version() -> None:
+    program = """if True:
+        import urllib.request
+        def refuse(*_, **__):
+            print("asked")
+            raise OSError("no network")
+        urllib.request.OpenerDirector.open = refuse
+        import partialseg.training.augment
+    """
+    environment = os.environ | {"PYTHONPATH": str(SRC)}
+    environment.pop("NO_ALBUMENTATIONS_UPDATE", None)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("", "")

@@ -23,10 +23,10 @@ from partialseg.tiling.patches import PatchStore
 from partialseg.training import loop as training
 from partialseg.training.data import Shown, TrainPatches
 from partialseg.training.learner import Learner
-from partialseg.training.loop import Trained, best_epoch, fit, is_finished, train_epoch
+from partialseg.training.loop import Trained, best_epoch, fit, is_finished, is_kept, train_epoch
 from partialseg.training.params import Train
 from small_labels import label_params
-from small_run import CPU, LIVELY, Lookup, isolate, record, red_image, train_params
+from small_run import CPU, LIVELY, METHODS, Lookup, isolate, record, red_image, train_params
 
 
 class SmallFit:
@@ -263,6 +263,20 @@ def history_of(*mious: float) -> list[EpochRecord]:
 )
 def test_the_best_epoch_is_the_first_of_the_highest_miou(mious: list[float], best: int) -> None:
     assert best_epoch(history_of(*mious)) == best
+
+
+def test_what_pseudo_labels_keep_is_of_their_second_round() -> None:
+    history = history_of(0.5, 0.9, 0.3, 0.4, 0.4, 0.2)
+    kept = {
+        method: [
+            epoch
+            for epoch in range(1, 7)
+            if is_kept(history[:epoch], train_params(epochs=6, method=method))
+        ]
+        for method in ("none", "pseudo_labels")
+    }
+    assert METHODS.pseudo_labels.first_round == 0.5
+    assert kept == {"none": [1, 2], "pseudo_labels": [1, 2, 4]}
 
 
 @pytest.mark.parametrize(

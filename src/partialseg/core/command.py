@@ -3,7 +3,8 @@
 import multiprocessing
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from multiprocessing.process import BaseProcess
 
 
 def run(main: Callable[[], None]) -> None:
@@ -13,6 +14,7 @@ def run(main: Callable[[], None]) -> None:
     a defect of the program and keeps its traceback. SIGTERM ends the stage like Ctrl-C, so that no
     half-written file stays behind.
     """
+    workers = set(multiprocessing.active_children())  # of whoever calls this
     before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         main()
@@ -24,6 +26,8 @@ def run(main: Callable[[], None]) -> None:
         print("interrupted", file=sys.stderr)
         raise SystemExit(130) from None  # 128 + SIGINT, as in shells
     finally:
+        # One that something still holds would be asked to end, and waited for, which it ignores.
+        _kill_workers(workers)
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -36,13 +40,15 @@ def _stop(number: int, _: object) -> None:
     raise SystemExit(143)  # 128 + SIGTERM
 
 
-def _kill_workers() -> None:
+def _kill_workers(spared: Collection[BaseProcess] = ()) -> None:
     """End the processes that load patches before anything is unwound.
 
     They ignore signals and leave them to this process. A worker that is stuck, for instance in a
     lock that was held when it was forked, would be waited for forever; and one whose connection
     breaks while it hands over a patch prints a long traceback.
     """
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would report a crash
-    for worker in multiprocessing.active_children():
+    workers = set(multiprocessing.active_children()).difference(spared)
+    if workers:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's handler would report a crash
+    for worker in workers:
         worker.kill()

@@ -4,7 +4,6 @@ import os
 import random
 from typing import Annotated
 
-import albumentations as A  # noqa: N812
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
@@ -12,8 +11,9 @@ from pydantic.dataclasses import dataclass
 
 from partialseg.core.params import STRICT, Share
 
-# On import, albumentations would go online to look for a newer version.
+# Before the import, at which albumentations would go online to look for a newer version.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+import albumentations as A  # noqa: N812
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -41,9 +41,6 @@ class ColourJitter:
     balance: Share
 
 
-NO_JITTER = ColourJitter(probability=0.0, brightness=0.0, contrast=0.0, saturation=0.0, balance=0.0)
-
-
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Augment:
     """Probabilities of flips and of a rotation by a multiple of 90 degrees; move and colours."""
@@ -52,12 +49,12 @@ class Augment:
     vertical_flip: Share
     rotate90: Share
     shift_scale_rotate: ShiftScaleRotate
-    colour_jitter: ColourJitter = NO_JITTER
+    colour_jitter: ColourJitter
 
 
 def moves(params: Augment) -> list[A.BasicTransform]:
-    """Return the transforms in the order in which they are applied to a patch."""
-    affine, colours = params.shift_scale_rotate, params.colour_jitter
+    """Return the transforms of image, truth and visibility, in their order."""
+    affine = params.shift_scale_rotate
     return [
         A.HorizontalFlip(p=params.horizontal_flip),
         A.VerticalFlip(p=params.vertical_flip),
@@ -70,18 +67,26 @@ def moves(params: Augment) -> list[A.BasicTransform]:
             rotate=(-affine.rotate, affine.rotate),
             p=affine.probability,
         ),
+    ]
+
+
+def colour_changes(limits: ColourJitter) -> list[A.BasicTransform]:
+    """Return the transforms of the image alone, in their order; none of probability 0."""
+    if not limits.probability:
+        return []
+    return [
         A.ColorJitter(
-            brightness=around(colours.brightness),
-            contrast=around(colours.contrast),
-            saturation=around(colours.saturation),
+            brightness=around(limits.brightness),
+            contrast=around(limits.contrast),
+            saturation=around(limits.saturation),
             hue=(0, 0),
-            p=colours.probability,
+            p=limits.probability,
         ),
         A.MultiplicativeNoise(
-            multiplier=around(colours.balance),
+            multiplier=around(limits.balance),
             per_channel=True,
             elementwise=False,
-            p=colours.probability,
+            p=limits.probability,
         ),
     ]
 
@@ -94,11 +99,13 @@ def around(limit: float) -> tuple[float, float]:
 class Augmenter:
     """Applies random flips, rotations and a move alike to all arrays of a patch.
 
-    The colours of the image change at last.
+    The colours of the image change at last. What is black has no image: it stays black, and what
+    is not does not become so.
     """
 
     def __init__(self, params: Augment) -> None:
-        self._transform = A.Compose(moves(params))
+        self._move = A.Compose(moves(params))
+        self._colour = A.Compose(colour_changes(params.colour_jitter))
 
     def __call__(
         self,
@@ -109,7 +116,13 @@ class Augmenter:
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.bool_]]:
         """Transform image (H, W, 3), truth (H, W) and visible (H, W) by the draws of a seed."""
         # Seeded for each patch, so that the draws do not depend on the number of workers.
-        self._transform.set_random_state(np.random.default_rng(seed), random.Random(seed))
-        moved = self._transform(image=image, masks=[truth, visible.view(np.uint8)])
+        draws = np.random.default_rng(seed), random.Random(seed)
+        self._move.set_random_state(*draws)
+        moved = self._move(image=image, masks=[truth, visible.view(np.uint8)])
         truth, visible = moved["masks"]
-        return moved["image"], truth, visible.view(np.bool_)
+        image = moved["image"]
+        if self._colour.transforms:
+            self._colour.set_random_state(*draws)
+            changed = self._colour(image=image)["image"]
+            image = np.where(image.any(axis=-1, keepdims=True), np.maximum(changed, 1), 0)
+        return image, truth, visible.view(np.bool_)

@@ -1,7 +1,6 @@
 """Training patches: their visible labels, and the batches of an epoch."""
 
 import dataclasses
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from partialseg.core.classes import compose_label
+from partialseg.core.draws import seed_from
 from partialseg.engine.batches import Batch, image_tensor, start_worker
 from partialseg.engine.ranks import Ranks
 from partialseg.labelling.labels import LabelStore
@@ -22,12 +22,12 @@ from partialseg.training.crops import check_crop, crops_per_patch, random_crop
 class Place(NamedTuple):
     """What is shown at a place of an epoch: a training patch, by its index, or a crop of it.
 
-    crop counts the crops of this patch in the epoch, from 0; whole patches do not depend on it.
+    time counts how often the patch has been shown in the epoch, from 0.
     """
 
     epoch: int
     patch: int
-    crop: int = 0
+    time: int = 0
 
 
 class TrainPatches(Dataset[Batch]):
@@ -35,8 +35,8 @@ class TrainPatches(Dataset[Batch]):
 
     With crop above 0 an item is a random crop of that side, which is cut before it is augmented:
     what the affine move brings in from outside the crop is black and unlabelled.
-    The index of an item is its Place: the draws depend on (seed, epoch, patch name) and the number
-    of the crop alone, and workers that outlive an epoch need no notice of the next one.
+    The index of an item is its Place: the draws depend on (seed, epoch, patch name) and the time
+    alone, and workers that outlive an epoch need no notice of the next one.
 
     Raises:
         ValueError: a crop is larger than the patches.
@@ -69,13 +69,14 @@ class TrainPatches(Dataset[Batch]):
         key = f"{self._seed}/{place.epoch}/{patch.name}"
         image, truth = self._store.image(patch), self._store.truth(patch)
         visible = self._labels.visible(place.patch)
+        if self._crop or place.time:
+            key += f"/{place.time}"
         if self._crop:
-            key += f"/{place.crop}"
-            window = random_crop(_draw(f"{key}/crop"), self._crop, truth, visible)
+            window = random_crop(seed_from(f"{key}/crop"), self._crop, truth, visible)
             # Before anything else: of the image's file only the pixels of the crop are read.
             image, truth = image[window].copy(), truth[window].copy()
             visible = visible[window].copy()
-        image, truth, visible = self._augmenter(_draw(key), image, truth, visible)
+        image, truth, visible = self._augmenter(seed_from(key), image, truth, visible)
         return image_tensor(image), torch.from_numpy(compose_label(truth, visible))
 
 
@@ -116,7 +117,7 @@ class EpochBatches(Sampler[list[Place]]):
         self._places = patches * shown.crops
         self._batches = -(-self._places // batch_size)
         self.epoch = 1
-        smallest = self._places // self._batches
+        smallest = smallest_batch(self._places, batch_size)
         # A share has the unlabelled patches of its places, too.
         in_share = smallest // ranks.count * (2 if self._unlabelled else 1)
         self.smallest_part = in_share // accumulation
@@ -132,8 +133,8 @@ class EpochBatches(Sampler[list[Place]]):
         return self._batches
 
     def __iter__(self) -> Iterator[list[Place]]:
-        draw = torch.Generator().manual_seed(_draw(f"{self._seed}/{self.epoch}"))
-        turns = torch.Generator().manual_seed(_draw(f"{self._seed}/{self.epoch}/turns"))
+        draw = torch.Generator().manual_seed(seed_from(f"{self._seed}/{self.epoch}"))
+        turns = torch.Generator().manual_seed(seed_from(f"{self._seed}/{self.epoch}/turns"))
         order = [_in_turns(self._often, self._places, draw, turns)]
         if self._unlabelled:
             order.append(_in_turns((self._often == 0).long(), self._places, draw, turns))
@@ -141,7 +142,12 @@ class EpochBatches(Sampler[list[Place]]):
         places = torch.stack([indices, _times_before(indices)], dim=2)
         for batch in places.tensor_split(self._batches):
             share = batch[self._ranks.rank :: self._ranks.count].flatten(end_dim=1)
-            yield [Place(self.epoch, index, crop) for index, crop in share.tolist()]
+            yield [Place(self.epoch, index, time) for index, time in share.tolist()]
+
+
+def smallest_batch(places: int, batch_size: int) -> int:
+    """Return the fewest places of a batch, where the numbers differ by at most one."""
+    return places // -(-places // batch_size)
 
 
 def _times_before(indices: Tensor) -> Tensor:
@@ -180,8 +186,3 @@ def train_loader(patches: TrainPatches, batches: EpochBatches, workers: int) -> 
         pin_memory=torch.cuda.is_available(),
         worker_init_fn=start_worker,
     )
-
-
-def _draw(key: str) -> int:
-    """Return the seed of a draw, 63 bits; unlike sums, hashes of different keys are unrelated."""
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) >> 1

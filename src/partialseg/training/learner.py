@@ -1,6 +1,5 @@
 """A network in training: a step of it, and its learning rate."""
 
-import hashlib
 import math
 from contextlib import nullcontext
 from typing import Any, cast
@@ -13,6 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from partialseg.core.classes import IGNORE_INDEX
+from partialseg.core.draws import seed_from
 from partialseg.engine.compute import Compute
 from partialseg.engine.ranks import Ranks
 from partialseg.models.blocks import recompute_activations
@@ -148,8 +148,7 @@ class Learner:
 
     def _draw(self, step: int, part: int) -> int:
         """Return the seed, 63 bits, of the random draws for a part of a step on this rank."""
-        key = f"{self._seed}/{step}/{self.ranks.rank}/{part}"
-        return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) >> 1
+        return seed_from(f"{self._seed}/{step}/{self.ranks.rank}/{part}")
 
     def _without_exchange(self, more_to_come: bool) -> Any:
         """Return a context that, before the last part, keeps gradients on their rank."""

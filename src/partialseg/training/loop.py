@@ -218,8 +218,15 @@ def is_finished(history: Sequence[EpochRecord], params: Train) -> bool:
 
 
 def is_kept(history: Sequence[EpochRecord], params: Train) -> bool:
-    """Return whether the weights after the last of these epochs are the best so far."""
-    return params.select == "last" or best_epoch(history) == len(history)
+    """Return whether the weights after the last of these epochs are the best so far.
+
+    As soon as pseudo_labels is in its second round, the epochs before it no longer count.
+    """
+    first_round = 0.0
+    if params.method == "pseudo_labels":
+        first_round = params.methods.pseudo_labels.first_round * params.epochs
+    counted = [record for record in history if record.epoch > first_round] or history
+    return params.select == "last" or best_epoch(counted) == len(history)
 
 
 def best_epoch(history: Sequence[EpochRecord]) -> int:

@@ -9,7 +9,7 @@ from torch import Tensor
 from partialseg.engine.compute import Compute, out_of_memory
 from partialseg.engine.ranks import Ranks
 from partialseg.engine.scoring import predict_in_parts
-from partialseg.training.data import TrainPatches
+from partialseg.training.data import TrainPatches, smallest_batch
 from partialseg.training.learner import Learner
 from partialseg.training.params import Train
 
@@ -67,8 +67,7 @@ def fewest_parts(most: int, trial: Callable[[int], object]) -> int:
 def most_parts(patches: TrainPatches, params: Train, ranks: Ranks) -> int:
     """Return into how many parts one of the ranks can divide its share of any batch."""
     places = len(patches) * patches.crops_per_patch
-    batches = -(-places // params.batch_size)
-    return max(1, places // batches // ranks.count)
+    return max(1, smallest_batch(places, params.batch_size) // ranks.count)
 
 
 def most_images(patches: TrainPatches, params: Train, ranks: Ranks) -> int:

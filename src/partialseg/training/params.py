@@ -33,7 +33,7 @@ class Train:
     warmup is the share of the steps in which the learning rate rises; ema_decay the decay of the
     average of the weights that is scored and saved (0: no average). Training stops after
     `patience` epochs without a better validation mIoU (0: never); select is the epoch whose weights
-    are saved, the best by that score or the last, which suits a schedule that falls to 0. loss
+    are saved, the best by that score (of pseudo_labels, in the second round) or the last. loss
     adds terms on the labelled pixels, method a term on the unlabelled ones, with its own section
     of methods. workers are the processes that load patches for each training process (0: none, it
     loads them itself).
@@ -84,10 +84,10 @@ class Train:
                 "method consistency has the average of the weights as its teacher: ema_decay must "
                 "be above 0, got 0"
             )
-        if self.method == "pseudo_labels" and (self.select != "last" or self.patience):
+        if self.method == "pseudo_labels" and self.patience:
             raise ValueError(
-                "method pseudo_labels has a second round, which has to be reached and kept: select "
-                f"must be last and patience 0, got {self.select} and {self.patience}"
+                "method pseudo_labels has a second round, which has to be reached: patience must "
+                f"be 0, got {self.patience}"
             )
 
     @property
