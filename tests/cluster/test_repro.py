@@ -165,10 +165,25 @@ def test_of_targets_nothing_else_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = tiny_pipeline(tmp_path, ["a", "b", "c"], monkeypatch)
+    add_file_and_second_pipeline(project)
     repro(jobs=1, targets=["train@[ab]"])
     assert outputs(project) == {"a": "aa\n", "b": "ba\n"}
     repro(["label=d"], jobs=1, targets=["train@b"])
     assert outputs(project) == {"a": "aa\n", "b": "bd\n"}
+    assert not (project.folder / "other" / "made.txt").exists()
+    repro(jobs=1, targets=["other/*", "train"])
+    assert outputs(project) == {name: f"{name}d\n" for name in "abc"}
+    assert (project.folder / "other" / "made.txt").exists()
+
+
+def add_file_and_second_pipeline(project: Clone) -> None:
+    """Add what has no name of its own, dvc add's, and a stage called train in another folder."""
+    (project.folder / "added.txt").write_text("added")
+    project.run("dvc", "add", "added.txt")
+    stage = {"cmd": "echo made > made.txt", "deps": ["../added.txt"], "outs": ["made.txt"]}
+    (project.folder / "other").mkdir()
+    pipeline = yaml.safe_dump({"stages": {"train": stage}})
+    (project.folder / "other" / "dvc.yaml").write_text(pipeline)
 
 
 @pytest.mark.parametrize(

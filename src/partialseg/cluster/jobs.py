@@ -1,8 +1,9 @@
 """How many trainings run side by side, and what each may use."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
+
+from dask.system import cpu_count
 
 from partialseg.cluster.side_by_side import Share
 from partialseg.cluster.stages import Training
@@ -52,5 +53,5 @@ def choose_jobs(asked: int | None, share: Share, gpus: int, cores: int) -> int:
 
 
 def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of cores that this process may use, the limit of a container included."""
+    return int(cpu_count())

@@ -1,10 +1,10 @@
 """The trainings of the pipeline in the current folder, and which of them DVC would run."""
 
-import fnmatch
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,14 +33,20 @@ class Training:
 def matching(patterns: Sequence[str]) -> list[str]:
     """Return the names of the stages that patterns such as `evaluate@*` take, in their order.
 
-    `dvc repro --glob` runs the whole pipeline where a pattern takes none.
+    A name of several stages, `evaluate`, stands for all of them. Those of other folders are
+    `transfer/dvc.yaml:...`. `dvc repro --glob` runs the whole pipeline where a pattern takes none.
 
     Raises:
         ValueError: one takes none, or DVC cannot read the pipeline.
     """
     with _repository() as repo:
-        names = [stage.name for stage in repo.index.stages]
-    found = {pattern: fnmatch.filter(names, pattern) for pattern in patterns}
+        names = [stage.addressing for stage in repo.index.stages]
+    found = {
+        pattern: [
+            name for name in names if fnmatchcase(name, pattern) or name.startswith(f"{pattern}@")
+        ]
+        for pattern in patterns
+    }
     for pattern, taken in found.items():
         if not taken:
             raise ValueError(f"{pattern}: is no stage of the pipeline (dvc stage list)")
@@ -71,14 +77,14 @@ def training_levels(targets: Sequence[str] = ()) -> list[tuple[list[str], list[s
             return known[stage]
 
         for stage in graph:
-            if not targets or stage.name in targets:
+            if not targets or stage.addressing in targets:
                 level(stage)  # and of all that it needs
         for stage in trains & known.keys():
             levels.setdefault(known[stage], []).append(stage)
         return [
             (
-                sorted({needed.name for one in stages for needed in graph.successors(one)}),
-                sorted(stage.name for stage in stages),
+                sorted({needed.addressing for one in stages for needed in graph.successors(one)}),
+                sorted(stage.addressing for stage in stages),
             )
             for _, stages in sorted(levels.items())
         ]
@@ -94,7 +100,7 @@ def out_of_date(names: Sequence[str]) -> list[Training]:
         ValueError: DVC cannot read the pipeline.
     """
     with _repository() as repo:
-        stages = {stage.name: stage for stage in repo.index.stages}
+        stages = {stage.addressing: stage for stage in repo.index.stages}
         asked = [stages[name] for name in names]
         return [_training(stage) for stage in asked if stage.changed() and not _cached(stage)]
 
@@ -128,7 +134,7 @@ def _training(stage: "Stage") -> Training:
     words = shlex.split(stage.cmd)
     options = dict(pairwise(words))
     return Training(
-        stage=stage.name,
+        stage=stage.addressing,
         command=stage.cmd,
         dataset=options["--dataset"],
         recipe=options["--recipe"],
