@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find partialseg so too
 
 from partialseg.core.params import load_section
+from partialseg.engine.compute import Compute, choose_compute
 from partialseg.evaluation.params import Evaluate
 from partialseg.labelling.label import label
 from partialseg.labelling.labels import LabelStore
@@ -33,7 +34,7 @@ from partialseg.labelling.params import Label
 from partialseg.models.build import ARCHITECTURES
 from partialseg.tiling.patches import PatchStore
 from partialseg.training.params import Train
-from trainings import Data, Meter, Task, add, digest_of, read, train_monai, train_ours
+from trainings import Data, Meter, Task, add, made_by, read, train_monai, train_ours
 
 SECTION = "datasets.sample"
 FRACTION = 0.1
@@ -64,12 +65,13 @@ def params_of(side: str, epochs: int | None = None) -> Train:
     return params
 
 
-def measure(task: Task, data: Data, params: Train) -> dict[str, Any]:
+def measure(task: Task, data: Data, params: Train, compute: Compute) -> dict[str, Any]:
     """Train; return the curve and the scores of the epoch that the parameters select."""
-    meter = Meter(data, load_section(ROOT / "params.yaml", f"{SECTION}.evaluate", Evaluate))
+    evaluate = load_section(ROOT / "params.yaml", f"{SECTION}.evaluate", Evaluate)
+    meter = Meter(data, evaluate, compute)
     train = train_monai if task.side == "monai" else train_ours
     curve, selected, best = [], 0, -1.0
-    for network, epoch, seconds in train(task, data, params):
+    for network, epoch, seconds in train(task, data, params, compute):
         if epoch == params.epochs or epoch % EVERY == 0:
             curve.append(meter.point(network, epoch, seconds))
             print(f"{task.side}, {task.architecture}, seed {task.seed}: {curve[-1]}", flush=True)
@@ -159,17 +161,27 @@ def main() -> None:
     parser.add_argument(
         "--epochs", type=int, help="of `tuned`, instead of params.yaml's; with other --results"
     )
+    parser.add_argument(
+        "--precision",
+        default="float32",
+        choices=["float32", "bfloat16"],
+        help="with other --results",
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     store = PatchStore(args.data.resolve())
+    compute = choose_compute(args.precision, "cpu")
     for seed, architecture, side in itertools.product(args.seeds, args.architectures, args.sides):
         task = Task(side=side, architecture=architecture, seed=seed)
         params = params_of(side, args.epochs)
         data = Data(store=store, labels=labels_of(seed, store))
-        made = vars(task) | {"digest": digest_of(params, data)}
+        made = vars(task) | made_by(params, store, compute)
         if not any(made.items() <= item.items() for item in read(args.results)):
-            add(args.results, made | measure(task, data, params), vars(task))
-    results = read(args.results)
+            add(args.results, made | measure(task, data, params, compute), vars(task))
+    current = {side: made_by(params_of(side, args.epochs), store, compute) for side in SIDES}
+    results = [item for item in read(args.results) if current[item["side"]].items() <= item.items()]
+    if others := len(read(args.results)) - len(results):
+        print(f"{others} trainings by other parameters, patches or precision are not shown")
     of_unet = [item for item in results if item["architecture"] == "unet"]
     rows = [point for side in SIDES for point in medians(of_unet, side)]
     print(tabulate(rows, headers="keys", tablefmt="github"))

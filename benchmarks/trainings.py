@@ -1,7 +1,7 @@
 """Trainings for comparison, with the time of the training alone, and a file of their results.
 
 Ours is the training of the stage; the other side is a plain loop around MONAI's BasicUNet. Both run
-on the CPU in float32, with one thread that also loads the patches. Their time is CPU time: what the
+on the CPU, with one thread that also loads the patches. Their time is CPU time: what the
 training takes on a core of its own, whatever else the machine does.
 """
 
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from partialseg.core.classes import IGNORE_INDEX
 from partialseg.core.files import new_file
 from partialseg.engine.batches import TruthPatches, normalise, truth_loader
-from partialseg.engine.compute import choose_compute
+from partialseg.engine.compute import Compute
 from partialseg.engine.ranks import ALONE
 from partialseg.engine.scoring import Scorer
 from partialseg.evaluation.params import Evaluate
@@ -37,7 +37,6 @@ from partialseg.training.params import Train
 from partialseg.training.train import initial_network
 from train_step import monai_network
 
-COMPUTE = choose_compute("float32", "cpu")
 SMALLEST_BUILDING = 50.0  # m2: smaller ones are not counted as missed
 
 
@@ -61,10 +60,10 @@ class Data:
 class Meter:
     """Scores a network on validation and test patches; its time is not that of the training."""
 
-    def __init__(self, data: Data, params: Evaluate) -> None:
+    def __init__(self, data: Data, params: Evaluate, compute: Compute) -> None:
         self._store, self._params = data.store, params
         classes = len(data.store.summary.class_names)
-        self._scorer = Scorer(num_classes=classes, class_weights=None, compute=COMPUTE)
+        self._scorer = Scorer(num_classes=classes, class_weights=None, compute=compute)
 
     def point(self, network: nn.Module, epoch: int, seconds: float) -> dict[str, Any]:
         """Return a point of the curve: the mIoU of both splits after an epoch."""
@@ -107,10 +106,10 @@ class Meter:
         return {"miou": confusion.miou(), "iou": iou}, np.concatenate(predictions)
 
 
-Trained = Iterator[tuple[nn.Module, int, float]]  # network, epoch, CPU seconds of training so far
+Epochs = Iterator[tuple[nn.Module, int, float]]  # network, epoch, CPU seconds of training so far
 
 
-def train_ours(task: Task, data: Data, params: Train) -> Trained:
+def train_ours(task: Task, data: Data, params: Train, compute: Compute) -> Epochs:
     """Train as the stage does; the time has one patch of validation an epoch in it."""
     params = replace(params, workers=0)
     store = data.store
@@ -119,7 +118,7 @@ def train_ours(task: Task, data: Data, params: Train) -> Trained:
     classes = len(store.summary.class_names)
     network = initial_network(task.architecture, classes, params, task.seed)
     of_classes = None if weights is None else torch.tensor(weights)
-    learner = Learner(COMPUTE.place(network), of_classes, params, COMPUTE, ALONE, task.seed)
+    learner = Learner(compute.place(network), of_classes, params, compute, ALONE, task.seed)
     val = TruthPatches(store, store.of_split("val")[:1])  # fit() validates: as little as possible
     seconds, started = 0.0, time.process_time()
     for record in fit(learner, patches, val, params, task.seed):
@@ -128,7 +127,7 @@ def train_ours(task: Task, data: Data, params: Train) -> Trained:
         started = time.process_time()
 
 
-def train_monai(task: Task, data: Data, params: Train) -> Trained:
+def train_monai(task: Task, data: Data, params: Train, compute: Compute) -> Epochs:
     """Train MONAI's BasicUNet by a plain loop: whole patches, AdamW with one cycle."""
     patches = TrainPatches(data.store, data.labels, params.augment, task.seed, params.crop)
     order = EpochBatches(Shown(often=[1] * len(patches)), params.batch_size, 1, task.seed, ALONE)
@@ -154,18 +153,23 @@ def train_monai(task: Task, data: Data, params: Train) -> Trained:
         network.train()
         for images, labels in batches:
             optimizer.zero_grad()
-            loss_of(network(normalise(images)), labels.long()).backward()
+            with compute.autocast():
+                logits = network(normalise(images))
+            loss_of(logits.float(), labels.long()).backward()
             optimizer.step()
             schedule.step()
         seconds += time.process_time() - started
         yield network, epoch, seconds
 
 
-def digest_of(params: Train, data: Data) -> str:
-    """Return a digest of what a training is made of, but its code and its seed."""
-    made_of = hashlib.sha256(json.dumps(asdict(params), sort_keys=True).encode())
-    made_of.update((data.store.folder / MANIFEST).read_bytes())
-    return made_of.hexdigest()[:16]
+def made_by(params: Train, store: PatchStore, compute: Compute) -> dict[str, str]:
+    """Return what a training is made of, but its side, its code and its seed."""
+    settings = asdict(params)
+    if not params.augment.colour_jitter.probability:
+        del settings["augment"]["colour_jitter"]  # of earlier trainings it was no parameter yet
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    digest.update((store.folder / MANIFEST).read_bytes())
+    return {"digest": digest.hexdigest()[:16], "compute": str(compute)}
 
 
 def add(file: Path, result: Mapping[str, Any], keys: Mapping[str, Any]) -> None:

@@ -1,6 +1,9 @@
 """What benchmarks/accuracy.py and its trainings compute, on a small patch store."""
 
+import json
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +11,13 @@ import pytest
 import torch
 
 import accuracy
+import real_images
 import trainings
+from partialseg.engine.compute import Compute
 from partialseg.labelling.labels import LabelStore
 from partialseg.models.build import build_network
 from partialseg.tiling.patches import PatchStore
-from small_run import CPU, LIVELY, small_run, train_params
+from small_run import CPU, LIVELY, STILL, small_run, train_params
 from trainings import Data, Task
 
 
@@ -94,7 +99,7 @@ def test_the_epoch_is_selected_by_validation(
     epochs = [(epoch, epoch, 1.0) for epoch in (1, 2, 3)]
     monkeypatch.setattr(accuracy, "train_ours", lambda *_: iter(epochs))
     task = Task(side="tuned", architecture="unet", seed=1)
-    measured = accuracy.measure(task, None, train_params(epochs=3, select=select))
+    measured = accuracy.measure(task, None, train_params(epochs=3, select=select), CPU)
     assert measured["selected_epoch"] == selected
     assert measured["test_miou"] == selected / 10
     assert [point["epoch"] for point in measured["curve"]] == [2, 3]
@@ -115,12 +120,55 @@ def test_other_parameters_and_other_patches_are_another_training(
 ) -> None:
     small_run(make_patches(), tmp_path / "run", epochs=1)
     data = stored(tmp_path)
-    first = trainings.digest_of(train_params(), data)
-    assert trainings.digest_of(train_params(), data) == first
-    assert trainings.digest_of(train_params(epochs=3), data) != first
+
+    def made(compute: Compute = CPU, **changes: Any) -> dict[str, str]:
+        return trainings.made_by(train_params(**changes), data.store, compute)
+
+    first = made()
+    assert first["compute"] == "CPU, float32"
+    assert made() == first
+    assert made(Compute(torch.device("cpu"), torch.bfloat16)) == first | {
+        "compute": "CPU, bfloat16"
+    }
+    assert made(epochs=3)["digest"] != first["digest"]
+    off = replace(STILL, colour_jitter=replace(STILL.colour_jitter, contrast=0.1))
+    assert made(augment=off) == first  # of probability 0
+    on = replace(STILL, colour_jitter=replace(STILL.colour_jitter, probability=0.1))
+    assert made(augment=on)["digest"] != first["digest"]
     with (tmp_path / "patches" / "manifest.csv").open("a") as manifest:
         manifest.write("\n")
-    assert trainings.digest_of(train_params(), data) != first
+    assert made()["digest"] != first["digest"]
+
+
+def test_results_by_other_parameters_are_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by = {"digest": "new", "compute": "CPU, float32"}
+    results = [result("tuned", 1, 0.5) | by, result("tuned", 2, 0.25) | by | {"digest": "old"}]
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(results))
+    monkeypatch.setattr(accuracy, "PatchStore", lambda _: None)
+    monkeypatch.setattr(accuracy, "labels_of", lambda *_: None)
+    monkeypatch.setattr(accuracy, "made_by", lambda *_: by)
+    asked = ["accuracy.py", "--results", str(file), "--sides", "tuned", "--seeds", "1"]
+    monkeypatch.setattr(sys, "argv", asked)
+    accuracy.main()
+    said = capsys.readouterr().out
+    assert "1 trainings by other parameters, patches or precision are not shown\n" in said
+    assert "0.5" in said and "0.25 " not in said.split("architecture")[1]
+
+
+def test_on_real_images_the_plain_loop_has_flips_and_turns_alone() -> None:
+    ours, plain = (real_images.params_of(side) for side in real_images.SIDES)
+    assert ours.augment.colour_jitter.probability == 0.8
+    assert plain.augment.colour_jitter.probability == 0.0
+    for augment in (ours.augment, plain.augment):
+        flips = augment.horizontal_flip, augment.vertical_flip, augment.rotate90
+        assert flips == (0.5, 0.5, 0.5)
+        assert augment.shift_scale_rotate.probability == 0.0
+    assert (plain.crop, plain.batch_size, plain.optimizer) == (0, 4, "adamw")
+    assert (ours.epochs, ours.learning_rate) == (plain.epochs, plain.learning_rate)
+    assert ours.select == plain.select == "last"
 
 
 @pytest.mark.slow
@@ -131,7 +179,7 @@ def test_ours_is_the_training_of_the_stage(
     stage = small_run(make_patches(), tmp_path / "run", "unetplusplus", seed=3, **changes)
     data = stored(tmp_path)
     task = Task(side="tuned", architecture="unetplusplus", seed=3)
-    trained = list(trainings.train_ours(task, data, train_params(**changes)))
+    trained = list(trainings.train_ours(task, data, train_params(**changes), CPU))
     assert [epoch for _, epoch, _ in trained] == [1, 2]
     network, _, seconds = trained[-1]
     assert seconds > 0
@@ -159,7 +207,7 @@ def test_the_plain_loop_learns_from_the_labels(
     )
     scores = [
         scorer.score(network, batches).confusion.accuracy()
-        for network, _, _ in trainings.train_monai(task, data, params)
+        for network, _, _ in trainings.train_monai(task, data, params, CPU)
     ]
     assert len(scores) == 8
     assert scores[-1] > scores[0] + 0.1
