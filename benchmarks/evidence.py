@@ -187,8 +187,8 @@ def write_tables(folder: Path, name: str, count: int) -> None:
     command = [sys.executable, script, "--project", folder, "--name", name]
     command += ["--settings", *study.budgets, "--recipes", *study.recipes[1:]]
     command += ["--seeds", *map(str, study.seeds[:count])]
-    with (OUT / f"{name}.md").open("w", encoding="utf-8") as file:
-        subprocess.run(command, check=True, stdout=file)
+    made = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    (OUT / f"{name}.md").write_text(made.stdout, encoding="utf-8")
 
 
 def main() -> None:

@@ -3,7 +3,9 @@
 A setting is a labelling (or a strategy) at a label fraction. In each, every recipe is compared with
 partial cross-entropy alone (REFERENCE) with the same patches, epochs and seeds: test mIoU over the
 seeds, the difference with its intervals (partialseg.comparison.significance), and the share of the
-gap to full labels that it closes. Cells that were not run are named and left out.
+gap to full labels that it closes. Above the aim is how much more it scores than half of that gap
+wants, and the reference than SHARE_OF_FULL of full labels. Cells that were not run are named on
+stderr and left out.
 """
 
 import argparse
@@ -24,6 +26,7 @@ sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find p
 from partialseg.comparison import difference_table
 from partialseg.comparison.cells import scored_cells, seed_score
 from partialseg.comparison.difference_table import interval, verdict
+from partialseg.comparison.intervals import Term, bootstrap_interval, half_width, pseudovalues
 from partialseg.comparison.significance import Difference, differences
 from partialseg.comparison.table import LABELS
 from partialseg.evaluation.results import RunResults, read_results
@@ -34,6 +37,7 @@ REFERENCE = "tuned"
 RECIPES = ("pseudo_labels", "consistency", "gated_crf", "dice", "lovasz", "consistency_lovasz")
 FULL = ("random", "1.0")  # always there: the ceiling
 SETTINGS = ("random:0.1", "random:0.01", "points:0.1", "scribbles:0.01", "patches:0.1")
+SHARE_OF_FULL = 0.98  # what labels should reach of the score with all of them
 SMALLEST_GAP = 0.01  # in mIoU: shares of a smaller one say nothing
 Runs = dict[Cell, list[RunResults]]
 Row = dict[str, Any]
@@ -74,21 +78,23 @@ def read_runs(
                     f"error: {files[0].scores}: not run with all of the seeds {seeds}: full labels"
                 )
             elif (labelling, fraction) != FULL:
-                print(f"not run with all seeds: {labelling}, {fraction}, {recipe}")
+                remark = f"not run with all seeds: {labelling}, {fraction}, {recipe}"
+                print(remark, file=sys.stderr)
     return runs
 
 
 def compare_methods(runs: Runs) -> list[Row]:
-    """Return a row a cell, with its difference from the reference."""
+    """Return a row a cell, with its difference from the reference, and from its aim."""
     rows = []
+    labelling, fraction = FULL
     for cell, of_cell in runs.items():
         reference = runs[replace(cell, recipe=REFERENCE)]
-        labelling, fraction = FULL
-        full = seed_score(
-            runs[replace(cell, recipe=REFERENCE, labelling=labelling, fraction=fraction)]
-        ).mean
-        row = _row(cell, of_cell, reference, full)
-        if of_cell is not reference:
+        full = runs[replace(cell, recipe=REFERENCE, labelling=labelling, fraction=fraction)]
+        row = _row(cell, of_cell, reference, seed_score(full).mean)
+        if of_cell is reference and reference is not full:
+            row["above_aim"] = _above_aim((1.0, of_cell), (-SHARE_OF_FULL, full))
+        elif of_cell is not reference:
+            row["above_aim"] = _above_aim((1.0, of_cell), (-0.5, reference), (-0.5, full))
             (difference,) = differences(scored_cells([*reference, *of_cell]))
             row |= {
                 "difference": difference.difference,
@@ -99,6 +105,22 @@ def compare_methods(runs: Runs) -> list[Row]:
             }
         rows.append(row)
     return rows
+
+
+def _above_aim(*weighted: tuple[float, Sequence[RunResults]]) -> list[float] | None:
+    """Return a sum of weighted mIoU and the wider limits of its intervals; None if it has none.
+
+    Aims are linear in scores: SHARE_OF_FULL of full labels, and half of the gap to them, which is
+    the mean of both ends.
+    """
+    scored = [(weight, *scored_cells(runs)) for weight, runs in weighted]
+    if min(len(cell.orthophotos) for _, cell in scored) < 2:
+        return None
+    value = sum(weight * cell.miou() for weight, cell in scored)
+    terms = [Term(weight=weight, split="", counts=cell.counts) for weight, cell in scored]
+    low, high = bootstrap_interval(terms)
+    half = half_width([sum(weight * pseudovalues(cell.counts) for weight, cell in scored)])
+    return [value, min(low, value - half), max(high, value + half)]
 
 
 def joined(recorded: Sequence[Row], measured: Sequence[Row]) -> list[Row]:
@@ -191,11 +213,16 @@ def markdown(rows: Sequence[Row]) -> str:
             "95 %, bootstrap": interval(row["bootstrap"]) if "difference" in row else "",
             "jackknife": interval(row["jackknife"]) if "difference" in row else "",
             "Verdict": row.get("verdict", ""),
+            "Above the aim": _with_limits(row.get("above_aim")),
             "Gap closed": "" if row["gap_closed"] is None else f"{row['gap_closed']:.0%}",
         }
         for row in rows
     ]
     return tabulate(shown, headers="keys", tablefmt="github", disable_numparse=True) + "\n"
+
+
+def _with_limits(found: Sequence[float] | None) -> str:
+    return f"{found[0]:+.4f} ({found[1]:+.4f} to {found[2]:+.4f})" if found else ""
 
 
 def _mean_and_std(mean: float, std: float | None) -> str:

@@ -54,16 +54,17 @@ def parts_of(table: NDArray[np.float64]) -> Parts:
 
 
 def half_width(parts: Parts, seeds: int, orthophotos: int) -> float:
-    """Return the half-width of the 95 % interval to be expected, with Satterthwaite's freedom."""
+    """Return the half-width of the 95 % interval to be expected, with Satterthwaite's freedom.
+
+    As in partialseg.comparison.intervals, a factor that adds nothing has no term.
+    """
     both = parts.both / (seeds * orthophotos)
-    terms = (
-        (parts.seed / seeds + both, seeds - 1),
-        (parts.orthophoto / orthophotos + both, orthophotos - 1),
-        (-both, (seeds - 1) * (orthophotos - 1)),
-    )
+    factors = (parts.seed, seeds), (parts.orthophoto, orthophotos)
+    terms = [(part / number + both, number - 1) for part, number in factors if part]
+    terms.append(((1 - len(terms)) * both, (seeds - 1) * (orthophotos - 1)))
     variance = sum(value for value, _ in terms)
     freedom = variance**2 / sum(value**2 / count for value, count in terms)
-    least = min(seeds, orthophotos) - 1
+    least = min(count for value, count in terms if value >= 0)
     return float(student.ppf((1 + CONFIDENCE) / 2, max(freedom, least))) * variance**0.5
 
 

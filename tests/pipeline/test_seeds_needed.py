@@ -24,11 +24,18 @@ def test_a_part_is_never_negative() -> None:
     assert parts == Parts(seed=0.0, orthophoto=0.0, both=4.0)
 
 
-def test_with_the_numbers_at_hand_the_width_is_that_of_the_table() -> None:
-    rng = np.random.default_rng(1)
-    table = rng.normal(size=(8, 1)) + rng.normal(size=(1, 18)) + rng.normal(size=(8, 18)) / 2
+@pytest.mark.parametrize(
+    ("of_seed", "of_orthophoto", "adding"), [(1, 1, 2), (1, 0, 1), (0, 1, 1), (0, 0, 0)]
+)
+def test_with_the_numbers_at_hand_the_width_is_that_of_the_table(
+    of_seed: int, of_orthophoto: int, adding: int
+) -> None:
+    rng = np.random.default_rng(5)
+    table = of_seed * rng.normal(size=(8, 1)) + of_orthophoto * rng.normal(size=(1, 18))
+    both = rng.normal(size=(8, 18)) / 2
+    table = table + both - both.mean(axis=0) - both.mean(axis=1, keepdims=True)
     parts = seeds_needed.parts_of(table)
-    assert min(parts.seed, parts.orthophoto) > 0
+    assert (parts.seed > 0) + (parts.orthophoto > 0) == adding
     assert seeds_needed.half_width(parts, 8, 18) == pytest.approx(half_width([table]))
 
 
