@@ -97,6 +97,7 @@ def train_side_by_side(
         return client.submit(task, training.command, key=key, resources={RESOURCE: 1}, pure=False)
 
     failed: list[str] = []
+    shown = ""
     waiting, running = list(trainings), dict[Future[str], Training]()
     with tqdm(total=len(trainings), desc="trainings", unit="", dynamic_ncols=True) as bar:
         while waiting or running:
@@ -110,7 +111,10 @@ def train_side_by_side(
                 bar.write(f"{training.stage}: {why or _epoch(folder, training)}", file=sys.stdout)
                 bar.update()
             told = ((item.stage, _epoch(folder, item)) for item in running.values())
-            bar.set_postfix_str("; ".join(f"{name} {epoch}" for name, epoch in told if epoch))
+            progress = "; ".join(f"{name} {epoch}" for name, epoch in told if epoch)
+            if progress != shown or sys.stderr.isatty():  # in a log, a line an epoch
+                bar.set_postfix_str(progress)
+            shown = progress
     if failed:
         raise ValueError("; ".join(failed))
 
