@@ -18,7 +18,7 @@ from clones import ROOT, Clone, shrunk_clone
 from partialseg.cluster import repro as stage
 from partialseg.cluster import side_by_side
 from partialseg.cluster.repro import changed_params, check_committer, only_one, repro
-from partialseg.cluster.side_by_side import Share, run_training
+from partialseg.cluster.side_by_side import Share, local_client, run_training
 from partialseg.cluster.stages import out_of_date
 from partialseg.engine.checkpoint import load_checkpoint
 from repro import main
@@ -81,7 +81,7 @@ def test_a_killed_worker_and_side_by_side_change_no_bit(tmp_path: Path) -> None:
 
 def start_repro(project: Clone, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, ROOT / "src" / "repro.py", "--jobs", "2", *options],
+        [sys.executable, ROOT / "src" / "repro.py", *options],
         cwd=project.folder,
         env=project.environment,
         stdout=subprocess.PIPE,
@@ -96,7 +96,7 @@ def test_ctrl_c_ends_all_trainings_and_the_next_repro_goes_on(
 ) -> None:
     project = tiny_pipeline(tmp_path, ["waits", "a"], monkeypatch)
     resume = project.folder / "runs" / ".resume"
-    began = start_repro(project, "-S", "label=b")
+    began = start_repro(project, "--jobs", "2", "-S", "label=b")
     while not ((resume / "waits" / "last.pt").exists() and (resume / "a" / "last.pt").exists()):
         assert began.poll() is None, began.communicate()[0]
         time.sleep(0.02)
@@ -110,11 +110,37 @@ def test_ctrl_c_ends_all_trainings_and_the_next_repro_goes_on(
     assert yaml.safe_load((project.folder / "params.yaml").read_text())["label"] == "a"
     assert not (project.folder / "runs" / "waits").exists()
     (resume / "waits" / "go").touch()
-    went_on = start_repro(project, "-S", "label=b")
+    went_on = start_repro(project, "--jobs", "2", "-S", "label=b")
     said = went_on.communicate(timeout=60)[0]
     assert went_on.returncode == 0, said
     assert "epoch 1/4" not in (resume / "waits" / "log.txt").read_text()
     assert outputs(project) == {"a": "ab\n", "waits": "waitsb\n"}
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_trainings_of_other_machines_end_with_the_command(
+    sent: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tiny_pipeline(tmp_path, ["waits", "a"], monkeypatch)
+    resume = project.folder / "runs" / ".resume"
+    with local_client(1) as client:
+        address = client.scheduler.address
+        with start_repro(project, "--scheduler", address) as began:
+            while not (resume / "waits" / "last.pt").exists():
+                assert began.poll() is None, began.communicate()[0]
+                time.sleep(0.02)
+            (worker,) = map(psutil.Process, client.run(os.getpid).values())
+            (training,) = worker.children()
+            os.killpg(began.pid, sent)
+            began.communicate(timeout=60)
+        training.wait(timeout=30)
+        assert worker.is_running()
+        (resume / "waits" / "go").touch()
+        with start_repro(project, "--scheduler", address) as went_on:
+            said = went_on.communicate(timeout=60)[0]
+        assert went_on.returncode == 0, said
+    assert "epoch 1/4" not in (resume / "waits" / "log.txt").read_text()
+    assert outputs(project) == {"a": "aa\n", "waits": "waitsa\n"}
 
 
 def test_the_same_training_twice_is_one_line(

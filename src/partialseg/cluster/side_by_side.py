@@ -31,6 +31,8 @@ RESOURCE = "training"  # of which a worker has 1
 LOG = "log.txt"  # in the folder that a training resumes from
 OUT = ".out"  # beside it: what the command writes, removed again
 NO_WORKER_SECONDS = 60
+POLL_SECONDS = 1.0
+STOP_SECONDS = 30  # in which a training ends by itself
 LOCK_SECONDS = 15  # until the loaders of a killed training have noticed
 # For glibc. Dask has its workers return memory at once (MALLOC_TRIM_THRESHOLD_=65536): a training
 # would fetch it again, page by page, in every step, for up to twice the CPU time. Without mmap it
@@ -89,7 +91,7 @@ def train_side_by_side(
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
     def task(command: str) -> str:
-        return run_training(command, str(folder), share)
+        return run_training(command, str(folder), share, is_awaited())
 
     def submit(training: Training) -> Future[str]:
         (folder / training.resume / LOG).unlink(missing_ok=True)
@@ -138,8 +140,24 @@ def workers_of(client: Client) -> int:
     raise ValueError(f"for {NO_WORKER_SECONDS} s the scheduler has had no worker that can train")
 
 
-def run_training(command: str, folder: str, share: Share) -> str:
-    """Run a training's command, on a worker; return '' or, in one line, why it failed."""
+def is_awaited() -> Callable[[], bool]:
+    """Return what tells, in a task, whether a client still waits for it.
+
+    The scheduler takes back the tasks of a client that has gone, by Ctrl-C or otherwise. Dask
+    interrupts no task that has begun.
+    """
+    worker = get_worker()
+    key = worker.get_current_task()
+    return lambda: worker.state.tasks[key].state != "cancelled"
+
+
+def run_training(
+    command: str, folder: str, share: Share, awaited: Callable[[], bool] = lambda: True
+) -> str:
+    """Run a training's command, on a worker; return '' or, in one line, why it failed.
+
+    It is ended as soon as it is no longer awaited.
+    """
     words = shlex.split(command)
     options = {name: words.index(name) + 1 for name in ("--out", "--resume")}
     resume = Path(folder, words[options["--resume"]])
@@ -150,7 +168,7 @@ def run_training(command: str, folder: str, share: Share) -> str:
     _wait_for(resume)
     with (resume / LOG).open("ab") as log:
         began = log.tell()
-        done = subprocess.run(
+        training = subprocess.Popen(
             words,
             cwd=folder,
             env=os.environ | _settings(share),
@@ -158,16 +176,29 @@ def run_training(command: str, folder: str, share: Share) -> str:
             stderr=subprocess.STDOUT,
             preexec_fn=_end_with_worker(),
         )
+        status = _wait_while(awaited, training)
     shutil.rmtree(out, ignore_errors=True)
-    if not done.returncode:
+    if not status:
         return ""
     said = (resume / LOG).read_bytes()[began:].decode(errors="replace").splitlines()
-    if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
+    if status < 0:
+        name = signal.Signals(-status).name
         why = f"ended by {name}" + ("; perhaps there is too little memory" * (name == "SIGKILL"))
     else:
-        why = (said or [f"exit status {done.returncode}"])[-1]
+        why = (said or [f"exit status {status}"])[-1]
     return f"{why} (log: {resume / LOG})"
+
+
+def _wait_while(awaited: Callable[[], bool], training: subprocess.Popen[bytes]) -> int:
+    """Return the exit status of a training, which is ended when it is no longer awaited."""
+    while awaited():
+        with suppress(subprocess.TimeoutExpired):
+            return training.wait(POLL_SECONDS)
+    training.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        return training.wait(STOP_SECONDS)
+    training.kill()
+    return training.wait()
 
 
 def _settings(share: Share) -> Mapping[str, str]:
