@@ -112,4 +112,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ValueError as error:  # a run is missing: params.yaml lists one that is still to come
+        sys.exit(f"error: {error}")
