@@ -148,7 +148,12 @@ def is_awaited() -> Callable[[], bool]:
     """
     worker = get_worker()
     key = worker.get_current_task()
-    return lambda: worker.state.tasks[key].state != "cancelled"
+
+    def awaited() -> bool:
+        task = worker.state.tasks.get(key)
+        return task is not None and task.state != "cancelled"
+
+    return awaited
 
 
 def run_training(
