@@ -35,10 +35,7 @@ SAMPLE = {
 # Twice those of params.yaml: shorter ones score less, and seeds differ more. `reproduction` stays.
 EPOCHS = 24
 FOLDER = {"dataset": "folder"}
-COPIED = (
-    *("table.md", "table.json", "differences.md", "differences.json", "differences.png"),
-    "panel.png",
-)
+TABLES = ("table.md", "table.json", "differences.md", "differences.json", "differences.png")
 STATE = Path(".dvc", "tmp", "evidence.json")  # in the clone: finished seeds of each study
 STOP_SECONDS = 60
 REPRODUCTION, REFERENCE = "reproduction", "tuned"
@@ -56,6 +53,7 @@ class Study:
     axes: Mapping[str, str]
     seeds: Sequence[int]  # in their order
     data: Mapping[str, str] = field(default_factory=lambda: SAMPLE)
+    panel: bool = True  # whether the maps of its networks are copied
     targets: Sequence[str] = ()
     recipes: Sequence[str] = (REFERENCE,)
     budgets: Sequence[str] = ()
@@ -108,7 +106,9 @@ STUDIES = {
         seeds=(42, 1, 2, 3, 4, 5, 6, 7),
     ),
     "splits": Study(
-        axes={"architectures": "[unet]", "splits": "[main,official]"}, seeds=(42, 1, 2)
+        axes={"architectures": "[unet]", "splits": "[main,official]"},
+        seeds=(42, 1, 2),
+        panel=False,
     ),
     "pilot": of_labels(ALL_RECIPES, seeds=(42,), budgets=("0.1",)),
     "labels": of_labels(
@@ -179,7 +179,7 @@ def write_tables(folder: Path, name: str, count: int) -> None:
     """Write the tables of a study from what the clone has of its first `count` seeds."""
     study = STUDIES[name]
     if not study.targets:
-        for file in COPIED:
+        for file in (*TABLES, *["panel.png"] * study.panel):
             source = folder / "plots" / study.data["dataset"] / file
             shutil.copy(source, OUT / f"{name}-{file}")
         return

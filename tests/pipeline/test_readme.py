@@ -254,17 +254,21 @@ def test_every_output_for_people_is_explained() -> None:
                 assert path.suffix in text and path.stem in text, path
 
 
-@pytest.mark.parametrize("experiment", ["seeds", "splits"])
-def test_the_evidence_shows_the_numbers_of_its_runs(experiment: str) -> None:
-    text = PAGES["docs/evidence.md"]
+def test_the_answers_of_the_evidence_are_those_of_its_runs() -> None:
     folder = ROOT / "docs" / "evidence"
-    rows = json.loads((folder / f"{experiment}-table.json").read_text(encoding="utf-8"))
-    found = json.loads((folder / f"{experiment}-differences.json").read_text(encoding="utf-8"))
-    assert len(rows) == 4 and len(found) == 6
-    for row in rows:
-        assert f"| {row['test_miou']:.4f} ± {row['test_miou_std']:.4f} |" in text
-    for row in found:
-        shows(text, row["difference"], (row["low"], row["high"]), row["verdict"])
+    known = {}
+    for study in ("cells", "splits"):
+        file = folder / f"{study}-differences.json"
+        for row in json.loads(file.read_text(encoding="utf-8")):
+            limits = (row["low"], row["high"]), (row["jackknife_low"], row["jackknife_high"])
+            shown = [f"{low:+.4f} to {high:+.4f}" for low, high in limits]
+            known[f"{row['difference']:+.4f}", *shown] = row["verdict"]
+    answer = PAGES["docs/evidence.md"].split("## The answer")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")] for line in answer.splitlines()]
+    answers = [row[3:7] for row in rows if len(row) > 7 and " to " in row[4]]
+    assert len(answers) == 8
+    for *numbers, significant in answers:
+        assert significant == ("no" if known[*numbers] == "not significant" else "yes"), numbers
 
 
 def test_the_label_budget_shows_the_numbers_of_its_runs() -> None:
