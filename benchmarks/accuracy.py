@@ -171,14 +171,14 @@ def main() -> None:
     torch.set_num_threads(1)
     store = PatchStore(args.data.resolve())
     compute = choose_compute(args.precision, "cpu")
+    current = {side: made_by(params_of(side, args.epochs), store, compute) for side in SIDES}
     for seed, architecture, side in itertools.product(args.seeds, args.architectures, args.sides):
         task = Task(side=side, architecture=architecture, seed=seed)
         params = params_of(side, args.epochs)
         data = Data(store=store, labels=labels_of(seed, store))
-        made = vars(task) | made_by(params, store, compute)
+        made = vars(task) | current[side]
         if not any(made.items() <= item.items() for item in read(args.results)):
             add(args.results, made | measure(task, data, params, compute), vars(task))
-    current = {side: made_by(params_of(side, args.epochs), store, compute) for side in SIDES}
     results = [item for item in read(args.results) if current[item["side"]].items() <= item.items()]
     if others := len(read(args.results)) - len(results):
         print(f"{others} trainings by other parameters, patches or precision are not shown")

@@ -272,6 +272,13 @@ def test_black_stays_black_and_nothing_else_becomes_it() -> None:
     assert changed[:, :2].max() > 1  # the limits are wide enough to bring black up
 
 
+def test_a_jitter_of_probability_zero_changes_no_bit() -> None:
+    off = ColourJitter(probability=0.0, brightness=1.0, contrast=1.0, saturation=1.0, balance=1.0)
+    with_it, without = Augmenter(replace(LIVELY, colour_jitter=off)), Augmenter(LIVELY)
+    for seed in range(8):
+        assert same(with_it(seed, *coded_patch()), without(seed, *coded_patch()))
+
+
 def test_a_jitter_of_probability_zero_is_none() -> None:
     assert STILL.colour_jitter.contrast == 0.5
     image, truth, visible = coded_patch()

@@ -59,7 +59,7 @@ def _repro(
     settings: Sequence[str], jobs: int | None, scheduler: str, targets: Sequence[str]
 ) -> None:
     with changed_params(Path(PARAMS), settings):
-        stages = matching(targets)
+        stages = matching(targets) if targets else []  # without any, DVC need not read all
         dvc("repro", "check")
         for needed, names in training_levels(stages):
             dvc("repro", *needed)
