@@ -14,14 +14,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))  # nothing is installed: the stages find partialseg so too
 
 from partialseg.comparison.cells import ScoredCell, scored_cells
 from partialseg.comparison.difference_table import compared, where
-from partialseg.comparison.intervals import CONFIDENCE, pseudovalues
+from partialseg.comparison.intervals import Estimate, crossed_half_width, pseudovalues
 from partialseg.comparison.significance import Difference, differences
 from partialseg.evaluation.results import read_results
 from partialseg.evaluation.runs import load_listed_runs, run_files
@@ -54,18 +53,12 @@ def parts_of(table: NDArray[np.float64]) -> Parts:
 
 
 def half_width(parts: Parts, seeds: int, orthophotos: int) -> float:
-    """Return the half-width of the 95 % interval to be expected, with Satterthwaite's freedom.
-
-    As in partialseg.comparison.intervals, a factor that adds nothing has no term.
-    """
+    """Return the half-width of the 95 % interval to be expected."""
     both = parts.both / (seeds * orthophotos)
-    factors = (parts.seed, seeds), (parts.orthophoto, orthophotos)
-    terms = [(part / number + both, number - 1) for part, number in factors if part]
-    terms.append(((1 - len(terms)) * both, (seeds - 1) * (orthophotos - 1)))
-    variance = sum(value for value, _ in terms)
-    freedom = variance**2 / sum(value**2 / count for value, count in terms)
-    least = min(count for value, count in terms if value >= 0)
-    return float(student.ppf((1 + CONFIDENCE) / 2, max(freedom, least))) * variance**0.5
+    of_seeds = Estimate(parts.seed / seeds + both, seeds - 1)
+    of_orthophotos = Estimate(parts.orthophoto / orthophotos + both, orthophotos - 1)
+    interaction = Estimate(both, (seeds - 1) * (orthophotos - 1))
+    return crossed_half_width(([of_seeds], [of_orthophotos]), [interaction])
 
 
 def seeds_for(wanted: float, parts: Parts, orthophotos: int) -> int | None:

@@ -33,32 +33,32 @@ def test_a_defect_keeps_its_traceback() -> None:
         run(main)
 
 
-def test_an_interruption_is_one_line_and_status_130(capsys: pytest.CaptureFixture[str]) -> None:
-    def main() -> None:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("number", "status", "last_words"),
+    [(signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 143, "terminated\n")],
+)
+def test_a_signal_cleans_up_and_is_one_line_and_its_status(
+    number: signal.Signals, status: int, last_words: str
+) -> None:
+    program = f"""if True:
+        import os
+        from partialseg.core.command import run
 
-    with pytest.raises(SystemExit) as stop:
+        def main():
+            try:
+                os.kill(os.getpid(), {number})
+            finally:
+                print("cleaned")
+
         run(main)
-    assert (stop.value.code, capsys.readouterr().err) == (130, "interrupted\n")
-
-
-def test_sigterm_is_one_line_and_status_143(capsys: pytest.CaptureFixture[str]) -> None:
-    cleaned = []
-
-    def main() -> None:
-        try:
-            os.kill(os.getpid(), signal.SIGTERM)
-        finally:
-            cleaned.append(True)
-
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        with pytest.raises(SystemExit) as stop:
-            run(main)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert (stop.value.code, capsys.readouterr().err) == (143, "terminated\n")
-    assert cleaned == [True]
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": str(SRC)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (status, "cleaned\n", last_words)
 
 
 @pytest.mark.parametrize(
@@ -118,3 +118,46 @@ def test_workers_of_the_caller_live_on() -> None:
     finally:
         worker.kill()
         worker.join()
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "last_words"),
+    [(signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 143, "terminated\n")],
+)
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("except BaseException: time.sleep(600)", "not ended after 0.5 s\n"),
+        ("finally: lock.acquire()", "{last_words}"),
+    ],
+    ids=["the exception is lost", "Python's end waits for a lock"],
+)
+def test_a_signal_ends_a_command_in_any_case(
+    number: signal.Signals, status: int, last_words: str, place: str, said: str
+) -> None:
+    program = f"""if True:
+        import multiprocessing, os, time
+        import partialseg.core.command as command
+
+        def main():
+            queue = multiprocessing.get_context("fork").Queue()
+            queue.put("a thread waits for more now")
+            lock = queue._notempty
+            print("printed before")
+            try:
+                os.kill(os.getpid(), {number})
+                time.sleep(600)
+            {place}
+
+        command.PATIENCE = 0.5
+        command.run(main)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": str(SRC)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    expected = said.format(last_words=last_words)
+    assert (done.returncode, done.stdout, done.stderr) == (status, "printed before\n", expected)

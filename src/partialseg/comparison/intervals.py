@@ -7,8 +7,9 @@ bootstrap, doi 10.1214/07-AOAS122). With few orthophotos its intervals are too s
 jackknife, with Student's quantile, hold the truth more often (benchmarks/interval_coverage.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,28 +41,39 @@ def half_width(tables: Sequence[NDArray[np.float64]]) -> float:
     Tables have the same seeds, S >= 1, and each its own orthophotos, N >= 2: another table's are
     independent of them. The interval of one seed does not cover what another seed would change.
     """
-    variance, freedom = _variance(tables)
-    return float(student.ppf((1 + CONFIDENCE) / 2, freedom)) * variance**0.5
-
-
-def _variance(tables: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
-    """Return the variance of the sum of the means, and its degrees of freedom."""
     seeds = tables[0].shape[0]
-    # Each term estimates a variance of the sum: (estimate, degrees of freedom).
-    orthophotos = [(_squares(y.mean(axis=0)), y.shape[1] - 1) for y in tables]
+    orthophotos = [Estimate(_squares(y.mean(axis=0)), y.shape[1] - 1) for y in tables]
     if seeds == 1:
-        return _satterthwaite(orthophotos)
-    of_seeds = [(_squares(np.sum([y.mean(axis=1) for y in tables], axis=0)), seeds - 1)]
-    both = [(_interaction(y), (seeds - 1) * (y.shape[1] - 1)) for y in tables]
-    # Orthophotos and seeds both contain the interaction, which counts once; a variance component
-    # is not negative, so a factor below the interaction adds nothing to it.
-    larger = [terms for terms in (orthophotos, of_seeds) if _total(terms) > _total(both)]
-    terms = [term for factor in larger for term in factor]
-    terms += [((1 - len(larger)) * estimate, freedom) for estimate, freedom in both]
+        return _half_width(*_satterthwaite(orthophotos))
+    of_seeds = [Estimate(_squares(np.sum([y.mean(axis=1) for y in tables], axis=0)), seeds - 1)]
+    both = [Estimate(_interaction(y), (seeds - 1) * (y.shape[1] - 1)) for y in tables]
+    return crossed_half_width((orthophotos, of_seeds), both)
+
+
+class Estimate(NamedTuple):
+    """An estimated variance of the sum, and its degrees of freedom."""
+
+    variance: float
+    freedom: float
+
+
+def crossed_half_width(factors: Iterable[Sequence[Estimate]], both: Sequence[Estimate]) -> float:
+    """Return the half-width from what each factor makes of the variance, and both together.
+
+    Each factor contains the interaction, which counts once; a variance component is not negative,
+    so a factor below the interaction adds nothing to it.
+    """
+    larger = [estimates for estimates in factors if _total(estimates) > _total(both)]
+    terms = [estimate for factor in larger for estimate in factor]
+    terms += [Estimate((1 - len(larger)) * variance, freedom) for variance, freedom in both]
     variance, freedom = _satterthwaite(terms)
     # No fewer than the smallest of its terms has; the subtracted one can bring it below.
-    least = min(count for estimate, count in terms if estimate >= 0)
-    return variance, max(freedom, least)
+    least = min(term.freedom for term in terms if term.variance >= 0)
+    return _half_width(variance, max(freedom, least))
+
+
+def _half_width(variance: float, freedom: float) -> float:
+    return float(student.ppf((1 + CONFIDENCE) / 2, freedom)) * variance**0.5
 
 
 def _squares(means: NDArray[np.float64]) -> float:
@@ -76,15 +88,15 @@ def _interaction(table: NDArray[np.float64]) -> float:
     return float((rest**2).sum()) / ((seeds - 1) * (number - 1) * seeds * number)
 
 
-def _total(terms: Sequence[tuple[float, int]]) -> float:
-    return sum(estimate for estimate, _ in terms)
+def _total(estimates: Sequence[Estimate]) -> float:
+    return sum(estimate.variance for estimate in estimates)
 
 
-def _satterthwaite(terms: Sequence[tuple[float, int]]) -> tuple[float, float]:
-    """Return the sum of independent estimates of variance, and its degrees of freedom."""
-    total = _total(terms)
-    spread = sum(estimate**2 / freedom for estimate, freedom in terms)
-    return total, total**2 / spread if spread else 1.0
+def _satterthwaite(estimates: Sequence[Estimate]) -> Estimate:
+    """Return the sum of independent estimates."""
+    total = _total(estimates)
+    spread = sum(variance**2 / freedom for variance, freedom in estimates)
+    return Estimate(total, total**2 / spread if spread else 1.0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

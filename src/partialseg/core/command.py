@@ -1,10 +1,15 @@
 """What the main() functions of all stages share."""
 
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
+from typing import NoReturn
+
+PATIENCE = 60.0  # seconds that a signal leaves a command to end by itself
 
 
 def run(main: Callable[[], None]) -> None:
@@ -12,7 +17,7 @@ def run(main: Callable[[], None]) -> None:
 
     Those are ValueError (bad input) and OSError (missing file, full disk); any other exception is
     a defect of the program and keeps its traceback. SIGTERM ends the stage like Ctrl-C, so that no
-    half-written file stays behind.
+    half-written file stays behind; PATIENCE seconds after either, the process ends in any case.
     """
     workers = set(multiprocessing.active_children())  # of whoever calls this
     before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -23,8 +28,9 @@ def run(main: Callable[[], None]) -> None:
         print(f"error: {message}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        raise SystemExit(130) from None  # 128 + SIGINT, as in shells
+        _end(signal.SIGINT, "interrupted")
+    except _Terminated:
+        _end(signal.SIGTERM, "terminated")
     finally:
         # One that something still holds would be asked to end, and waited for, which it ignores.
         _kill_workers(workers)
@@ -32,12 +38,27 @@ def run(main: Callable[[], None]) -> None:
             signal.signal(number, handler)
 
 
+class _Terminated(SystemExit):
+    """What SIGTERM raises."""
+
+
 def _stop(number: int, _: object) -> None:
+    # The exception is lost where there is nobody to raise it to, as in __del__.
+    signal.signal(signal.SIGALRM, lambda *_: _end(number, f"not ended after {PATIENCE:g} s"))
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
     _kill_workers()
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    print("terminated", file=sys.stderr)
-    raise SystemExit(143)  # 128 + SIGTERM
+    raise KeyboardInterrupt if number == signal.SIGINT else _Terminated
+
+
+def _end(number: int, last_words: str) -> NoReturn:
+    """End this process as a signal does, without what Python does at its end.
+
+    That waits for the locks of queues to the workers, one of which the signal may leave taken.
+    """
+    with suppress(OSError):  # a pipe that nobody reads any more
+        sys.stdout.flush()
+        print(last_words, file=sys.stderr, flush=True)
+    os._exit(128 + number)  # as shells name it
 
 
 def _kill_workers(spared: Collection[BaseProcess] = ()) -> None:

@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from partialseg.core.classes import compose_label
-from partialseg.core.draws import seed_from
 from partialseg.engine.batches import Batch, image_tensor, start_worker
 from partialseg.engine.ranks import Ranks
 from partialseg.labelling.labels import LabelStore
 from partialseg.tiling.patches import PatchStore
 from partialseg.training.augment import Augment, Augmenter
 from partialseg.training.crops import check_crop, crops_per_patch, random_crop
+from partialseg.training.draws import seed_from
 
 
 class Place(NamedTuple):
@@ -115,7 +115,7 @@ class EpochBatches(Sampler[list[Place]]):
         self._unlabelled = shown.unlabelled and not all(shown.often)
         self._seed, self._ranks = seed, ranks
         self._places = patches * shown.crops
-        self._batches = -(-self._places // batch_size)
+        self._batches = number_of_batches(self._places, batch_size)
         self.epoch = 1
         smallest = smallest_batch(self._places, batch_size)
         # A share has the unlabelled patches of its places, too.
@@ -145,9 +145,14 @@ class EpochBatches(Sampler[list[Place]]):
             yield [Place(self.epoch, index, time) for index, time in share.tolist()]
 
 
+def number_of_batches(places: int, batch_size: int) -> int:
+    """Return into how many batches of at most that size the places are divided."""
+    return -(-places // batch_size)
+
+
 def smallest_batch(places: int, batch_size: int) -> int:
     """Return the fewest places of a batch, where the numbers differ by at most one."""
-    return places // -(-places // batch_size)
+    return places // number_of_batches(places, batch_size)
 
 
 def _times_before(indices: Tensor) -> Tensor:

@@ -12,10 +12,10 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from partialseg.core.classes import IGNORE_INDEX
-from partialseg.core.draws import seed_from
 from partialseg.engine.compute import Compute
 from partialseg.engine.ranks import Ranks
 from partialseg.models.blocks import recompute_activations
+from partialseg.training.draws import seed_from
 from partialseg.training.losses import labelled_loss
 from partialseg.training.methods.build import build_method
 from partialseg.training.methods.method import Heads, Part
