@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
@@ -56,6 +56,12 @@ def until(condition: object) -> None:
         time.sleep(0.02)
 
 
+def trains(process: psutil.Process, recipe: str) -> bool:
+    with suppress(psutil.Error):  # it has just ended
+        return recipe in process.cmdline()
+    return False
+
+
 @pytest.mark.slow
 def test_two_train_at_once_and_a_killed_worker_costs_nothing(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -70,7 +76,7 @@ def test_two_train_at_once_and_a_killed_worker_costs_nothing(
         process
         for worker in client.run(os.getpid).values()
         for process in psutil.Process(worker).children()
-        if "waits" in process.cmdline()
+        if trains(process, "waits")
     )
     os.kill(training.ppid(), signal.SIGKILL)
     until(lambda: not training.is_running())
