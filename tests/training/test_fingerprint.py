@@ -5,7 +5,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from partialseg.training.resume import fingerprint
+from partialseg.training.resume import digest_of
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def mark_of(folder: Path, **settings: object) -> str:
-    return fingerprint(settings, {"data": folder})
+    return digest_of(settings, {"data": folder})
 
 
 def test_equal_inputs_have_equal_marks_in_any_place_and_order(folder: Path) -> None:

@@ -25,6 +25,7 @@ from partialseg.training.resume import ResumeFolder
 from partialseg.training.train import TrainFolders, train
 from small_labels import label_params
 from small_run import (
+    CPU,
     LIVELY,
     isolate,
     record,
@@ -169,6 +170,42 @@ def test_a_training_goes_on_with_a_gpu_of_another_name(
     monkeypatch.setattr(Compute, "__str__", lambda _: "another GPU")
     small_run(patches, tmp_path / "run")
     assert "going on after epoch 1/" in capsys.readouterr().out
+
+
+def test_a_training_of_another_kind_of_compute_starts_again(
+    patches: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Compute, "kind", "cuda, float32")
+        stop_at(patched, "after save", 1)
+        with pytest.raises(StoppedError):
+            small_run(patches, tmp_path / "run")
+    small_run(patches, tmp_path / "run")
+    why = "computed by cuda, float32, processes: 1, not by cpu, float32, processes: 1"
+    said = capsys.readouterr().out
+    assert f"run-resume: {why}; training starts from the beginning\n" in said
+    assert "epoch 1/2: loss" in said
+
+
+def test_a_finished_training_is_taken_over_by_a_machine_that_could_not_do_it(
+    patches: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Compute, "kind", "cuda, float16")
+        patched.setattr("partialseg.training.train.choose_compute", lambda _: CPU)
+        trained = small_run(patches, tmp_path / "run", precision="float16")
+    (tmp_path / "run").rename(tmp_path / "trained")
+    capsys.readouterr()
+    taken = small_run(patches, tmp_path / "run", precision="float16")
+    assert "trained already, by the same parameters, code and data" in capsys.readouterr().out
+    assert taken.history == trained.history
+    assert_same_run(tmp_path / "run", tmp_path / "trained")
 
 
 OTHERS: dict[str, Callable[[Path], dict[str, Any]]] = {

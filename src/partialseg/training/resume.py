@@ -1,4 +1,4 @@
-"""Resuming an interrupted training: its checkpoints, and the fingerprint by which they are trusted.
+"""Resuming an interrupted training: its checkpoints, and the mark by which they are trusted.
 
 DVC removes a stage's outputs before it runs again, and `persist: true`, which would keep them,
 excludes the stage from DVC's run cache. So the checkpoints of a training lie in a folder that no
@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from partialseg.core.files import new_file
 from partialseg.engine.checkpoint import BEST, LAST, Checkpoint, load_checkpoint, save_checkpoint
 
-# Their versions belong to the fingerprint: another one may compute other numbers.
+# Their versions belong to the mark: another one may compute other numbers.
 LIBRARIES = ("torch", "numpy", "albumentations", "cv2")
 CODE = ("src", "params.yaml")  # a change here marks the commit with +; committed results do not
 
@@ -32,9 +32,9 @@ class ResumeFolder:
         ValueError: another process uses them.
     """
 
-    def __init__(self, folder: Path, fingerprint: str) -> None:
+    def __init__(self, folder: Path, mark: str) -> None:
         self._folder = folder
-        self._fingerprint = fingerprint
+        self._mark = mark
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(folder / "lock")
         try:
@@ -51,14 +51,18 @@ class ResumeFolder:
             return None
         try:
             last, best = load_checkpoint(file), load_checkpoint(self._folder / BEST)
-            if {last.fingerprint, best.fingerprint} != {self._fingerprint}:
+            if {mark_of(last), mark_of(best)} != {self._mark}:
                 raise ValueError(f"{file}: of another configuration, code or data")
         except ValueError as error:
-            print(f"{error}; training starts from the beginning", flush=True)
-            for name in (LAST, BEST):
-                (self._folder / name).unlink(missing_ok=True)
+            self.begin_again(error)
             return None
         return last
+
+    def begin_again(self, why: object) -> None:
+        """Say why the checkpoints are of no use, and delete them."""
+        print(f"{why}; training starts from the beginning", flush=True)
+        for name in (LAST, BEST):
+            (self._folder / name).unlink(missing_ok=True)
 
     def save(self, checkpoint: Checkpoint, best: bool) -> None:
         """Write the checkpoint of an epoch, first as the best one if it is that."""
@@ -85,7 +89,22 @@ class ResumeFolder:
         self._lock.release()
 
 
-def fingerprint(settings: Mapping[str, Any], folders: Mapping[str, Path]) -> str:
+def signed(mark: str, way: str) -> str:
+    """Return the fingerprint of the checkpoints of a training that is computed in this way."""
+    return f"{mark} {way}"
+
+
+def mark_of(checkpoint: Checkpoint) -> str:
+    """Return what a checkpoint was trained on and how, but for the way of computing."""
+    return checkpoint.fingerprint.partition(" ")[0]
+
+
+def way_of(checkpoint: Checkpoint) -> str:
+    """Return the way in which a checkpoint was computed."""
+    return checkpoint.fingerprint.partition(" ")[2]
+
+
+def digest_of(settings: Mapping[str, Any], folders: Mapping[str, Path]) -> str:
     """Return a digest of settings (plain types), code, versions and the content of folders.
 
     The code is that of all modules of partialseg imported so far, and of the script.

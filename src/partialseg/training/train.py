@@ -42,7 +42,7 @@ from partialseg.training.memory import (
     with_parts,
 )
 from partialseg.training.params import Train
-from partialseg.training.resume import ResumeFolder, commit_of, fingerprint
+from partialseg.training.resume import ResumeFolder, commit_of, digest_of, signed, way_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,21 +70,24 @@ def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE
     store.check_truth()
     label_store = LabelStore(folders.labels, [patch.name for patch in store.of_split("train")])
     train_patches = TrainPatches(store, label_store, params.augment, run.seed, params.crop)
-    choose_algorithms(params.deterministic)
-    compute = choose_compute(params.precision)
-    check_auto(params, compute)
-    compute.use_threads(params.threads)
-    untrained = _untrained(run, store, label_store.summary, params, compute)
-    if ranks.first:
-        print("\n".join([f"trains on {compute}", *unused_gpu()]), flush=True)
-        _tell_unseen(label_store.summary.counts)
+    untrained = _untrained(run, store, label_store.summary, params)
     with ExitStack() as stack:
-        resume = None
+        resume = last = None
         if ranks.first:
-            mark = _mark(untrained, folders, params, compute, ranks)
+            mark = _mark(untrained, folders, params)
+            resume = stack.enter_context(ResumeFolder(folders.resume, mark))
             untrained = replace(untrained, fingerprint=mark)
-            resume = stack.enter_context(ResumeFolder(folders.resume, untrained.fingerprint))
-        last = ranks.share((resume and resume.load()) or untrained)
+            last = resume.load()
+        last = ranks.share(last)
+        # Before compute is chosen: a machine with a GPU may have trained, and this one have none.
+        if last and is_finished(last.history, params):
+            return take_over(last, resume, folders.out) if resume else last
+        compute = _choose_compute(params)
+        if ranks.first:
+            print("\n".join([f"trains on {compute}", *unused_gpu()]), flush=True)
+            _tell_unseen(label_store.summary.counts)
+        untrained = replace(untrained, compute=str(compute))
+        last = _begin(last, untrained, _way(params, compute, ranks), resume)
         with out_of_memory_named(advice_on_memory(params)):
             params, learner = _learner(last, train_patches, params, compute, ranks)
         last = replace(last, accumulation=params.parts)
@@ -95,10 +98,8 @@ def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE
         return train_and_save(records, learner, last, resume, folders.out, params)
 
 
-def _untrained(
-    run: RunId, store: PatchStore, labels: LabelSummary, params: Train, compute: Compute
-) -> Checkpoint:
-    """Return the checkpoint of a run before its first epoch, without weights."""
+def _untrained(run: RunId, store: PatchStore, labels: LabelSummary, params: Train) -> Checkpoint:
+    """Return the checkpoint of a run before its first epoch, without weights, computed nowhere."""
     weights = resolve_class_weights(params.class_weights, labels.counts)
     return Checkpoint(
         **asdict(run),
@@ -117,23 +118,46 @@ def _untrained(
         clicks=labels.clicks,
         annotation_seconds=labels.seconds,
         class_weights=None if weights is None else list(weights),
-        compute=str(compute),
+        compute="",
         accumulation=0,
         commit=commit_of(Path(__file__).parents[3]),
     )
 
 
-def _mark(
-    untrained: Checkpoint, folders: TrainFolders, params: Train, compute: Compute, ranks: Ranks
-) -> str:
-    """Return the fingerprint of a training: one that goes on must have the same."""
-    # Without the commit: the fingerprint covers the code itself.
-    # By the kind of compute: a rented machine may come back with another GPU.
-    identity = asdict(replace(untrained, commit="", compute=compute.kind))
-    # Any number of processes may go on where `auto` began.
+def _mark(untrained: Checkpoint, folders: TrainFolders, params: Train) -> str:
+    """Return a digest of what is trained, on what and how; a finished training must have the same.
+
+    Without the commit, as the digest covers the code itself.
+    """
+    settings = {"run": asdict(replace(untrained, commit="")), "train": asdict(params)}
+    return digest_of(settings, {"patches": folders.patches, "labels": folders.labels})
+
+
+def _choose_compute(params: Train) -> Compute:
+    choose_algorithms(params.deterministic)
+    compute = choose_compute(params.precision)
+    check_auto(params, compute)
+    compute.use_threads(params.threads)
+    return compute
+
+
+def _way(params: Train, compute: Compute, ranks: Ranks) -> str:
+    """Return the way of computing: a training that goes on must have the same."""
+    # Any number of processes may go on where `auto` began, and, as a rented machine may come back
+    # with another GPU, any of a kind.
     count = "auto" if params.processes == "auto" else ranks.count
-    settings = {"run": identity, "train": asdict(params), "ranks": count}
-    return fingerprint(settings, {"patches": folders.patches, "labels": folders.labels})
+    return f"{compute.kind}, processes: {count}"
+
+
+def _begin(
+    last: Checkpoint | None, untrained: Checkpoint, way: str, resume: ResumeFolder | None
+) -> Checkpoint:
+    """Return the checkpoint from which to train: the last one, if it was computed in this way."""
+    if last and way_of(last) == way:
+        return last
+    if last and resume:
+        resume.begin_again(f"{resume}: computed by {way_of(last)}, not by {way}")
+    return replace(untrained, fingerprint=signed(untrained.fingerprint, way))
 
 
 def _learner(
@@ -191,9 +215,7 @@ def train_and_save(
         for _ in records:
             pass
         return last
-    if is_finished(last.history, params):
-        print(f"trained already, by the same parameters, code and data: {resume} has it")
-    elif last.history:
+    if last.history:
         print(f"going on after epoch {last.epoch}/{params.epochs}", flush=True)
     with CurveWriter(out / FOLDER) as curves:
         for record in last.history:
@@ -208,6 +230,15 @@ def train_and_save(
             resume.save(last, best=is_kept(last.history, params))
             curves.append(record)
             print_epoch(record, params.epochs)
+    return resume.publish(last, out)
+
+
+def take_over(last: Checkpoint, resume: ResumeFolder, out: Path) -> Checkpoint:
+    """Write the outputs of a training that is finished."""
+    print(f"trained already, by the same parameters, code and data: {resume} has it")
+    with CurveWriter(out / FOLDER) as curves:
+        for record in last.history:
+            curves.append(record)
     return resume.publish(last, out)
 
 
