@@ -3,8 +3,8 @@
 The time is CPU time. All are trained by one thread on the visible labels of their seed. `tuned` and
 MONAI see equally many pixels; the recipe of 2db57f6, run by today's code, has the 12 epochs that it
 had. The sides of a seed are trained one after the other. Results are added to a JSON file that
-keeps what it has, so that a machine can work through the trainings in pieces; where parameters or
-patches have changed, they are trained again.
+keeps what it has, so that a machine can work through the trainings in pieces; one by other
+parameters, patches or precision takes a file of its own.
 """
 
 import argparse
@@ -34,14 +34,18 @@ from partialseg.labelling.params import Label
 from partialseg.models.build import ARCHITECTURES
 from partialseg.tiling.patches import PatchStore
 from partialseg.training.params import Train
-from trainings import Data, Meter, Task, add, made_by, read, train_monai, train_ours
+from trainings import Data, Meter, Task, add, is_done, made_by, read, train_monai, train_ours
 
 SECTION = "datasets.sample"
 FRACTION = 0.1
 EVERY = 2  # epochs between two points of a curve
 # What the recipe `tuned` of commit 2db57f6 had otherwise than today's.
 BEFORE = {
-    **{"crop": 0, "batch_size": 2, "optimizer": "adamw", "weight_decay": 1e-2, "epochs": 12},
+    "crop": 0,
+    "batch_size": 2,
+    "optimizer": "adamw",
+    "weight_decay": 1e-2,
+    "epochs": 12,
     "select": "last",
 }
 SIDES = ("tuned", "2db57f6", "monai")
@@ -158,15 +162,8 @@ def main() -> None:
     parser.add_argument("--sides", nargs="+", default=SIDES, choices=SIDES)
     parser.add_argument("--architectures", nargs="+", default=["unet"], choices=ARCHITECTURES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 1, 2])
-    parser.add_argument(
-        "--epochs", type=int, help="of `tuned`, instead of params.yaml's; with other --results"
-    )
-    parser.add_argument(
-        "--precision",
-        default="float32",
-        choices=["float32", "bfloat16"],
-        help="with other --results",
-    )
+    parser.add_argument("--epochs", type=int, help="of `tuned`, instead of params.yaml's")
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     args = parser.parse_args()
     torch.set_num_threads(1)
     store = PatchStore(args.data.resolve())
@@ -176,9 +173,9 @@ def main() -> None:
         task = Task(side=side, architecture=architecture, seed=seed)
         params = params_of(side, args.epochs)
         data = Data(store=store, labels=labels_of(seed, store))
-        made = vars(task) | current[side]
-        if not any(made.items() <= item.items() for item in read(args.results)):
-            add(args.results, made | measure(task, data, params, compute), vars(task))
+        if not is_done(args.results, vars(task), current[side]):
+            made = vars(task) | current[side]
+            add(args.results, made | measure(task, data, params, compute))
     results = [item for item in read(args.results) if current[item["side"]].items() <= item.items()]
     if others := len(read(args.results)) - len(results):
         print(f"{others} trainings by other parameters, patches or precision are not shown")
@@ -195,4 +192,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ValueError as error:
+        sys.exit(f"error: {error}")

@@ -2,8 +2,8 @@
 
 They are read as params.yaml's `folder` says. Both sides see the same labels and equally many
 pixels, and are scored after the last epoch. Results are added to a JSON file that keeps what it
-has, so that a machine can work through the tiles in pieces; where parameters or patches have
-changed, they are trained again.
+has, so that a machine can work through the tiles in pieces; one by other parameters, patches or
+precision takes a file of its own.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from partialseg.tiling.params import Tile
 from partialseg.tiling.patches import PatchStore
 from partialseg.tiling.tile import tile
 from partialseg.training.params import Train
-from trainings import Data, Meter, Task, add, made_by, read, train_monai, train_ours
+from trainings import Data, Meter, Task, add, is_done, made_by, read, train_monai, train_ours
 
 PARAMS = ROOT / "params.yaml"
 SECTION = "datasets.folder"
@@ -93,8 +93,8 @@ def main() -> None:
                 params = params_of(side)
                 keys = {"tile": held_out, "side": side}
                 made = keys | made_by(params, data.store, compute)
-                if not any(made.items() <= item.items() for item in read(args.results)):
-                    add(args.results, made | measure(side, data, params, compute), keys)
+                if not is_done(args.results, keys, made):
+                    add(args.results, made | measure(side, data, params, compute))
                     print(read(args.results)[-1], flush=True)
                 shown += [item for item in read(args.results) if made.items() <= item.items()]
     rows = [
@@ -107,4 +107,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ValueError as error:
+        sys.exit(f"error: {error}")

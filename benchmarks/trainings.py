@@ -163,7 +163,10 @@ def train_monai(task: Task, data: Data, params: Train, compute: Compute) -> Epoc
 
 
 def made_by(params: Train, store: PatchStore, compute: Compute) -> dict[str, str]:
-    """Return what a training is made of, but its side, its code and its seed."""
+    """Return what a training is made of, but its side, its code and its seed.
+
+    Of the patches it is the manifest, with its counts of classes, not the images.
+    """
     settings = asdict(params)
     if not params.augment.colour_jitter.probability:
         del settings["augment"]["colour_jitter"]  # of earlier trainings it was no parameter yet
@@ -172,15 +175,30 @@ def made_by(params: Train, store: PatchStore, compute: Compute) -> dict[str, str
     return {"digest": digest.hexdigest()[:16], "compute": str(compute)}
 
 
-def add(file: Path, result: Mapping[str, Any], keys: Mapping[str, Any]) -> None:
-    """Add a result to those in a file, in place of an earlier one with the same keys.
+def is_done(file: Path, keys: Mapping[str, Any], made: Mapping[str, Any]) -> bool:
+    """Return whether a file has the result of these keys, made so.
 
-    Other processes may add to the file at the same time.
+    Raises:
+        ValueError: it has one that is made otherwise.
     """
+    for item in read(file):
+        if keys.items() <= item.items():
+            if made.items() <= item.items():
+                return True
+            name = ", ".join(map(str, keys.values()))
+            raise ValueError(
+                f"{file}: {name}: was trained by other parameters, patches or precision; take "
+                "other --results, or remove what is out of date"
+            )
+    return False
+
+
+def add(file: Path, result: Mapping[str, Any]) -> None:
+    """Add a result to those in a file, to which other processes may add at the same time."""
     with FileLock(file.with_name(f".{file.name}.lock")):
-        others = [item for item in read(file) if not keys.items() <= item.items()]
+        results = [*read(file), result]
         with new_file(file) as part:
-            part.write_text(json.dumps([*others, result], indent=1) + "\n", encoding="utf-8")
+            part.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def read(file: Path) -> list[dict[str, Any]]:

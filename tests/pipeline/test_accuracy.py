@@ -105,13 +105,16 @@ def test_the_epoch_is_selected_by_validation(
     assert [point["epoch"] for point in measured["curve"]] == [2, 3]
 
 
-def test_a_result_replaces_the_one_of_its_keys(tmp_path: Path) -> None:
+def test_a_result_is_added_and_never_replaced(tmp_path: Path) -> None:
     file, keys = tmp_path / "a.json", {"side": "tuned", "seed": 1}
     assert trainings.read(file) == []
-    trainings.add(file, keys | {"digest": "a"}, keys)
-    trainings.add(file, {"side": "tuned", "seed": 2, "digest": "b"}, {"side": "tuned", "seed": 2})
-    trainings.add(file, keys | {"digest": "c"}, keys)
-    assert [(item["seed"], item["digest"]) for item in trainings.read(file)] == [(2, "b"), (1, "c")]
+    assert not trainings.is_done(file, keys, {"digest": "a"})
+    trainings.add(file, keys | {"digest": "a"})
+    trainings.add(file, {"side": "tuned", "seed": 2, "digest": "b"})
+    assert [(item["seed"], item["digest"]) for item in trainings.read(file)] == [(1, "a"), (2, "b")]
+    assert trainings.is_done(file, keys, {"digest": "a"})
+    with pytest.raises(ValueError, match=r"a\.json: tuned, 1: was trained by other"):
+        trainings.is_done(file, keys, {"digest": "c"})
 
 
 @pytest.mark.slow
