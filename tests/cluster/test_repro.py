@@ -238,6 +238,54 @@ def test_an_interruption_leaves_params_as_they_were(tmp_path: Path) -> None:
     assert file.read_text() == "label: a # kept\n"
 
 
+@pytest.mark.parametrize(("edited", "expected"), [("", "a"), ("label: c\n", "c")])
+def test_what_a_killed_experiment_has_changed_is_undone_by_the_next_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edited: str, expected: str
+) -> None:
+    project = tiny_pipeline(tmp_path, ["waits", "a"], monkeypatch)
+    resume = project.folder / "runs" / ".resume"
+    with start_repro(project, "--jobs", "2", "-S", "label=b") as killed:
+        while not (resume / "waits" / "last.pt").exists():
+            assert killed.poll() is None, killed.communicate()[0]
+            time.sleep(0.02)
+        assert "label: b\n" in (project.folder / "params.yaml").read_text()
+        os.killpg(killed.pid, signal.SIGKILL)
+    (resume / "waits" / "go").touch()
+    if edited:
+        params = (project.folder / "params.yaml").read_text()
+        (project.folder / "params.yaml").write_text(params.replace("label: b\n", edited))
+    with start_repro(project) as went_on:
+        said = went_on.communicate(timeout=60)[0]
+    assert went_on.returncode == 0, said
+    assert outputs(project) == {"a": f"a{expected}\n", "waits": f"waits{expected}\n"}
+
+
+def test_sigterm_ends_the_stage_that_dvc_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tiny_pipeline(tmp_path, ["waits"], monkeypatch)
+    with start_repro(project) as began:
+        while not (project.folder / "runs" / ".resume" / "waits" / "last.pt").exists():
+            assert began.poll() is None, began.communicate()[0]
+            time.sleep(0.02)
+        processes = psutil.Process(began.pid).children(recursive=True)
+        assert any("waits" in process.cmdline() for process in processes)
+        began.terminate()
+        said = began.communicate(timeout=60)[0]
+    gone, alive = psutil.wait_procs(processes, timeout=10)
+    assert gone and not alive
+    assert began.returncode == 143 and said.splitlines()[-1] == "terminated"
+
+
+def test_outside_a_project_nothing_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r": no \.dvc and params\.yaml here; run it in the proj"):
+        repro()
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("settings", [[], ["label=b"]])
 def test_an_edit_in_the_meantime_is_kept(tmp_path: Path, settings: list[str]) -> None:
     file = tmp_path / "params.yaml"
@@ -252,6 +300,8 @@ def test_a_second_command_in_a_folder_is_kept_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / "params.yaml").touch()
     with (
         only_one(stage.LOCK),
         pytest.raises(ValueError, match=r"^make repro, sweep or experiment runs in this folder "),

@@ -113,6 +113,19 @@ def test_one_that_fails_is_named_and_the_others_go_on(
     assert starts.count("kills_its_worker") == 4
 
 
+def test_workers_that_do_not_see_the_folder_make_none(client: Client, tmp_path: Path) -> None:
+    command, resume = "true --out a --resume a", Path("a")
+    training = Training(
+        stage="train@a", command=command, dataset="sample", recipe="a", resume=resume
+    )
+    folder = tmp_path / "elsewhere"
+    with pytest.raises(ValueError, match=r"^worker tcp://\S+: does not see /.*elsewhere$"):
+        train_side_by_side(client, folder, [training], SHARE)
+    why = run_training(training.command, str(folder), SHARE)  # one that has come since
+    assert why.endswith(f": does not see {folder}")
+    assert not folder.exists()
+
+
 def test_a_training_that_a_signal_ends_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ them over.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 from dvc.exceptions import DvcException
 from dvc.utils.hydra import apply_overrides
 from filelock import FileLock, Timeout
@@ -42,7 +44,8 @@ def repro(
 
     Raises:
         ValueError: a setting, jobs, scheduler or target is wrong, git does not know who commits an
-            experiment, trainings fail, or another such command runs in this folder.
+            experiment, trainings fail, another such command runs in this folder, or it is no
+            project.
         SystemExit: DVC fails.
     """
     if jobs is not None and jobs < 1:
@@ -51,7 +54,10 @@ def repro(
         raise ValueError("JOBS: is for this machine; with SCHEDULER, start as many workers as fit")
     if settings:
         check_committer()
+    if not (Path(".dvc").is_dir() and Path(PARAMS).is_file()):
+        raise ValueError(f"{Path.cwd()}: no .dvc and {PARAMS} here; run it in the project's folder")
     with only_one(LOCK):
+        restore_params(Path(PARAMS))
         _repro(settings, jobs, scheduler, targets)
 
 
@@ -146,12 +152,29 @@ def changed_params(file: Path, settings: Sequence[str]) -> Iterator[None]:
     except ValueError:
         file.write_bytes(before)
         raise
-    changed = file.read_bytes()
+    kept_before, kept_changed = kept(file)
+    kept_before.parent.mkdir(parents=True, exist_ok=True)
+    kept_before.write_bytes(before)
+    shutil.copyfile(file, kept_changed)
     try:
         yield
     finally:
-        if file.read_bytes() == changed:  # else somebody has edited it in the meantime
-            file.write_bytes(before)
+        restore_params(file)
+
+
+def kept(file: Path) -> tuple[Path, Path]:
+    """Return where the parameters before and after a change are kept until it is undone."""
+    folder = file.parent / LOCK.parent
+    return folder / f"{file.name}.before", folder / f"{file.name}.changed"
+
+
+def restore_params(file: Path) -> None:
+    """Undo changed_params(), also of a command that was killed."""
+    before, changed = kept(file)
+    if before.exists() and changed.exists():
+        if file.read_bytes() == changed.read_bytes():  # else somebody has edited it since
+            shutil.copyfile(before, file)
+        changed.unlink()
 
 
 @contextmanager
@@ -182,9 +205,14 @@ def dvc(*words: str) -> None:
         try:
             status = process.wait()
         except BaseException as stop:
-            # Ctrl-C reaches DVC too, which needs time to end its stage and to clean up.
+            # Ctrl-C reaches DVC and its stage, too. SIGTERM does not, and DVC, which ends with its
+            # stage, would leave that behind.
+            if not isinstance(stop, KeyboardInterrupt):
+                with suppress(psutil.Error):
+                    for child in psutil.Process(process.pid).children(recursive=True):
+                        child.terminate()
             with suppress(subprocess.TimeoutExpired):
-                process.wait(STOP_SECONDS if isinstance(stop, KeyboardInterrupt) else 0)
+                process.wait(STOP_SECONDS)
             process.terminate()
             raise
     if status:

@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -84,11 +85,18 @@ def train_side_by_side(
 
     Raises:
         ValueError: trainings failed, which the message names with the last line and the log of
-            each; or no worker is left.
+            each; no worker is left, or one does not see the folder.
     """
     # Schedulers and workers of other machines lack this package. What is defined in a function goes
     # to them by value, and with it what it uses of this module.
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+    def sees() -> bool:
+        return folder.is_dir()
+
+    for worker, found in client.run(sees, on_error="ignore").items():
+        if not found:
+            raise ValueError(f"worker {worker}: does not see {folder}")
 
     def task(command: str) -> str:
         return run_training(command, str(folder), share, is_awaited())
@@ -163,6 +171,8 @@ def run_training(
 
     It is ended as soon as it is no longer awaited.
     """
+    if not Path(folder).is_dir():
+        return f"{socket.gethostname()}: does not see {folder}"
     words = shlex.split(command)
     options = {name: words.index(name) + 1 for name in ("--out", "--resume")}
     resume = Path(folder, words[options["--resume"]])
