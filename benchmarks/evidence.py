@@ -1,7 +1,7 @@
-"""The measurements behind docs/evidence.md and docs/results.md, in pieces: each call adds seeds.
+"""The measurements behind docs/evidence.md and docs/label-budget.md, in pieces.
 
-They run in a clone of the given commit, in a folder of its own, with the trainings side by side.
-Ended by Ctrl-C or by --hours, the next call goes on with the seed at which this one stopped;
+They run in a clone of the given commit, in a folder of its own, with the trainings side by side,
+one seed after the other. Ended by Ctrl-C or by --hours, the next call goes on at the same seed;
 trainings that are finished are not repeated unless their code or parameters have changed. After
 each seed the tables of its study are copied to docs/evidence. Which studies there are: STUDIES;
 those of the data set `folder` need --images.

@@ -53,7 +53,8 @@ def read_runs(
 ) -> Runs:
     """Return the runs of the cells that have all seeds and whose reference has them too.
 
-    Other cells are named. Without the runs of full labels the program ends with an error.
+    Others are named, but for other recipes on full labels, which need no run. Without the runs of
+    full labels the program ends with an error.
     """
     runs: Runs = {}
     for labelling, fraction in (FULL, *(setting.split(":") for setting in settings)):
@@ -121,20 +122,6 @@ def _above_aim(*weighted: tuple[float, Sequence[RunResults]]) -> list[float] | N
     low, high = bootstrap_interval(terms)
     half = half_width([sum(weight * pseudovalues(cell.counts) for weight, cell in scored)])
     return [value, min(low, value - half), max(high, value + half)]
-
-
-def joined(recorded: Sequence[Row], measured: Sequence[Row]) -> list[Row]:
-    """Return the rows of earlier measurements with those of this one, by setting and recipe."""
-    rows = {_cell(row): row for row in (*recorded, *measured)}
-    settings = list(dict.fromkeys(replace(cell, recipe=REFERENCE) for cell in rows))
-    recipes = (REFERENCE, *RECIPES)
-
-    def place(cell: Cell) -> tuple[int, int]:
-        known = cell.recipe in recipes
-        setting = settings.index(replace(cell, recipe=REFERENCE))
-        return setting, recipes.index(cell.recipe) if known else len(recipes)
-
-    return [rows[cell] for cell in sorted(rows, key=place)]
 
 
 def recorded_differences(rows: Sequence[Row]) -> list[Difference]:
@@ -239,14 +226,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 1, 2])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "evidence")
     parser.add_argument("--name", default="label-budget", help="of the files in it")
-    parser.add_argument("--add", action="store_true", help="to the rows that the file has already")
     args = parser.parse_args()
     runs = read_runs(
         args.project, args.dataset, args.split, args.settings, args.recipes, args.seeds
     )
     rows, file = compare_methods(runs), args.out / f"{args.name}.json"
-    if args.add:
-        rows = joined(json.loads(file.read_text(encoding="utf-8")), rows)
     file.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
     if found := recorded_differences(rows):
         draw_differences(found, file.with_suffix(".png"))

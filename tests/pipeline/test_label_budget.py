@@ -16,27 +16,6 @@ def row(labelling: str, recipe: str, **values: Any) -> dict[str, Any]:
     return place | {"architecture": "unet", "recipe": recipe, "seeds": [42, 1, 2]} | values
 
 
-def test_rows_are_added_to_their_setting_in_the_order_of_the_recipes() -> None:
-    recorded = [
-        row("points", "tuned", test_miou=0.5),
-        row("points", "lovasz", test_miou=0.6),
-        row("boxes", "tuned", test_miou=0.4),
-    ]
-    measured = [
-        row("blocks", "own", test_miou=0.1),
-        row("points", "dice", test_miou=0.7),
-        row("points", "tuned", test_miou=0.55),
-    ]
-    rows = label_budget.joined(recorded, measured)
-    assert [(item["labelling"], item["recipe"], item["test_miou"]) for item in rows] == [
-        ("points", "tuned", 0.55),  # what is measured again counts
-        ("points", "dice", 0.7),
-        ("points", "lovasz", 0.6),
-        ("boxes", "tuned", 0.4),
-        ("blocks", "own", 0.1),
-    ]
-
-
 def test_a_recorded_difference_is_that_from_the_reference() -> None:
     values = {"bootstrap": [0.1, 0.3], "jackknife": [0.05, 0.35], "orthophotos": [8]}
     rows = [row("points", "tuned"), row("points", "lovasz", difference=0.2, **values)]

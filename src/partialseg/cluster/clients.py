@@ -44,7 +44,7 @@ def event_loop() -> Iterator[IOLoop]:
 @contextmanager
 def local_workers(number: int, threads: int, resources: Mapping[str, float]) -> Iterator[Client]:
     """Start a cluster of so many workers on this machine, for as long as the block lasts."""
-    # Of a page of Dask's that nobody is told about.
+    # That of Dask's dashboard, which nobody is told about.
     warnings.filterwarnings("ignore", r"Port \d+ is already in use")
     with (
         event_loop() as loop,
