@@ -355,6 +355,7 @@ def test_a_list_that_becomes_a_number_is_our_line_and_not_dvc_s(
     monkeypatch.setattr(stage, "check_committer", lambda: None)
     shipped = (ROOT / "params.yaml").read_bytes()
     (tmp_path / "params.yaml").write_bytes(shipped)
+    (tmp_path / ".dvc").mkdir()
     message = r"^params\.yaml: seeds: should be a list, as seeds=\[42\], got 42$"
     with pytest.raises(ValueError, match=message):
         repro(["seeds=42"])
