@@ -113,14 +113,24 @@ def test_one_that_fails_is_named_and_the_others_go_on(
     assert starts.count("kills_its_worker") == 4
 
 
-def test_workers_that_do_not_see_the_folder_make_none(client: Client, tmp_path: Path) -> None:
+def test_workers_that_do_not_see_the_folder_get_no_training_and_make_none(
+    client: Client,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(side_by_side, "NO_WORKER_SECONDS", 3)
     command, resume = "true --out a --resume a", Path("a")
     training = Training(
         stage="train@a", command=command, dataset="sample", recipe="a", resume=resume
     )
     folder = tmp_path / "elsewhere"
-    with pytest.raises(ValueError, match=r"^worker tcp://\S+: does not see /.*elsewhere$"):
+    with pytest.raises(
+        ValueError, match=r"^for 3 s the scheduler has had no worker that can train"
+    ):
         train_side_by_side(client, folder, [training], SHARE)
+    said = capsys.readouterr().out
+    assert said.count(f": does not see {folder}, and gets no training\n") == 2
     why = run_training(training.command, str(folder), SHARE)  # one that has come since
     assert why.endswith(f": does not see {folder}")
     assert not folder.exists()

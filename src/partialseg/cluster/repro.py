@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from partialseg.cluster.order import longest_first
 from partialseg.cluster.stages import Training, matching, out_of_date, training_levels
+from partialseg.core.files import new_file
 from partialseg.core.params import read_yaml
 
 PARAMS = "params.yaml"
@@ -57,7 +58,8 @@ def repro(
     if not (Path(".dvc").is_dir() and Path(PARAMS).is_file()):
         raise ValueError(f"{Path.cwd()}: no .dvc and {PARAMS} here; run it in the project's folder")
     with only_one(LOCK):
-        restore_params(Path(PARAMS))
+        if restore_params(Path(PARAMS)):
+            print(f"{PARAMS}: without what an experiment that was killed had changed", flush=True)
         _repro(settings, jobs, scheduler, targets)
 
 
@@ -142,39 +144,48 @@ def changed_params(file: Path, settings: Sequence[str]) -> Iterator[None]:
     if not settings:
         yield
         return
-    before, values = file.read_bytes(), read_yaml(file)
+    values, changed = read_yaml(file), kept(file, "changed")
+    changed.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, changed)
     try:
-        apply_overrides(file, list(settings))
-        check_lists(file, values, read_yaml(file))
+        apply_overrides(changed, list(settings))
+        check_lists(file, values, read_yaml(changed))
     except DvcException as error:
-        file.write_bytes(before)
+        changed.unlink()
         raise ValueError(f"-S {' '.join(settings)}: {error.__cause__ or error}") from error
     except ValueError:
-        file.write_bytes(before)
+        changed.unlink()
         raise
-    kept_before, kept_changed = kept(file)
-    kept_before.parent.mkdir(parents=True, exist_ok=True)
-    kept_before.write_bytes(before)
-    shutil.copyfile(file, kept_changed)
+    # The change is known before it is made, so that the next command can undo it.
+    shutil.copyfile(file, kept(file, "before"))
+    replace_by(file, changed)
     try:
         yield
     finally:
         restore_params(file)
 
 
-def kept(file: Path) -> tuple[Path, Path]:
-    """Return where the parameters before and after a change are kept until it is undone."""
-    folder = file.parent / LOCK.parent
-    return folder / f"{file.name}.before", folder / f"{file.name}.changed"
+def kept(file: Path, state: str) -> Path:
+    """Return where the parameters `before` a change or as `changed` are kept until it is undone."""
+    return file.parent / LOCK.parent / f"{state}.{file.name}"
 
 
-def restore_params(file: Path) -> None:
-    """Undo changed_params(), also of a command that was killed."""
-    before, changed = kept(file)
-    if before.exists() and changed.exists():
-        if file.read_bytes() == changed.read_bytes():  # else somebody has edited it since
-            shutil.copyfile(before, file)
-        changed.unlink()
+def restore_params(file: Path) -> bool:
+    """Undo changed_params(), also of a command that was killed; return whether that changed it."""
+    before, changed = kept(file, "before"), kept(file, "changed")
+    if not (before.exists() and changed.exists()):
+        return False
+    ours = file.read_bytes() == changed.read_bytes()  # else somebody has edited it since
+    if ours:
+        replace_by(file, before)
+    changed.unlink()
+    return ours
+
+
+def replace_by(file: Path, other: Path) -> None:
+    """Give a file the content of another one; it is whole at any moment."""
+    with new_file(file) as part:
+        shutil.copyfile(other, part)
 
 
 @contextmanager
@@ -208,12 +219,18 @@ def dvc(*words: str) -> None:
             # Ctrl-C reaches DVC and its stage, too. SIGTERM does not, and DVC, which ends with its
             # stage, would leave that behind.
             if not isinstance(stop, KeyboardInterrupt):
-                with suppress(psutil.Error):
-                    for child in psutil.Process(process.pid).children(recursive=True):
-                        child.terminate()
+                end_stage(process.pid)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_SECONDS)
             process.terminate()
             raise
     if status:
         raise SystemExit(status)
+
+
+def end_stage(dvc_pid: int) -> None:
+    """End what a DVC has started; it ends with its stage."""
+    with suppress(psutil.Error):
+        for child in psutil.Process(dvc_pid).children(recursive=True):
+            with suppress(psutil.Error):  # it has ended by itself
+                child.terminate()

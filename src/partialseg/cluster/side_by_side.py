@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cloudpickle
-from distributed import Client, Future, get_worker
+from distributed import Client, Future, Worker, get_worker
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
@@ -85,18 +85,22 @@ def train_side_by_side(
 
     Raises:
         ValueError: trainings failed, which the message names with the last line and the log of
-            each; no worker is left, or one does not see the folder.
+            each; or no worker is left that sees the folder.
     """
     # Schedulers and workers of other machines lack this package. What is defined in a function goes
     # to them by value, and with it what it uses of this module.
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
-    def sees() -> bool:
-        return folder.is_dir()
+    async def sees(dask_worker: Worker) -> bool:
+        found = folder.is_dir()
+        if not found:  # so that it gets no training
+            await dask_worker.set_resources(**{RESOURCE: 0})
+        return found
 
-    for worker, found in client.run(sees, on_error="ignore").items():
-        if not found:
-            raise ValueError(f"worker {worker}: does not see {folder}")
+    def ask(workers: Sequence[str]) -> None:
+        answers = client.run(sees, workers=list(workers), on_error="ignore")
+        for blind in (worker for worker, found in answers.items() if not found):
+            bar.write(f"worker {blind}: does not see {folder}, and gets no training")
 
     def task(command: str) -> str:
         return run_training(command, str(folder), share, is_awaited())
@@ -108,11 +112,15 @@ def train_side_by_side(
 
     failed: list[str] = []
     shown = ""
+    asked = set[str]()
     waiting, running = list(trainings), dict[Future[str], Training]()
     with tqdm(total=len(trainings), desc="trainings", unit="", dynamic_ncols=True) as bar:
         while waiting or running:
+            if come := set(workers_of(client)) - asked:
+                ask(sorted(come))
+                asked |= come
             # No more than there are workers: when one dies, Dask blames all that it was to run.
-            for _ in range(min(len(waiting), workers_of(client) - len(running))):
+            for _ in range(min(len(waiting), len(workers_of(client)) - len(running))):
                 training = waiting.pop(0)
                 running[submit(training)] = training
             for future, training in ended(running):
@@ -129,8 +137,8 @@ def train_side_by_side(
         raise ValueError("; ".join(failed))
 
 
-def workers_of(client: Client) -> int:
-    """Return how many workers can train, after a while without any.
+def workers_of(client: Client) -> list[str]:
+    """Return the addresses of the workers that can train, after a while without any.
 
     Raises:
         ValueError: none is there, or the scheduler is gone.
@@ -138,12 +146,12 @@ def workers_of(client: Client) -> int:
     until = time.monotonic() + NO_WORKER_SECONDS
     while time.monotonic() < until:
         try:
-            workers = client.scheduler_info(n_workers=-1)["workers"].values()
+            workers = client.scheduler_info(n_workers=-1)["workers"]
         except (OSError, CancelledError) as error:
             raise ValueError(f"the scheduler does not answer any more: {error}") from None
-        number = sum(bool(worker["resources"].get(RESOURCE)) for worker in workers)
-        if number:
-            return number
+        able = [name for name, told in workers.items() if told["resources"].get(RESOURCE)]
+        if able:
+            return able
         time.sleep(1)
     raise ValueError(f"for {NO_WORKER_SECONDS} s the scheduler has had no worker that can train")
 
