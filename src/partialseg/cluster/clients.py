@@ -25,8 +25,9 @@ def event_loop() -> Iterator[IOLoop]:
     """Yield a running event loop for Dask.
 
     Dask gives its loop 10 s to start, which is too little for a machine that stands still for a
-    while.
+    while. What it logs, also while the loop ends, is for its developers.
     """
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     for left in reversed(range(START_TRIES)):
         runner = LoopRunner(asynchronous=False)
         try:
@@ -69,7 +70,6 @@ def connected(address: str) -> Iterator[Client]:
     Raises:
         ValueError: it does not answer.
     """
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with event_loop() as loop:
         try:
             client = Client(address, timeout=ANSWER_SECONDS, loop=loop)
