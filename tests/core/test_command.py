@@ -161,3 +161,54 @@ def test_a_signal_ends_a_command_in_any_case(
     )
     expected = said.format(last_words=last_words)
     assert (done.returncode, done.stdout, done.stderr) == (status, "printed before\n", expected)
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_does_not_make_a_success_of_it(second: signal.Signals) -> None:
+    program = f"""if True:
+        import os, signal, sys
+        from partialseg.core.command import run
+
+        class Stdout:
+            def flush(self):
+                os.kill(os.getpid(), {second})
+
+        def main():
+            sys.stdout = Stdout()
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            finally:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        run(main)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": str(SRC)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (143, "terminated\n")
+
+
+def test_an_error_that_a_signal_meets_is_no_success() -> None:
+    program = """if True:
+        import os, signal, sys
+        from partialseg.core.command import run
+
+        class Stderr:
+            def write(self, text):
+                os.kill(os.getpid(), signal.SIGTERM)
+
+            def flush(self): pass
+
+        def main():
+            sys.stderr = Stderr()
+            raise ValueError("bad input")
+
+        run(main)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(SRC)}, check=False
+    )
+    assert done.returncode == 143

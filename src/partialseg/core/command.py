@@ -17,7 +17,7 @@ def run(main: Callable[[], None]) -> None:
 
     Those are ValueError (bad input) and OSError (missing file, full disk); any other exception is
     a defect of the program and keeps its traceback. SIGTERM ends the stage like Ctrl-C, so that no
-    half-written file stays behind; PATIENCE seconds after either, the process ends in any case.
+    half-written file stays behind; PATIENCE seconds after either, it ends wherever Python is.
     """
     workers = set(multiprocessing.active_children())  # of whoever calls this
     before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -32,6 +32,7 @@ def run(main: Callable[[], None]) -> None:
     except _Terminated:
         _end(signal.SIGTERM, "terminated")
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # of a signal whose exception was lost
         # One that something still holds would be asked to end, and waited for, which it ignores.
         _kill_workers(workers)
         for number, handler in before.items():
@@ -47,7 +48,7 @@ def _stop(number: int, _: object) -> None:
     signal.signal(signal.SIGALRM, lambda *_: _end(number, f"not ended after {PATIENCE:g} s"))
     signal.setitimer(signal.ITIMER_REAL, PATIENCE)
     _kill_workers()
-    raise KeyboardInterrupt if number == signal.SIGINT else _Terminated
+    raise KeyboardInterrupt if number == signal.SIGINT else _Terminated(128 + number)
 
 
 def _end(number: int, last_words: str) -> NoReturn:
@@ -55,8 +56,11 @@ def _end(number: int, last_words: str) -> NoReturn:
 
     That waits for the locks of queues to the workers, one of which the signal may leave taken.
     """
+    for another in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(another, signal.SIG_IGN)
     with suppress(OSError):  # a pipe that nobody reads any more
         sys.stdout.flush()
+    with suppress(OSError):
         print(last_words, file=sys.stderr, flush=True)
     os._exit(128 + number)  # as shells name it
 

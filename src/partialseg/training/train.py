@@ -87,7 +87,7 @@ def train(run: RunId, folders: TrainFolders, params: Train, ranks: Ranks = ALONE
             print("\n".join([f"trains on {compute}", *unused_gpu()]), flush=True)
             _tell_unseen(label_store.summary.counts)
         untrained = replace(untrained, compute=str(compute))
-        last = _begin(last, untrained, _way(params, compute, ranks), resume)
+        last = ranks.share(_begin(last, untrained, _way(params, compute, ranks), resume))
         with out_of_memory_named(advice_on_memory(params)):
             params, learner = _learner(last, train_patches, params, compute, ranks)
         last = replace(last, accumulation=params.parts)
