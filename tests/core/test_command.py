@@ -11,6 +11,17 @@ from code_of_stage import SRC
 from partialseg.core.command import run
 
 
+def ended(program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process of its own, since a signal ends that."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": str(SRC)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
 @pytest.mark.parametrize("error", [ValueError("a\n  b"), OSError(28, "No space left", "x.npy")])
 def test_a_user_error_is_one_line_and_status_1(
     error: Exception, capsys: pytest.CaptureFixture[str]
@@ -52,12 +63,7 @@ def test_a_signal_cleans_up_and_is_one_line_and_its_status(
 
         run(main)
     """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=os.environ | {"PYTHONPATH": str(SRC)},
-        capture_output=True,
-        text=True,
-    )
+    done = ended(program)
     assert (done.returncode, done.stdout, done.stderr) == (status, "cleaned\n", last_words)
 
 
@@ -152,13 +158,7 @@ def test_a_signal_ends_a_command_in_any_case(
         command.PATIENCE = 0.5
         command.run(main)
     """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=os.environ | {"PYTHONPATH": str(SRC)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = ended(program)
     expected = said.format(last_words=last_words)
     assert (done.returncode, done.stdout, done.stderr) == (status, "printed before\n", expected)
 
@@ -182,12 +182,7 @@ def test_a_second_signal_does_not_make_a_success_of_it(second: signal.Signals) -
 
         run(main)
     """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=os.environ | {"PYTHONPATH": str(SRC)},
-        capture_output=True,
-        text=True,
-    )
+    done = ended(program)
     assert (done.returncode, done.stderr) == (143, "terminated\n")
 
 
@@ -208,7 +203,4 @@ def test_an_error_that_a_signal_meets_is_no_success() -> None:
 
         run(main)
     """
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(SRC)}, check=False
-    )
-    assert done.returncode == 143
+    assert ended(program).returncode == 143

@@ -85,6 +85,20 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, place: str, epoch: int) -> None:
     monkeypatch.setattr(ResumeFolder, method, stopping)
 
 
+def stopped_run(
+    monkeypatch: pytest.MonkeyPatch,
+    where: tuple[str, int],
+    patches: Path,
+    out: Path,
+    **changes: Any,
+) -> None:
+    """Train, up to a place and an epoch of stop_at()."""
+    with monkeypatch.context() as patched:
+        stop_at(patched, *where)
+        with pytest.raises(StoppedError):
+            small_run(patches, out, **changes)
+
+
 @pytest.mark.parametrize(
     ("place", "epoch", "trained_again"),
     [
@@ -109,10 +123,7 @@ def test_a_stopped_training_goes_on_and_ends_with_equal_bits(
 ) -> None:
     changes: dict[str, Any] = {"augment": LIVELY, "epochs": 4, "ema_decay": ema_decay}
     small_run(patches, tmp_path / "whole", **changes)
-    with monkeypatch.context() as patched:
-        stop_at(patched, place, epoch)
-        with pytest.raises(StoppedError):
-            small_run(patches, tmp_path / "run", **changes)
+    stopped_run(monkeypatch, (place, epoch), patches, tmp_path / "run", **changes)
     capsys.readouterr()
     small_run(patches, tmp_path / "run", **changes)
     out = capsys.readouterr().out
@@ -133,10 +144,7 @@ def test_a_stopped_training_on_crops_ends_with_equal_bits(
         **{"method": method, "sampling": "pixels"},
     }
     small_run(patches, tmp_path / "whole", **changes)
-    with monkeypatch.context() as patched:
-        stop_at(patched, "after save", 2)
-        with pytest.raises(StoppedError):
-            small_run(patches, tmp_path / "run", **changes)
+    stopped_run(monkeypatch, ("after save", 2), patches, tmp_path / "run", **changes)
     small_run(patches, tmp_path / "run", **changes)
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
@@ -147,10 +155,7 @@ def test_early_stopping_counts_the_epochs_before_the_interruption(
     changes: dict[str, Any] = {"epochs": 30, "patience": 2, "learning_rate": 0.05}
     whole = small_run(patches, tmp_path / "whole", **changes)
     assert 3 <= whole.epoch < 30
-    with monkeypatch.context() as patched:
-        stop_at(patched, "after save", whole.epoch - 1)
-        with pytest.raises(StoppedError):
-            small_run(patches, tmp_path / "run", **changes)
+    stopped_run(monkeypatch, ("after save", whole.epoch - 1), patches, tmp_path / "run", **changes)
     small_run(patches, tmp_path / "run", **changes)
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
@@ -163,9 +168,7 @@ def test_a_training_goes_on_with_a_gpu_of_another_name(
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(Compute, "__str__", lambda _: "one GPU")
-        stop_at(patched, "after save", 1)
-        with pytest.raises(StoppedError):
-            small_run(patches, tmp_path / "run")
+        stopped_run(patched, ("after save", 1), patches, tmp_path / "run")
     assert "trains on one GPU" in capsys.readouterr().out
     monkeypatch.setattr(Compute, "__str__", lambda _: "another GPU")
     small_run(patches, tmp_path / "run")
@@ -180,9 +183,7 @@ def test_a_training_of_another_kind_of_compute_starts_again(
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(Compute, "kind", "cuda, float32")
-        stop_at(patched, "after save", 1)
-        with pytest.raises(StoppedError):
-            small_run(patches, tmp_path / "run")
+        stopped_run(patched, ("after save", 1), patches, tmp_path / "run")
     small_run(patches, tmp_path / "run")
     why = "computed by cuda, float32, processes: 1, not by cpu, float32, processes: 1"
     said = capsys.readouterr().out

@@ -116,11 +116,13 @@ def train_side_by_side(
     waiting, running = list(trainings), dict[Future[str], Training]()
     with tqdm(total=len(trainings), desc="trainings", unit="", dynamic_ncols=True) as bar:
         while waiting or running:
-            if come := set(workers_of(client)) - asked:
+            workers = workers_of(client)
+            if come := set(workers) - asked:
                 ask(sorted(come))
                 asked |= come
+                workers = workers_of(client)
             # No more than there are workers: when one dies, Dask blames all that it was to run.
-            for _ in range(min(len(waiting), len(workers_of(client)) - len(running))):
+            for _ in range(min(len(waiting), len(workers) - len(running))):
                 training = waiting.pop(0)
                 running[submit(training)] = training
             for future, training in ended(running):
